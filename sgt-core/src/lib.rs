@@ -1,0 +1,4 @@
+//! placeholder
+#![no_std]
+pub mod error;
+pub use error::Error;

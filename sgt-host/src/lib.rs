@@ -1,0 +1,13 @@
+//! Saliency-guided and adversarial training of full networks on a host.
+//!
+//! The map, from the bottom up (each module uses only those above it):
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`error`] | the one error type: file or argument, what was found, what was expected |
+//! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+
+pub mod error;
+pub mod model;
+
+pub use error::{Error, Result};

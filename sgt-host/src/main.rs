@@ -1,0 +1,2 @@
+//! The command `sgt`.
+fn main() {}
