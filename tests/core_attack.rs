@@ -406,3 +406,20 @@ fn huge_values_stay_finite_and_in_the_ball() -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[test]
+fn vanishing_gradients_keep_their_direction() -> Result<(), Error> {
+    let threat = Threat {
+        ball: Ball {
+            norm: Norm::L2,
+            epsilon: 5.0,
+        },
+        bounds: Bounds::NONE,
+        goal: Goal::Untargeted,
+    };
+    let mut x = [0.0; 2];
+    fgsm(&threat, &[0.0; 2], &[3e-45, -4e-45], &mut x)?;
+    // The nearest denormals are 2 and 3 times the smallest one.
+    assert_close(&x, &[10.0 / 13.0_f64.sqrt(), -15.0 / 13.0_f64.sqrt()], 5.0);
+    Ok(())
+}
