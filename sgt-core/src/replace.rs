@@ -3,8 +3,8 @@
 use crate::layout::{Group, Layout};
 use crate::mask::{bit_words, marked};
 use crate::rank::all_finite;
-use crate::rng::Random;
-use crate::select::Index;
+use crate::rng::{Random, RandomField};
+use crate::select::{Index, Threshold};
 use crate::{Error, math};
 
 /// The replacement policy: what a masked feature becomes.
@@ -49,8 +49,9 @@ pub struct Donors<'b> {
 /// Copies `sample` to `out` with the groups listed in `indices` replaced.
 ///
 /// Every other value, padding included, keeps its bits. `indices` must be ascending for
-/// [`Policy::PreviousSalient`]; the other policies take any order, which is then the order of the
-/// draws. `donors` is read by [`Policy::Permute`] only. Cost O(sample + k · channels).
+/// [`Policy::PreviousSalient`]; the other policies take any order. Random policies draw 64 bits
+/// from `rng`, once; a replaced value is a function of these and its offset. `donors` is read by
+/// [`Policy::Permute`] only. Cost O(sample + k · channels).
 ///
 /// # Errors
 /// [`Error::Length`] on a wrong length of `sample`, `out` or the donors' batch; [`Error::Range`]
@@ -200,16 +201,17 @@ pub(crate) fn replace_checked<R: Random>(
         Policy::Constant(value) => for_each_value(layout, selected, &all, |offset, _| {
             write(out, offset, value);
         }),
-        Policy::Gaussian { mean, std } => for_each_value(layout, selected, &all, |offset, _| {
-            write(out, offset, mean + std * rng.standard_normal());
-        }),
+        Policy::Gaussian { mean, std } => {
+            let field = RandomField::draw(rng);
+            for_each_value(layout, selected, &all, |offset, _| {
+                write(out, offset, mean + std * field.normal_at(offset));
+            });
+        }
         Policy::Uniform => {
+            let field = RandomField::draw(rng);
             let range = |channel| channel_range(layout, sample, channel);
-            with_statistics(layout, &selected, range, |offset, &(low, high)| {
-                let share = rng.unit();
-                // The weighted form cannot overflow, the clamp undoes its rounding.
-                let value = low * (1.0 - share) + high * share;
-                write(out, offset, math::min(math::max(value, low), high));
+            with_statistics(layout, &selected, range, |offset, &range| {
+                write(out, offset, uniform(range, field.unit_at(offset)));
             });
         }
         Policy::Mean => {
@@ -226,10 +228,11 @@ pub(crate) fn replace_checked<R: Random>(
         }
         Policy::Permute => {
             let Some(donors) = donors else { return };
+            let field = RandomField::draw(rng);
             let length = layout.sample_len();
             let others = donors.batch.len() / length.max(1) - 1;
             for group in selected {
-                let draw = rng.below(others as u32) as usize;
+                let draw = field.below_at(group, others as u32) as usize;
                 let donor = draw + usize::from(draw >= donors.own);
                 for_each_value(layout, core::iter::once(group), &all, |offset, _| {
                     write(out, offset, read(donors.batch, donor * length + offset));
@@ -237,6 +240,65 @@ pub(crate) fn replace_checked<R: Random>(
             }
         }
         Policy::PreviousSalient => replace_by_previous(layout, selected, sample, out),
+    }
+}
+
+/// `share` of the way through the range: the weighted form cannot overflow, the clamp undoes its
+/// rounding.
+#[inline(always)]
+fn uniform((low, high): (f32, f32), share: f32) -> f32 {
+    let value = low * (1.0 - share) + high * share;
+    math::min(math::max(value, low), high)
+}
+
+/// [`replace_checked`] with the uniform policy for samples of one channel whose groups are
+/// `keys`, as turned for `threshold`: a loop without branches on the data.
+#[inline(always)]
+pub(crate) fn replace_uniform_fast<R: Random>(
+    threshold: &Threshold,
+    keys: &[u32],
+    layout: &Layout,
+    sample: &[f32],
+    rng: &mut R,
+    out: &mut [f32],
+) {
+    const BLOCK: usize = 64;
+    let range = channel_range(layout, sample, 0);
+    let field = RandomField::draw(rng);
+    for (to, &from) in out.iter_mut().zip(sample) {
+        *to = from;
+    }
+    let start = layout.offset(0, 0);
+    let end = start + layout.groups();
+    let outs = out.get_mut(start..end).unwrap_or(&mut []);
+    let mut ties = threshold.ties as u32;
+    let mut place = start;
+    for (keys, outs) in keys.chunks(BLOCK).zip(outs.chunks_mut(BLOCK)) {
+        let mut equal = 0;
+        for &key in keys {
+            equal += u32::from(key.cast_signed() == threshold.key);
+        }
+        if equal <= ties {
+            for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
+                let value = uniform(range, field.unit_at(place + lane));
+                *out = if key.cast_signed() <= threshold.key {
+                    value
+                } else {
+                    *out
+                };
+            }
+            ties -= equal;
+        } else {
+            // The last selected tie lies in this block or before it.
+            for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
+                let tied = key.cast_signed() == threshold.key && ties != 0;
+                ties -= u32::from(tied);
+                if tied || key.cast_signed() < threshold.key {
+                    *out = uniform(range, field.unit_at(place + lane));
+                }
+            }
+        }
+        place += BLOCK;
     }
 }
 
@@ -341,6 +403,7 @@ fn channel_values<'s>(
 }
 
 /// `(min, max)` of a channel.
+#[inline(always)]
 fn channel_range(layout: &Layout, sample: &[f32], channel: usize) -> (f32, f32) {
     const LANES: usize = 8;
     let start = layout.offset(0, channel);
