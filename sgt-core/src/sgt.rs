@@ -154,7 +154,7 @@ pub fn mask_sample<'s, R: Random>(
         Scope::Sample => {
             select_sample_fast(&ranking, selected, masking.end, scratch);
         }
-        Scope::PerStep => select_per_step(&ranking, masking, scratch),
+        Scope::PerStep => select_sample_small(&ranking, masking, scratch),
     }
     let indices = scratch.get(..selected).unwrap_or(&[]);
     let groups = indices.iter().map(|&index| index as usize);
@@ -202,16 +202,7 @@ pub fn mask_sample_small<'i, I: Index, R: Random>(
     };
     let ranking = Ranking::new(layout, masking.importance, gradient)?;
     check_replacement(layout, masking.policy, selected, sample, donors, out)?;
-    match masking.scope {
-        Scope::Sample => {
-            let threshold = threshold_small(layout.groups(), selected, masking.end, |group| {
-                masking.end.turn(ranking.key(group))
-            });
-            let keys = (0..layout.groups()).map(|group| (group, ranking.key(group)));
-            write_indices(&threshold, keys, indices);
-        }
-        Scope::PerStep => select_per_step(&ranking, masking, indices),
-    }
+    select_sample_small(&ranking, masking, indices);
     let groups = indices.iter().map(|index| index.to_usize());
     replace_checked(layout, masking.policy, groups, sample, donors, rng, out);
     Ok(indices)
@@ -240,27 +231,31 @@ fn select_sample_fast(ranking: &Ranking<'_>, selected: usize, end: End, scratch:
     }
 }
 
-/// The share of each step's channels, step after step. Channels are few: the small selection is
-/// the fast one here.
-fn select_per_step<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
+/// The small selection among all groups, or among each step's channels, step after step: channels
+/// are few, so that it is the fast one there too.
+fn select_sample_small<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
     let layout = &masking.layout;
-    let steps = layout.valid();
-    let channels = layout.channels();
-    let each = masked_count(masking.fraction, channels).unwrap_or(0);
-    if each == 0 {
-        return;
-    }
-    let group_of = |step: usize, channel: usize| match layout.order() {
-        Order::ChannelsFirst => channel * steps + step,
-        Order::ChannelsLast => step * channels + channel,
+    let (rounds, competing) = match masking.scope {
+        Scope::Sample => (1, layout.groups()),
+        Scope::PerStep => (layout.valid(), layout.channels()),
     };
-    for (step, slots) in indices.chunks_exact_mut(each).take(steps).enumerate() {
-        let key = |channel| ranking.key(group_of(step, channel));
-        let threshold: Threshold = threshold_small(channels, each, masking.end, |channel| {
-            masking.end.turn(key(channel))
+    // Where a round's groups start and how far they lie apart.
+    let (next_round, stride) = match layout.order() {
+        Order::ChannelsFirst if masking.scope == Scope::PerStep => (1, layout.valid()),
+        _ => (competing, 1),
+    };
+    let each = masked_count(masking.fraction, competing).unwrap_or(0);
+    for round in 0..rounds {
+        let group_of = |place: usize| round * next_round + place * stride;
+        let threshold: Threshold = threshold_small(competing, each, masking.end, |place| {
+            masking.end.turn(ranking.key(group_of(place)))
         });
-        let keys = (0..channels).map(|channel| (group_of(step, channel), key(channel)));
-        write_indices(&threshold, keys, slots);
+        let keys = (0..competing).map(|place| {
+            let group = group_of(place);
+            (group, ranking.key(group))
+        });
+        let slots = indices.get_mut(round * each..(round + 1) * each);
+        write_indices(&threshold, keys, slots.unwrap_or(&mut []));
     }
 }
 
