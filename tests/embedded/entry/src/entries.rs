@@ -9,8 +9,8 @@ use sgt_core::{
     Workspace,
 };
 
-/// Capacity of the measured [`Workspace`]: 128 steps of 9 channels.
-pub const WORKSPACE: usize = 1152;
+/// Capacity of the measured [`Workspace`]; its code does not depend on it.
+pub const WORKSPACE: usize = 64;
 
 /// A sink for text of fixed size.
 pub struct Line {
