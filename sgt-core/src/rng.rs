@@ -100,7 +100,7 @@ impl Random for Pcg32 {
 /// So a value does not depend on which others are replaced or on the order of the loop, the loop
 /// has no chain of states and runs several lanes at a time, and a microcontroller needs only
 /// 32-bit products.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RandomField {
     before: u32,
     between: u32,

@@ -214,7 +214,7 @@ pub fn mask_sample<'s, R: Random>(
             write_keys(&ranking, masking.end, keys);
             threshold_fast(keys, selected, masking.end)
         }
-        Scope::PerStep => select_per_step_fast(&ranking, masking, selected, keys),
+        Scope::PerStep => mark_per_step(&ranking, masking, selected, keys),
     };
     let selected = Selected { keys, threshold };
     if masking.policy == Policy::Uniform && layout.channels() == 1 {
@@ -267,16 +267,7 @@ pub fn mask_sample_small<'i, I: Index, R: Random>(
     };
     let ranking = Ranking::new(layout, masking.importance, gradient)?;
     check_replacement(layout, masking.policy, selected, sample, donors, out)?;
-    match masking.scope {
-        Scope::Sample => {
-            let threshold = threshold_small(layout.groups(), selected, masking.end, |group| {
-                masking.end.turn(ranking.key(group))
-            });
-            let keys = (0..layout.groups()).map(|group| (group, ranking.key(group)));
-            write_indices(&threshold, keys, indices);
-        }
-        Scope::PerStep => select_per_step_small(&ranking, masking, indices),
-    }
+    select_groups_small(&ranking, masking, indices);
     let groups = indices.iter().map(|index| index.to_usize());
     replace_checked(layout, masking.policy, groups, sample, donors, rng, out);
     Ok(indices)
@@ -296,32 +287,58 @@ fn write_keys(ranking: &Ranking<'_>, end: End, keys: &mut [u32]) {
     }
 }
 
-/// Calls `visit` with every step's group numbering and threshold. Channels are few: the small
-/// selection is the fast one here.
-fn for_each_step(
-    ranking: &Ranking<'_>,
-    masking: &Masking,
-    mut visit: impl FnMut(&Threshold, &dyn Fn(usize) -> usize),
-) {
-    let layout = &masking.layout;
-    let steps = layout.valid();
-    let channels = layout.channels();
-    let each = masked_count(masking.fraction, channels).unwrap_or(0);
-    for step in 0..steps {
-        let group_of = |channel: usize| match layout.order() {
-            Order::ChannelsFirst => channel * steps + step,
-            Order::ChannelsLast => step * channels + channel,
+/// The groups that compete in one round of a selection: group `start + place · stride` at each
+/// `place`. Scope `sample` is one round over all groups, `per-step` a round for each step.
+#[derive(Clone, Copy)]
+struct Rounds {
+    count: usize,
+    competing: usize,
+    next_round: usize,
+    stride: usize,
+}
+
+impl Rounds {
+    fn new(masking: &Masking) -> Self {
+        let layout = &masking.layout;
+        let (count, competing) = match masking.scope {
+            Scope::Sample => (1, layout.groups()),
+            Scope::PerStep => (layout.valid(), layout.channels()),
         };
-        let threshold = threshold_small(channels, each, masking.end, |channel| {
-            masking.end.turn(ranking.key(group_of(channel)))
+        let (next_round, stride) = match layout.order() {
+            Order::ChannelsFirst if masking.scope == Scope::PerStep => (1, layout.valid()),
+            _ => (competing, 1),
+        };
+        Self {
+            count,
+            competing,
+            next_round,
+            stride,
+        }
+    }
+}
+
+/// Lists the selected groups with the small selection: ascending within a round, round after
+/// round. The channels of a step are few, so that it is the fast one there too.
+fn select_groups_small<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
+    let rounds = Rounds::new(masking);
+    let each = masked_count(masking.fraction, rounds.competing).unwrap_or(0);
+    for round in 0..rounds.count {
+        let group_of = |place: usize| round * rounds.next_round + place * rounds.stride;
+        let threshold = threshold_small(rounds.competing, each, masking.end, |place| {
+            masking.end.turn(ranking.key(group_of(place)))
         });
-        visit(&threshold, &group_of);
+        let keys = (0..rounds.competing).map(|place| {
+            let group = group_of(place);
+            (group, ranking.key(group))
+        });
+        let slots = indices.get_mut(round * each..(round + 1) * each);
+        write_indices(&threshold, keys, slots.unwrap_or(&mut []));
     }
 }
 
 /// Marks the share of each step's channels in `keys` and returns the threshold that tells marked
 /// from unmarked.
-fn select_per_step_fast(
+fn mark_per_step(
     ranking: &Ranking<'_>,
     masking: &Masking,
     selected: usize,
@@ -330,35 +347,24 @@ fn select_per_step_fast(
     const MARKED: i32 = i32::MIN;
     const UNMARKED: i32 = i32::MAX;
     keys.fill(UNMARKED.cast_unsigned());
-    for_each_step(ranking, masking, |threshold, group_of| {
-        let turned =
-            (0..masking.layout.channels()).map(|c| masking.end.turn(ranking.key(group_of(c))));
-        for channel in threshold.among_turned(turned) {
-            if let Some(key) = keys.get_mut(group_of(channel)) {
+    let rounds = Rounds::new(masking);
+    let each = masked_count(masking.fraction, rounds.competing).unwrap_or(0);
+    for round in 0..rounds.count {
+        let group_of = |place: usize| round * rounds.next_round + place * rounds.stride;
+        let turned = |place: usize| masking.end.turn(ranking.key(group_of(place)));
+        let threshold = threshold_small(rounds.competing, each, masking.end, turned);
+        for place in threshold.among_turned((0..rounds.competing).map(turned)) {
+            if let Some(key) = keys.get_mut(group_of(place)) {
                 *key = MARKED.cast_unsigned();
             }
         }
-    });
+    }
     Threshold {
         key: MARKED,
         ties: selected,
         selected,
         end: masking.end,
     }
-}
-
-/// Lists the share of each step's channels, ascending within a step, step after step.
-fn select_per_step_small<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
-    let mut slots = indices.iter_mut();
-    for_each_step(ranking, masking, |threshold, group_of| {
-        let turned =
-            (0..masking.layout.channels()).map(|c| masking.end.turn(ranking.key(group_of(c))));
-        for channel in threshold.among_turned(turned) {
-            if let Some(slot) = slots.next() {
-                *slot = I::from_usize(group_of(channel));
-            }
-        }
-    });
 }
 
 /// SMOOT-style adaptive share: `hard + (easy − hard) · confidence`, where `confidence` is the true
