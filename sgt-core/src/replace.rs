@@ -48,7 +48,7 @@ pub struct Donors<'b> {
 
 /// Copies `sample` to `out` with the groups listed in `indices` replaced.
 ///
-/// Every other value, padding included, keeps its bits. `indices` must be ascending for
+/// Every other value, padding included, keeps its bits. `indices` must be strictly ascending for
 /// [`Policy::PreviousSalient`]; the other policies take any order. Random policies draw 64 bits
 /// from `rng`, once; a replaced value is a function of these and its offset. `donors` is read by
 /// [`Policy::Permute`] only. Cost O(sample + k · channels).
@@ -437,8 +437,17 @@ fn channel_range(layout: &Layout, sample: &[f32], channel: usize) -> (f32, f32) 
 }
 
 fn channel_mean(layout: &Layout, sample: &[f32], channel: usize) -> f32 {
+    let count = layout.valid() as f32;
     let sum: f32 = channel_values(layout, sample, channel).sum();
-    sum / layout.valid() as f32
+    if math::is_finite(sum) {
+        return sum / count;
+    }
+    // The values are finite, so only their sum has overflowed; their mean has not.
+    let mut mean = 0.0;
+    for value in channel_values(layout, sample, channel) {
+        mean += value / count;
+    }
+    math::min(math::max(mean, f32::MIN), f32::MAX)
 }
 
 #[inline]

@@ -131,13 +131,14 @@ impl Threshold {
     ) -> Result<&'i [I], Error> {
         check_index_type::<I>(importance.len())?;
         let selected = self.selected;
-        if indices.len() < selected {
+        let found = indices.len();
+        let Some(indices) = indices.get_mut(..selected) else {
             return Err(Error::Length {
                 argument: "indices",
                 expected: selected,
-                found: indices.len(),
+                found,
             });
-        }
+        };
         let keys = importance.iter().map(|&value| order_key(value));
         let used = write_indices(self, keys.enumerate(), indices);
         Ok(indices.get(..used).unwrap_or(&[]))
@@ -214,7 +215,7 @@ pub fn select_fast(
     Ok(threshold_fast(keys, k, end))
 }
 
-pub(crate) fn check_selection(importance: &[f32], k: usize) -> Result<(), Error> {
+fn check_selection(importance: &[f32], k: usize) -> Result<(), Error> {
     if importance.is_empty() {
         return Err(Error::Empty {
             argument: "importance",
