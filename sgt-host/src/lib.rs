@@ -5,9 +5,15 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
+//! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
+//! | [`npy`] | NumPy arrays |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`data`] | data sets by name or file, standardisation, splits and batches |
 
+pub mod data;
 pub mod error;
+pub mod file;
 pub mod model;
+pub mod npy;
 
 pub use error::{Error, Result};
