@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
-//! | [`npy`] | NumPy arrays |
+//! | [`npy`] | arrays in .npy files |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 
