@@ -9,11 +9,13 @@
 //! | [`npy`] | arrays in .npy files |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
+//! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 
 pub mod data;
 pub mod error;
 pub mod file;
 pub mod model;
 pub mod npy;
+pub mod weights;
 
 pub use error::{Error, Result};
