@@ -307,7 +307,7 @@ impl Dataset {
     }
 
     /// Overwrites every padded step with its channel's value in `padding`: the mean of the
-    /// [`super::Normalization`] in use, so that padding is exactly 0 behind it. [`super::load`]
+    /// [`super::Normalization`] in use, so that padding is exactly 0 behind it. [`super::load()`]
     /// pads with the mean of the whole training part.
     ///
     /// # Errors
