@@ -117,6 +117,7 @@ pub fn replace_features_by_bits<R: Random>(
     Ok(())
 }
 
+#[inline(always)]
 pub(crate) fn check_replacement(
     layout: &Layout,
     policy: Policy,

@@ -14,6 +14,7 @@
 pub mod data;
 pub mod error;
 pub mod file;
+pub mod masking;
 pub mod model;
 pub mod npy;
 pub mod weights;
