@@ -21,11 +21,14 @@
 
 pub mod activation;
 pub mod batch_norm;
+mod buffer;
 pub mod conv2d;
 pub mod dropout;
 pub mod embedding;
+mod layout;
 pub mod linear;
 pub mod pool;
+mod product;
 
 use crate::{Error, Result};
 
