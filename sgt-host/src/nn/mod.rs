@@ -1,0 +1,3 @@
+//! Networks: kernels over plain slices and what is built of them.
+
+pub mod kernel;
