@@ -43,11 +43,7 @@ const TANH_DENOMINATOR: [f32; 4] = [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e
 
 /// `coefficients[0]·x^n + … + coefficients[n]`.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(
-    simd: S,
-    x: S::f32s,
-    coefficients: &[f32; N],
-) -> S::f32s {
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: &[f32; N]) -> S::f32s {
     let mut sum = simd.splat_f32s(coefficients[0]);
     for &coefficient in &coefficients[1..] {
         sum = simd.mul_add_e_f32s(sum, x, simd.splat_f32s(coefficient));

@@ -249,7 +249,11 @@ fn slots(inputs: &mut [f32], slot: usize, step: usize, keep: Keep) -> (&[f32], &
         }
         Keep::ForInput => {
             let (even, odd) = inputs.split_at_mut(slot);
-            if step % 2 == 0 { (even, odd) } else { (odd, even) }
+            if step % 2 == 0 {
+                (even, odd)
+            } else {
+                (odd, even)
+            }
         }
     }
 }
