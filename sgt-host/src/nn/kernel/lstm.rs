@@ -16,6 +16,8 @@
 mod cell;
 
 use super::aligned::AlignedBuffer;
+use super::request::check_length as check;
+pub use super::request::{InputGradient, Keep};
 use crate::{Error, Result};
 use cell::{Backward, Forward, GATES, Registers, column_tiles};
 use pulp::Arch;
@@ -58,16 +60,6 @@ pub enum Readout {
     Last,
     /// The state of every step, `[batch, steps, hidden]`: PyTorch's `output`.
     All,
-}
-
-/// What a forward pass keeps for the backward passes that follow it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keep {
-    /// All that weight gradients and the input's gradient need.
-    #[default]
-    ForWeights,
-    /// Only what the input's gradient needs: saliency, attacks, attribution.
-    ForInput,
 }
 
 /// How a batch goes through an LSTM.
@@ -175,17 +167,6 @@ pub struct LstmGradient<'a> {
     pub bias_ih: &'a mut [f32],
     /// `[4 · hidden]`.
     pub bias_hh: &'a mut [f32],
-}
-
-/// What becomes of the input's gradient `[batch, steps, input]`.
-#[derive(Debug)]
-pub enum InputGradient<'a> {
-    /// It isn't computed.
-    Skip,
-    /// It replaces what the slice holds.
-    Overwrite(&'a mut [f32]),
-    /// It is added to what the slice holds (the second direction of a bidirectional LSTM).
-    Add(&'a mut [f32]),
 }
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
@@ -330,24 +311,14 @@ fn backward_on(
     call.check()?;
     weights.check(&call.shape)?;
     check("lstm state gradient", d_states.len(), call.readout_len())?;
-    let (dx, add) = match dx {
-        InputGradient::Skip => (None, false),
-        InputGradient::Overwrite(dx) => (Some(dx), false),
-        InputGradient::Add(dx) => (Some(dx), true),
-    };
+    let (dx, add) = dx.into_parts();
     if let Some(dx) = &dx {
         check("lstm input gradient", dx.len(), call.input_len())?;
     }
     let weights_wanted = gradient.is_some();
     if let Some(gradient) = &gradient {
         gradient.check(&call.shape)?;
-        if call.keep == Keep::ForInput {
-            return Err(Error::Shape {
-                operation: "lstm weight gradient",
-                found: "a pass that was kept for the input's gradient only".into(),
-                expected: "a pass that was kept for weight gradients".into(),
-            });
-        }
+        call.keep.check_weights("lstm weight gradient")?;
     }
     let geometry = &cache.geometry;
     cache.packed.pack_backward(geometry, weights, dx.is_some());
@@ -381,18 +352,6 @@ fn backward_on(
         geometry.add_weight_gradient(total, gradient);
     }
     Ok(())
-}
-
-/// Refuses a length that isn't the one expected.
-fn check(operation: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Shape {
-        operation,
-        found: format!("{found} values"),
-        expected: format!("{expected}"),
-    })
 }
 
 impl LstmWeights<'_> {

@@ -2,4 +2,8 @@
 
 mod activation;
 mod aligned;
+pub mod attention;
+pub mod layer_norm;
 pub mod lstm;
+mod product;
+mod request;
