@@ -13,11 +13,16 @@
 //! The batch is cut into fixed chunks of [`CHUNK_SAMPLES`] samples, so results don't depend on the
 //! number of threads.
 
-use super::activation::exp;
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
 use super::aligned::AlignedBuffer;
-use super::product::{Matrix, MatrixMut, multiply};
+use super::matrix::{Matrix, MatrixMut, multiply};
 use super::request::check_length as check;
 pub use super::request::{InputGradient, Keep};
+use super::transcendental::exp;
 use crate::{Error, Result};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -408,7 +413,7 @@ struct Head {
     column: usize,
     steps: usize,
     dim: usize,
-    head_dim: usize,
+    width: usize,
 }
 
 impl Head {
@@ -419,16 +424,16 @@ impl Head {
             column: index % call.heads * call.head_dim(),
             steps: call.steps,
             dim: call.dim,
-            head_dim: call.head_dim(),
+            width: call.head_dim(),
         }
     }
 
-    /// Its query, key and value, each `[steps, head_dim]`.
+    /// Its query, key and value, each `[steps, width]`.
     fn parts<'a>(&self, query_key_value: &'a [f32]) -> [Matrix<'a>; 3] {
         let row = 3 * self.dim;
         [0, 1, 2].map(|part| {
             let first = self.row * row + part * self.dim + self.column;
-            Matrix::new(&query_key_value[first..], self.steps, self.head_dim, row)
+            Matrix::new(&query_key_value[first..], self.steps, self.width, row)
         })
     }
 
@@ -436,22 +441,17 @@ impl Head {
     fn part_mut<'a>(&self, query_key_value: &'a mut [f32], part: usize) -> MatrixMut<'a> {
         let row = 3 * self.dim;
         let first = self.row * row + part * self.dim + self.column;
-        MatrixMut::new(
-            &mut query_key_value[first..],
-            self.steps,
-            self.head_dim,
-            row,
-        )
+        MatrixMut::new(&mut query_key_value[first..], self.steps, self.width, row)
     }
 
     fn context<'a>(&self, context: &'a mut [f32]) -> MatrixMut<'a> {
         let first = self.row * self.dim + self.column;
-        MatrixMut::new(&mut context[first..], self.steps, self.head_dim, self.dim)
+        MatrixMut::new(&mut context[first..], self.steps, self.width, self.dim)
     }
 
     fn context_of<'a>(&self, context: &'a [f32]) -> Matrix<'a> {
         let first = self.row * self.dim + self.column;
-        Matrix::new(&context[first..], self.steps, self.head_dim, self.dim)
+        Matrix::new(&context[first..], self.steps, self.width, self.dim)
     }
 }
 

@@ -3,6 +3,11 @@
 //! For each row x of `dim` values: `y = (x − mean) / √(variance + ε) ∘ weight + bias`, with the
 //! variance divided by `dim`. Source: Ba, Kiros and Hinton, 2016, as PyTorch's `nn.LayerNorm`.
 
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
 use super::aligned::AlignedBuffer;
 use super::request::check_length as check;
 pub use super::request::{InputGradient, Keep};

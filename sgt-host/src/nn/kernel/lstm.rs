@@ -341,7 +341,7 @@ fn backward_on(
             chunk,
         });
     });
-    if let Some(gradient) = gradient {
+    if let Some(mut gradient) = gradient {
         let (total, rest) = cache.chunks.split_at_mut(1);
         let total = total[0].weight_gradient.values_mut();
         for chunk in rest {
@@ -349,7 +349,7 @@ fn backward_on(
                 *total += part;
             }
         }
-        geometry.add_weight_gradient(total, gradient);
+        geometry.add_weight_gradient(total, &mut gradient);
     }
     Ok(())
 }
@@ -530,7 +530,7 @@ impl Geometry {
 
     /// Adds the kernels' weight gradient `[units + input + 1][blocks][4][lanes]` to PyTorch's
     /// layouts.
-    fn add_weight_gradient(&self, total: &[f32], gradient: LstmGradient) {
+    fn add_weight_gradient(&self, total: &[f32], gradient: &mut LstmGradient) {
         let column = |input: usize| &total[input * self.units * GATES..][..self.units * GATES];
         for gate in 0..GATES {
             for unit in 0..self.hidden {

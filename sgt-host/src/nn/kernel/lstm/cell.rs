@@ -9,7 +9,12 @@
 //! - `cells` `[step][U][R][L]`: c;
 //! - `d_gates` `[U][steps of a segment][R][4][L]`: gradients before the activations.
 
-use super::super::activation::{sigmoid, tanh};
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
+use super::super::transcendental::{sigmoid, tanh};
 use super::{Chunk, Geometry, Keep, Packed, SEGMENT_STEPS};
 use pulp::{Simd, WithSimd};
 
@@ -249,7 +254,7 @@ fn slots(inputs: &mut [f32], slot: usize, step: usize, keep: Keep) -> (&[f32], &
         }
         Keep::ForInput => {
             let (even, odd) = inputs.split_at_mut(slot);
-            if step % 2 == 0 {
+            if step.is_multiple_of(2) {
                 (even, odd)
             } else {
                 (odd, even)

@@ -71,6 +71,10 @@ fn assert_fits(len: usize, rows: usize, columns: usize, row_stride: usize) {
 }
 
 /// `product = scale · left · right`, added to what is there when `add` is set.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the product is an exclusive borrow, given up here"
+)]
 pub(super) fn multiply(product: MatrixMut, add: bool, left: Matrix, right: Matrix, scale: f32) {
     assert_eq!(product.rows, left.rows, "rows of a product");
     assert_eq!(product.columns, right.columns, "columns of a product");

@@ -3,6 +3,11 @@
 //! Polynomials instead of the C library's scalar calls. Largest errors against `f64`, over the
 //! ranges the tests sweep: see [`tests`]' table.
 
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
 use pulp::Simd;
 
 /// Largest argument of [`exp`]; above it the result stays at `exp(LARGEST)`.
@@ -10,7 +15,7 @@ const LARGEST: f32 = 88.0;
 /// Smallest argument of [`exp`]; the result is the smallest normal number's neighbour.
 const SMALLEST: f32 = -87.0;
 /// `ln 2` in two parts: the first has so few bits that its product with an exponent is exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Adding this rounds to the nearest integer and leaves that integer plus the exponent bias (127)
 /// in the low bits.
@@ -24,7 +29,7 @@ const EXP_POLYNOMIAL: [f32; 6] = [
     8.333_452e-3,
     4.166_579_6e-2,
     1.666_666_5e-1,
-    5.000_000_1e-1,
+    5e-1,
 ];
 /// Beyond this `tanh` rounds to ±1 within its error.
 const TANH_LIMIT: f32 = 7.905_311;
