@@ -7,6 +7,7 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`nn`] | kernels of layers, forward and backward, over slices |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`nn`] | layers as kernels over slices |
 
 pub mod error;
 pub mod model;
