@@ -22,7 +22,7 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 9] = [
+pub(crate) const DIFFERENCES: [Difference; 10] = [
     difference("convolution", 0.25, 1e-3),
     difference("linear", 0.25, 1e-3),
     difference("relu", 0.01, 2e-3),
@@ -32,6 +32,7 @@ pub(crate) const DIFFERENCES: [Difference; 9] = [
     difference("dropout", 0.25, 1e-3),
     difference("embedding", 0.25, 1e-3),
     difference("network", 0.01, 2e-2),
+    difference("deep network", 1e-4, 2e-2),
 ];
 
 const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference {
