@@ -50,32 +50,38 @@ struct Left<'a> {
     k_stride: usize,
 }
 
-/// `sum[row][column] += Σ_k left[row][k] · right[k][column]`, in the order of k.
+/// `start[row][column] + Σ_k left[row][k] · right[k][column]`, in the order of k.
+///
+/// The sums are passed by value and touched by constant indices alone, so that they live in
+/// registers.
 #[inline(always)]
 fn accumulate<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
-    sum: &mut [[S::f32s; COLUMNS]; ROWS],
+    start: [[S::f32s; COLUMNS]; ROWS],
     left: Left,
     right: &[S::f32s],
-) {
-    let depth = right.len() / COLUMNS;
-    if depth == 0 {
-        return;
-    }
-    let last = (ROWS - 1) * left.row_stride + (depth - 1) * left.k_stride;
+) -> [[S::f32s; COLUMNS]; ROWS] {
+    let mut sums = start;
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    let Some(last) = right.len().checked_sub(1) else {
+        return sums;
+    };
+    let last = (ROWS - 1) * left.row_stride + last * left.k_stride;
     assert!(last < left.values.len(), "the left factor is too short");
-    for (k, right) in right.chunks_exact(COLUMNS).enumerate() {
-        let start = k * left.k_stride;
-        for (row, sum) in sum.iter_mut().enumerate() {
-            // SAFETY: row < ROWS and k < depth, so the index is at most `last`, which the
+    for (k, right) in right.iter().enumerate() {
+        let right = *right;
+        for row in 0..ROWS {
+            let place = k * left.k_stride + row * left.row_stride;
+            // SAFETY: row < ROWS and k < right.len(), so the place is at most `last`, which the
             // assertion above has found inside of the slice.
-            let value = unsafe { left.values.get_unchecked(start + row * left.row_stride) };
-            let value = simd.splat_f32s(*value);
-            for (sum, &right) in sum.iter_mut().zip(right) {
-                *sum = simd.mul_add_e_f32s(right, value, *sum);
+            let value = unsafe { *left.values.get_unchecked(place) };
+            let value = simd.splat_f32s(value);
+            for column in 0..COLUMNS {
+                sums[row][column] = simd.mul_add_e_f32s(value, right[column], sums[row][column]);
             }
         }
     }
+    sums
 }
 
 /// Something done to a register tile of ROWS × COLUMNS, at row `first`.
@@ -152,13 +158,12 @@ struct ForwardTile<'a, S: Simd> {
 impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
     #[inline(always)]
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
-        let mut sums = [self.bias; ROWS];
         let left = Left {
             values: &self.inputs[first * self.width..],
             row_stride: self.width,
             k_stride: 1,
         };
-        accumulate(simd, &mut sums, left, self.weights);
+        let sums = accumulate(simd, [self.bias; ROWS], left, self.weights);
         for (row, sum) in (first..).zip(&sums) {
             let i = sigmoid(simd, sum[INPUT]);
             let f = sigmoid(simd, sum[FORGET]);
@@ -288,7 +293,7 @@ impl<S: Simd> Tile<S> for InputTile<'_, S> {
                 k_stride: 1,
             };
             let weights = &self.weights[block * depth * COLUMNS..][..depth * COLUMNS];
-            accumulate(simd, &mut sums, left, weights);
+            sums = accumulate(simd, sums, left, weights);
         }
         for (row, sum) in (first..).zip(&sums) {
             let place = row * self.width + self.column;
@@ -319,7 +324,7 @@ impl<S: Simd> Tile<S> for WeightTile<'_, S> {
             row_stride: 1,
             k_stride: self.width,
         };
-        accumulate(simd, &mut sums, left, self.d_gates);
+        let sums = accumulate(simd, sums, left, self.d_gates);
         for (row, sum) in (first..).zip(&sums) {
             self.gradient[row * self.stride..][..COLUMNS].copy_from_slice(sum);
         }
