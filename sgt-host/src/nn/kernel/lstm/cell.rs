@@ -141,6 +141,15 @@ fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
     S::as_mut_simd_f32s(values).0
 }
 
+/// Writes vectors to the front of a slice, each from its register.
+#[inline(always)]
+fn store<V: Copy, const N: usize>(place: &mut [V], values: [V; N]) {
+    let place = &mut place[..N];
+    for index in 0..N {
+        place[index] = values[index];
+    }
+}
+
 /// One step of one block of units, forward.
 struct ForwardTile<'a, S: Simd> {
     weights: &'a [S::f32s],
@@ -175,7 +184,7 @@ impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
                 None => new,
             };
             let h = simd.mul_f32s(o, tanh(simd, c));
-            self.gates[row * GATES..][..GATES].copy_from_slice(&[i, f, g, o]);
+            store(&mut self.gates[row * GATES..], [i, f, g, o]);
             self.cells[row] = c;
             let place = row * self.width + self.unit;
             let place = &mut self.inputs_after[place..place + S::F32_LANES];
@@ -297,7 +306,7 @@ impl<S: Simd> Tile<S> for InputTile<'_, S> {
         }
         for (row, sum) in (first..).zip(&sums) {
             let place = row * self.width + self.column;
-            self.d_inputs[place..place + COLUMNS].copy_from_slice(sum);
+            store(&mut self.d_inputs[place..], *sum);
         }
     }
 }
@@ -317,7 +326,8 @@ impl<S: Simd> Tile<S> for WeightTile<'_, S> {
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
         let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
         for (row, sum) in (first..).zip(&mut sums) {
-            sum.copy_from_slice(&self.gradient[row * self.stride..][..COLUMNS]);
+            let gradient = &self.gradient[row * self.stride..][..COLUMNS];
+            *sum = std::array::from_fn(|column| gradient[column]);
         }
         let left = Left {
             values: &self.inputs[first..],
@@ -326,7 +336,7 @@ impl<S: Simd> Tile<S> for WeightTile<'_, S> {
         };
         let sums = accumulate(simd, sums, left, self.d_gates);
         for (row, sum) in (first..).zip(&sums) {
-            self.gradient[row * self.stride..][..COLUMNS].copy_from_slice(sum);
+            store(&mut self.gradient[row * self.stride..], *sum);
         }
     }
 }
@@ -463,8 +473,10 @@ impl<S: Simd> CellGradient<'_, S> {
     #[inline(always)]
     fn run(&mut self, simd: S, blocks: usize, rows: usize) {
         let one = simd.splat_f32s(1.0);
-        for block in 0..blocks {
-            for row in 0..rows {
+        // Downwards, as the steps go: gates and cells are then read as one descending stream, which
+        // the processor fetches ahead.
+        for block in (0..blocks).rev() {
+            for row in (0..rows).rev() {
                 let place = block * rows + row;
                 let gates = &self.gates[place * GATES..][..GATES];
                 let [i, f, g, o] = [INPUT, FORGET, CANDIDATE, OUTPUT].map(|gate| gates[gate]);
@@ -485,8 +497,7 @@ impl<S: Simd> CellGradient<'_, S> {
                 let slope = simd.mul_f32s(o, simd.sub_f32s(one, o));
                 let d_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope);
                 let start = block * self.block_stride + self.start + row * GATES;
-                let d_gates = &mut self.d_gates[start..start + GATES];
-                d_gates.copy_from_slice(&[d_i, d_f, d_g, d_o]);
+                store(&mut self.d_gates[start..], [d_i, d_f, d_g, d_o]);
                 self.d_cells[place] = simd.mul_f32s(dc, f);
             }
         }
