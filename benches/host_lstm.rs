@@ -7,9 +7,7 @@
 //! protocol of `benches/peers/lstm_speed.py`, so that a driver can alternate between the two.
 
 use rayon::prelude::*;
-use sgt_core::{
-    Layout, Masking, Order, Pcg32, Random, cross_entropy_grad, mask_sample, sgt_objective,
-};
+use sgt_core::{Layout, Masking, Pcg32, Random, cross_entropy_grad, mask_sample, sgt_objective};
 use sgt_host::nn::kernel::lstm::{
     self, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
 };
@@ -30,7 +28,7 @@ const REPETITIONS: usize = 101;
 const WARM_UP: usize = 10;
 const THREADS: usize = 2;
 
-/// Lengths of the parameters: weight_ih, weight_hh, bias_ih, bias_hh, fc.weight, fc.bias.
+/// Lengths of the parameters, in the order of [`LstmWeights`], then the linear layer's.
 const LENGTHS: [usize; 6] = [
     4 * SHAPE.hidden * SHAPE.input,
     4 * SHAPE.hidden * SHAPE.hidden,

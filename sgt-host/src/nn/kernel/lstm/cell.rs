@@ -70,14 +70,14 @@ fn accumulate<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     assert!(last < left.values.len(), "the left factor is too short");
     for (k, right) in right.iter().enumerate() {
         let right = *right;
-        for row in 0..ROWS {
+        for (row, sums) in sums.iter_mut().enumerate() {
             let place = k * left.k_stride + row * left.row_stride;
             // SAFETY: row < ROWS and k < right.len(), so the place is at most `last`, which the
             // assertion above has found inside of the slice.
             let value = unsafe { *left.values.get_unchecked(place) };
             let value = simd.splat_f32s(value);
-            for column in 0..COLUMNS {
-                sums[row][column] = simd.mul_add_e_f32s(value, right[column], sums[row][column]);
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = simd.mul_add_e_f32s(value, right, *sum);
             }
         }
     }
@@ -144,9 +144,9 @@ fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
 /// Writes vectors to the front of a slice, each from its register.
 #[inline(always)]
 fn store<V: Copy, const N: usize>(place: &mut [V], values: [V; N]) {
-    let place = &mut place[..N];
-    for index in 0..N {
-        place[index] = values[index];
+    match place.first_chunk_mut::<N>() {
+        Some(place) => *place = values,
+        None => unreachable!("places have room for a tile's row"),
     }
 }
 
