@@ -9,7 +9,7 @@ use sgt_host::nn::kernel::lstm::{
 
 /// Central differences in `f32`: steps for values of about 1, and the error that curvature (long
 /// steps) and rounding (short ones) may leave, as a share of the largest gradient.
-const STEPS: [(f32, f32); 3] = [(3e-2, 2e-3), (1e-2, 5e-4), (3e-3, 5e-4)];
+const STEPS: [(f32, f32); 3] = [(3e-2, 1e-3), (1e-2, 2e-4), (3e-3, 1e-3)];
 
 /// Values in `-scale..scale`.
 fn uniform(len: usize, scale: f32, seed: u64) -> Vec<f32> {
