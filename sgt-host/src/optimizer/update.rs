@@ -1,5 +1,10 @@
 //! The element-wise update rules.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a rule must be inlined into the dispatch to be compiled for each instruction set"
+)]
+
 use super::config::{Adadelta, Adam, OptimizerConfig, RmsProp, Sgd};
 use pulp::Arch;
 use rayon::prelude::*;
