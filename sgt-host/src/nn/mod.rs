@@ -5,3 +5,4 @@
 
 pub mod composed;
 pub mod kernel;
+pub mod layer;

@@ -6,17 +6,17 @@
 //! holds both to the same values and gradients. Sizes are known at run time here; the typed
 //! layers check theirs before they call.
 //!
-//! Every parameter enters through [`parameter`], so that in [`Mode::InputGradient`] no gradient
+//! Every parameter enters through `parameter`, so that in [`Mode::InputGradient`] no gradient
 //! of a parameter is computed or allocated.
 //!
 //! | module | what it computes |
 //! |---|---|
-//! | [`tensor`] | the tensors that layers exchange, and the device's errors |
-//! | [`parameter`] | products, sums and scalings with a parameter |
-//! | [`window`] | convolution, pooling |
-//! | [`normalization`] | batch and layer normalisation |
-//! | [`token`] | embedding, dropout, ReLU |
-//! | [`recurrent`] | LSTM, one or both directions |
+//! | `tensor` | the tensors that layers exchange, and the device's errors |
+//! | `parameter` | products, sums and scalings with a parameter |
+//! | `window` | convolution, pooling |
+//! | `normalization` | batch and layer normalisation |
+//! | `token` | embedding, dropout, ReLU |
+//! | `recurrent` | LSTM, one or both directions |
 
 mod normalization;
 mod parameter;
@@ -32,7 +32,10 @@ pub use tensor::{Images, Matrix, Series, Vector};
 pub use token::{dropout, embedding, relu};
 pub use window::{average_pool, conv2d, global_average_pool, max_pool};
 
+pub(crate) use normalization::check_batch_norm;
+pub(crate) use parameter::check_linear;
 pub(crate) use tensor::device_error;
+pub(crate) use window::{check_conv2d, check_pool};
 
 #[cfg(doc)]
 use crate::model::Mode;

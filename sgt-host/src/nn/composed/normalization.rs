@@ -32,18 +32,9 @@ pub fn batch_norm<D: Device<f32>, T: Tape<f32, D>>(
     running_variance: &Vector<D>,
     mode: Mode,
 ) -> Result<(Series<D, T>, Option<BatchStatistics>)> {
+    check_batch_norm(&x, [weight, bias, running_mean, running_variance], mode)?;
     let (batch, channels, plane) = *x.shape();
-    for parameter in [weight, bias, running_mean, running_variance] {
-        expect_shape("batch norm", &[channels], &[parameter.shape().0])?;
-    }
     let training = matches!(mode, Mode::Training { .. });
-    if training && batch * plane < 2 {
-        return Err(Error::Shape {
-            operation: "batch norm",
-            found: "one value a channel".into(),
-            expected: "at least two, to have a variance".into(),
-        });
-    }
     let run = || {
         let x = x.try_permute::<(usize, usize, usize), Axes3<0, 2, 1>>()?;
         let x: Matrix<D, T> = x.try_reshape_like(&(batch * plane, channels))?;
@@ -64,6 +55,27 @@ pub fn batch_norm<D: Device<f32>, T: Tape<f32, D>>(
         Ok((out.try_contiguous()?, statistics))
     };
     run().map_err(device_error::<D::Err>)
+}
+
+/// Refuses sizes that don't fit, and training batches without a variance.
+pub(crate) fn check_batch_norm<D: Storage<f32>, T>(
+    x: &Series<D, T>,
+    parameters: [&Vector<D>; 4],
+    mode: Mode,
+) -> Result<()> {
+    let (batch, channels, plane) = *x.shape();
+    for parameter in parameters {
+        let expected = [batch, parameter.shape().0, plane];
+        expect_shape("batch norm", &[batch, channels, plane], &expected)?;
+    }
+    if matches!(mode, Mode::Training { .. }) && batch * plane < 2 {
+        return Err(Error::Shape {
+            operation: "batch norm",
+            found: format!("{:?} in training", [batch, channels, plane]),
+            expected: "at least two values a channel, to have a variance".into(),
+        });
+    }
+    Ok(())
 }
 
 /// Each column with mean 0 and variance 1, and the statistics it had.

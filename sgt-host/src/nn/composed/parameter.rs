@@ -20,13 +20,23 @@ pub fn linear<D: Device<f32>, T: Tape<f32, D>>(
     bias: Option<&Vector<D>>,
     mode: Mode,
 ) -> Result<Matrix<D, T>> {
+    check_linear(&x, weight, bias)?;
+    affine(x, weight, bias, mode).map_err(device_error)
+}
+
+/// Refuses sizes that don't fit.
+pub(crate) fn check_linear<D: Storage<f32>, T>(
+    x: &Matrix<D, T>,
+    weight: &Matrix<D>,
+    bias: Option<&Vector<D>>,
+) -> Result<()> {
     let (batch, inputs) = *x.shape();
     let (outputs, expected) = *weight.shape();
     expect_shape("linear", &[batch, inputs], &[batch, expected])?;
-    if let Some(bias) = bias {
-        expect_shape("linear bias", &[bias.shape().0], &[outputs])?;
+    match bias {
+        None => Ok(()),
+        Some(bias) => expect_shape("linear bias", &[bias.shape().0], &[outputs]),
     }
-    affine(x, weight, bias, mode).map_err(device_error)
 }
 
 /// [`linear`] of sizes that are checked.

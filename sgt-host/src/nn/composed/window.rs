@@ -20,6 +20,17 @@ pub fn conv2d<D: Device<f32>, T: Tape<f32, D>>(
     bias: Option<&Vector<D>>,
     mode: Mode,
 ) -> Result<Images<D, T>> {
+    check_conv2d(geometry, &x, weight, bias)?;
+    convolve(geometry, x, weight, bias, mode).map_err(device_error)
+}
+
+/// Refuses sizes that don't fit the geometry.
+pub(crate) fn check_conv2d<D: Storage<f32>, T>(
+    geometry: &Conv2dGeometry,
+    x: &Images<D, T>,
+    weight: &Images<D>,
+    bias: Option<&Vector<D>>,
+) -> Result<()> {
     geometry.check()?;
     let (batch, channels, height, width) = *x.shape();
     let [expected_height, expected_width] = geometry.input;
@@ -41,7 +52,7 @@ pub fn conv2d<D: Device<f32>, T: Tape<f32, D>>(
     if let Some(bias) = bias {
         expect_shape("conv2d bias", &[bias.shape().0], &[geometry.out_channels])?;
     }
-    convolve(geometry, x, weight, bias, mode).map_err(device_error)
+    Ok(())
 }
 
 fn convolve<D: Device<f32>, T: Tape<f32, D>>(
@@ -143,7 +154,8 @@ pub fn global_average_pool<D: Device<f32>, T: Tape<f32, D>>(
     x.try_mean::<_, Axes2<2, 3>>().map_err(device_error)
 }
 
-fn check_pool<D: Device<f32>, T: Tape<f32, D>>(
+/// Refuses sizes that don't fit the geometry.
+pub(crate) fn check_pool<D: Storage<f32>, T>(
     operation: &'static str,
     geometry: &PoolGeometry,
     x: &Images<D, T>,

@@ -1,0 +1,4 @@
+mod extent;
+mod named;
+pub mod operation;
+pub use named::{NamedTensorVisitor, NamedTensors};
