@@ -17,15 +17,28 @@
 //! | [`pool`] | max, average and global average pooling |
 //! | [`batch_norm`] | batch normalisation, one- and two-dimensional |
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
+//! | [`lstm`] | long short-term memory over whole sequences, in either direction |
+//! | [`attention`] | scaled dot-product self-attention |
+//! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
 pub mod activation;
+mod aligned;
+pub mod attention;
 pub mod batch_norm;
+mod buffer;
 pub mod conv2d;
 pub mod dropout;
 pub mod embedding;
+pub mod layer_norm;
+mod layout;
 pub mod linear;
+pub mod lstm;
+mod matrix;
 pub mod pool;
+mod product;
+mod request;
+mod transcendental;
 
 use crate::{Error, Result};
 

@@ -3,8 +3,19 @@
 //! `out[o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[c, i·s₀ + u·d₀ − p₀, j·s₁ + v·d₁ − p₁]`
 //! with `x` zero outside its bounds, stride `s`, dilation `d` and padding `p`.
 
+mod plan;
+
+pub(crate) use plan::{DataGradient, Plan};
+
+use super::buffer::Buffer;
+use super::layout::transpose;
 use super::{batch_len, expect_len};
 use crate::{Error, Result};
+use rayon::prelude::*;
+
+/// Images whose weight gradients are summed one after the other; the sums of such chunks are
+/// then added in order. A fixed number, so that threads do not change a bit.
+pub(crate) const IMAGES_A_SUM: usize = 8;
 
 /// Sizes of a convolution. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -184,23 +195,44 @@ pub fn conv2d_forward(
     if let Some(bias) = bias {
         expect_len("conv2d", "bias", bias.len(), geometry.out_channels)?;
     }
-    let [rows, columns] = geometry.output();
-    out.fill(0.0);
-    visit_taps(geometry, |o, i, j, input, tap| {
-        for sample in 0..batch {
-            out[sample * geometry.output_len() + (o * rows + i) * columns + j] +=
-                weight[tap] * x[sample * geometry.input_len() + input];
-        }
-    });
-    if let Some(bias) = bias {
-        for (plane, value) in out
-            .chunks_exact_mut(rows * columns)
-            .zip(bias.iter().cycle())
-        {
-            plane.iter_mut().for_each(|out| *out += value);
-        }
-    }
+    let plan = Plan::new(geometry);
+    let mut packed = Buffer::default();
+    plan.pack(weight, packed.resize(plan.packed_len()));
+    out.par_chunks_exact_mut(geometry.output_len())
+        .zip(x.par_chunks_exact(geometry.input_len()))
+        .for_each_init(Images::default, |images, (out, x)| {
+            let mut pixels = std::mem::take(&mut images.out);
+            pixels.resize(out.len());
+            let x = images.padded(&plan, x);
+            plan.forward(&packed, bias, false, x, 0..plan.pixels(), &mut pixels);
+            transpose(plan.pixels(), geometry.out_channels, &pixels, out);
+            images.out = pixels;
+        });
     Ok(())
+}
+
+/// One image's channels-last copies.
+#[derive(Default)]
+struct Images {
+    x: Buffer,
+    padded: Buffer,
+    out: Buffer,
+    dx: Buffer,
+}
+
+impl Images {
+    /// The channels-last, padded copy of `x`.
+    fn padded(&mut self, plan: &Plan, x: &[f32]) -> &[f32] {
+        let geometry = plan.geometry();
+        let area = geometry.input[0] * geometry.input[1];
+        self.x.resize(x.len());
+        transpose(geometry.in_channels, area, x, &mut self.x);
+        if plan.is_unpadded() {
+            return &self.x;
+        }
+        plan.pad(&self.x, self.padded.resize(plan.padded_len()));
+        &self.padded
+    }
 }
 
 /// Pulls `dout` (shaped as `out` of [`conv2d_forward`]) back.
@@ -214,78 +246,96 @@ pub fn conv2d_backward(
     weight: &[f32],
     x: &[f32],
     dout: &[f32],
-    mut dx: Option<&mut [f32]>,
-    mut gradient: Option<WeightGradient<'_>>,
+    dx: Option<&mut [f32]>,
+    gradient: Option<WeightGradient<'_>>,
 ) -> Result<()> {
     geometry.check()?;
     let batch = batch_len("conv2d", "x", x.len(), geometry.input_len())?;
     expect_len("conv2d", "dout", dout.len(), batch * geometry.output_len())?;
     expect_len("conv2d", "weight", weight.len(), geometry.weight_len())?;
-    if let Some(dx) = &mut dx {
+    if let Some(dx) = &dx {
         expect_len("conv2d", "dx", dx.len(), x.len())?;
-        dx.fill(0.0);
     }
-    let [rows, columns] = geometry.output();
-    if let Some(gradient) = &mut gradient {
+    if let Some(gradient) = &gradient {
         expect_len(
             "conv2d",
             "weight gradient",
             gradient.weight.len(),
             weight.len(),
         )?;
-        if let Some(bias) = &mut gradient.bias {
+        if let Some(bias) = &gradient.bias {
             expect_len("conv2d", "bias gradient", bias.len(), geometry.out_channels)?;
-            for (plane, channel) in dout
-                .chunks_exact(rows * columns)
-                .zip((0..geometry.out_channels).cycle())
-            {
-                bias[channel] += plane.iter().sum::<f32>();
+        }
+    }
+    let plan = Plan::new(geometry);
+    let data = dx.is_some().then(|| {
+        let data = DataGradient::new(&plan);
+        let mut packed = Buffer::default();
+        data.pack(weight, packed.resize(data.packed_len()));
+        (data, packed)
+    });
+    let chunk = IMAGES_A_SUM;
+    let dx_chunks: Vec<Option<&mut [f32]>> = match dx {
+        Some(dx) => dx
+            .chunks_mut(chunk * geometry.input_len())
+            .map(Some)
+            .collect(),
+        None => (0..batch.div_ceil(chunk)).map(|_| None).collect(),
+    };
+    let sums: Vec<(Buffer, Vec<f32>)> = dx_chunks
+        .into_par_iter()
+        .zip(x.par_chunks(chunk * geometry.input_len()))
+        .zip(dout.par_chunks(chunk * geometry.output_len()))
+        .map_init(Images::default, |images, ((mut dx, x), dout)| {
+            let mut sum = (Buffer::default(), vec![0.0; geometry.out_channels]);
+            if gradient.is_some() {
+                sum.0.resize(geometry.weight_len()).fill(0.0);
+            }
+            let samples = x
+                .chunks_exact(geometry.input_len())
+                .zip(dout.chunks_exact(geometry.output_len()));
+            for (sample, (x, dout)) in samples.enumerate() {
+                images.out.resize(dout.len());
+                transpose(geometry.out_channels, plan.pixels(), dout, &mut images.out);
+                if let (Some(dx), Some((data, packed))) = (&mut dx, &data) {
+                    let pixels = images.dx.resize(x.len());
+                    data.backward(packed, &images.out, pixels);
+                    let place = sample * x.len()..(sample + 1) * x.len();
+                    let area = geometry.input[0] * geometry.input[1];
+                    transpose(area, geometry.in_channels, pixels, &mut dx[place]);
+                }
+                if gradient.is_some() {
+                    let dout = std::mem::take(&mut images.out);
+                    let padded = images.padded(&plan, x);
+                    plan.add_weight_gradient(padded, &dout, &mut sum.0);
+                    add_rows(&dout, &mut sum.1);
+                    images.out = dout;
+                }
+            }
+            sum
+        })
+        .collect();
+    if let Some(gradient) = gradient {
+        for (weight, _) in &sums {
+            plan.unpack_gradient(weight, gradient.weight);
+        }
+        if let Some(target) = gradient.bias {
+            for (_, bias) in &sums {
+                add_rows(bias, target);
             }
         }
     }
-    visit_taps(geometry, |o, i, j, input, tap| {
-        for sample in 0..batch {
-            let d = dout[sample * geometry.output_len() + (o * rows + i) * columns + j];
-            let place = sample * geometry.input_len() + input;
-            if let Some(dx) = &mut dx {
-                dx[place] += d * weight[tap];
-            }
-            if let Some(gradient) = &mut gradient {
-                gradient.weight[tap] += d * x[place];
-            }
-        }
-    });
     Ok(())
 }
 
-/// Calls `visit(out channel, row, column, place in x, place in weight)` for every product.
-fn visit_taps(geometry: &Conv2dGeometry, mut visit: impl FnMut(usize, usize, usize, usize, usize)) {
-    let [rows, columns] = geometry.output();
-    let [height, width] = geometry.input;
-    for o in 0..geometry.out_channels {
-        for c in 0..geometry.in_channels {
-            for u in 0..geometry.kernel[0] {
-                for v in 0..geometry.kernel[1] {
-                    let tap = ((o * geometry.in_channels + c) * geometry.kernel[0] + u)
-                        * geometry.kernel[1]
-                        + v;
-                    for i in 0..rows {
-                        let y = i * geometry.stride[0] + u * geometry.dilation[0];
-                        let Some(y) = y.checked_sub(geometry.padding_before[0]) else {
-                            continue;
-                        };
-                        for j in 0..columns {
-                            let t = j * geometry.stride[1] + v * geometry.dilation[1];
-                            let Some(t) = t.checked_sub(geometry.padding_before[1]) else {
-                                continue;
-                            };
-                            if y < height && t < width {
-                                visit(o, i, j, (c * height + y) * width + t, tap);
-                            }
-                        }
-                    }
-                }
-            }
+/// Adds every row of `rows` to `sum`.
+pub(crate) fn add_rows(rows: &[f32], sum: &mut [f32]) {
+    for row in rows.chunks_exact(sum.len()) {
+        for (sum, value) in sum.iter_mut().zip(row) {
+            *sum += value;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
