@@ -16,8 +16,10 @@
 //! | `window` | convolution, pooling |
 //! | `normalization` | batch and layer normalisation |
 //! | `token` | embedding, dropout, ReLU |
+//! | `attention` | multi-head self-attention |
 //! | `recurrent` | LSTM, one or both directions |
 
+mod attention;
 mod normalization;
 mod parameter;
 mod recurrent;
@@ -25,15 +27,18 @@ mod tensor;
 mod token;
 mod window;
 
+pub use attention::{AttentionParameters, attention};
 pub use normalization::{BatchStatistics, batch_norm, layer_norm};
 pub use parameter::linear;
-pub use recurrent::{LstmWeights, lstm};
+pub use recurrent::{LstmParameters, lstm};
 pub use tensor::{Images, Matrix, Series, Vector};
 pub use token::{dropout, embedding, relu};
 pub use window::{average_pool, conv2d, global_average_pool, max_pool};
 
-pub(crate) use normalization::check_batch_norm;
+pub(crate) use attention::check_attention;
+pub(crate) use normalization::{check_batch_norm, check_layer_norm};
 pub(crate) use parameter::check_linear;
+pub(crate) use recurrent::check_lstm;
 pub(crate) use tensor::device_error;
 pub(crate) use window::{check_conv2d, check_pool};
 

@@ -111,17 +111,23 @@ pub fn layer_norm<D: Device<f32>, T: Tape<f32, D>>(
     bias: &Vector<D>,
     mode: Mode,
 ) -> Result<Matrix<D, T>> {
-    let (rows, features) = *x.shape();
-    for parameter in [weight, bias] {
-        expect_shape(
-            "layer norm",
-            &[rows, features],
-            &[rows, parameter.shape().0],
-        )?;
-    }
+    check_layer_norm(&x, [weight, bias])?;
     let run = || {
         let normalised = x.try_normalize::<Axis<1>>(EPSILON)?;
         add(scale(normalised, weight, mode)?, bias, mode)
     };
     run().map_err(device_error::<D::Err>)
+}
+
+/// Refuses sizes that don't fit.
+pub(crate) fn check_layer_norm<D: Storage<f32>, T>(
+    x: &Matrix<D, T>,
+    parameters: [&Vector<D>; 2],
+) -> Result<()> {
+    let (rows, features) = *x.shape();
+    for parameter in parameters {
+        let expected = [rows, parameter.shape().0];
+        expect_shape("layer norm", &[rows, features], &expected)?;
+    }
+    Ok(())
 }

@@ -277,6 +277,20 @@ where
     })
 }
 
+/// Forgets the sizes that a tensor's type states.
+pub(super) fn at_run_time<Src, Dst, D, T>(
+    operation: &'static str,
+    tensor: Tensor<Src, f32, D, T>,
+) -> Result<Tensor<Dst, f32, D, T>>
+where
+    Src: Shape,
+    Dst: Shape<Concrete = Src::Concrete>,
+    D: Storage<f32>,
+    T: Tape<f32, D>,
+{
+    realize(operation, tensor, &vec![None; Src::NUM_DIMS])
+}
+
 /// `[_, 8, 13, 13]`.
 fn describe(sizes: &[Option<usize>]) -> String {
     let sizes = sizes.iter();

@@ -72,7 +72,7 @@ pub(crate) fn fan_in_bound(fan_in: usize) -> f64 {
 macro_rules! layer_tensors {
     (
         $layer:ident [$($dim:ident: $bound:ident),*]
-        const [$($const_dim:ident: $($const_bound:ident)++),*]
+        const [$($const_dim:ident: $const_bound:ident $(+ $more:ident)*),*]
         tensors { $($kind:ident $field:ident: $reset:expr;)* }
         copied { $($copied:ident),* }
     ) => {
@@ -80,10 +80,10 @@ macro_rules! layer_tensors {
         where
             D: ::dfdx::prelude::Device<f32>,
         {
-            fn visit_tensors<V: $crate::nn::layer::NamedTensorVisitor<D>>(
+            fn visit_tensors<Visitor: $crate::nn::layer::NamedTensorVisitor<D>>(
                 &mut self,
                 prefix: &str,
-                visitor: &mut V,
+                visitor: &mut Visitor,
             ) -> $crate::Result<()> {
                 $(visitor.visit(
                     &$crate::nn::layer::named::join(prefix, stringify!($field)),
@@ -94,7 +94,7 @@ macro_rules! layer_tensors {
             }
         }
 
-        impl<$($const_dim: $($const_bound +)+,)* E, D>
+        impl<$($const_dim: $const_bound $(+ $more)*,)* E, D>
             ::dfdx::nn::tensor_collection::TensorCollection<E, D> for $layer<$($const_dim,)* E, D>
         where
             E: ::dfdx::prelude::Dtype,
@@ -103,17 +103,15 @@ macro_rules! layer_tensors {
             type To<E2: ::dfdx::prelude::Dtype, D2: ::dfdx::prelude::Device<E2>> =
                 $layer<$($const_dim,)* E2, D2>;
 
-            fn iter_tensors<V: ::dfdx::nn::tensor_collection::ModuleVisitor<Self, E, D>>(
-                visitor: &mut V,
-            ) -> ::std::result::Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+            fn iter_tensors<Visitor: ::dfdx::nn::tensor_collection::ModuleVisitor<Self, E, D>>(
+                visitor: &mut Visitor,
+            ) -> ::std::result::Result<
+                Option<Self::To<Visitor::E2, Visitor::D2>>,
+                Visitor::Err,
+            > {
                 visitor.visit_fields(
-                    ($(Self::tensor(
-                        stringify!($field),
-                        |layer| &layer.$field,
-                        |layer| &mut layer.$field,
-                        layer_tensors!(@options $kind, $reset),
-                    ),)*),
-                    |($($field,)*)| $layer {
+                    layer_tensors!(@fields $($kind $field: $reset;)*),
+                    |layer_tensors!(@pattern $($field)*)| $layer {
                         $($field,)*
                         $($copied: Default::default(),)*
                     },
@@ -121,6 +119,21 @@ macro_rules! layer_tensors {
             }
         }
     };
+    // Pairs of pairs, since dfdx takes tuples of at most six fields.
+    (@fields) => { () };
+    (@fields $kind:ident $field:ident: $reset:expr; $($rest:tt)*) => {
+        (
+            Self::tensor(
+                stringify!($field),
+                |layer| &layer.$field,
+                |layer| &mut layer.$field,
+                layer_tensors!(@options $kind, $reset),
+            ),
+            layer_tensors!(@fields $($rest)*),
+        )
+    };
+    (@pattern) => { () };
+    (@pattern $field:ident $($rest:ident)*) => { ($field, layer_tensors!(@pattern $($rest)*)) };
     (@trainable trained) => { true };
     (@trainable kept) => { false };
     (@options trained, $reset:expr) => {
@@ -135,7 +148,7 @@ macro_rules! layer_tensors {
 macro_rules! module_tensors {
     (
         $model:ident [$($dim:ident: $bound:ident),*]
-        const [$($const_dim:ident: $($const_bound:ident)++),*]
+        const [$($const_dim:ident: $const_bound:ident $(+ $more:ident)*),*]
         modules { $($field:ident $(as $name:literal)?),* }
         copied { $($copied:ident),* }
     ) => {
@@ -143,10 +156,10 @@ macro_rules! module_tensors {
         where
             D: ::dfdx::prelude::Device<f32>,
         {
-            fn visit_tensors<V: $crate::nn::layer::NamedTensorVisitor<D>>(
+            fn visit_tensors<Visitor: $crate::nn::layer::NamedTensorVisitor<D>>(
                 &mut self,
                 prefix: &str,
-                visitor: &mut V,
+                visitor: &mut Visitor,
             ) -> $crate::Result<()> {
                 $(self.$field.visit_tensors(
                     &$crate::nn::layer::named::join(
@@ -159,7 +172,7 @@ macro_rules! module_tensors {
             }
         }
 
-        impl<$($const_dim: $($const_bound +)+,)* E, D>
+        impl<$($const_dim: $const_bound $(+ $more)*,)* E, D>
             ::dfdx::nn::tensor_collection::TensorCollection<E, D> for $model<$($const_dim,)* E, D>
         where
             E: ::dfdx::prelude::Dtype,
@@ -168,9 +181,12 @@ macro_rules! module_tensors {
             type To<E2: ::dfdx::prelude::Dtype, D2: ::dfdx::prelude::Device<E2>> =
                 $model<$($const_dim,)* E2, D2>;
 
-            fn iter_tensors<V: ::dfdx::nn::tensor_collection::ModuleVisitor<Self, E, D>>(
-                visitor: &mut V,
-            ) -> ::std::result::Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+            fn iter_tensors<Visitor: ::dfdx::nn::tensor_collection::ModuleVisitor<Self, E, D>>(
+                visitor: &mut Visitor,
+            ) -> ::std::result::Result<
+                Option<Self::To<Visitor::E2, Visitor::D2>>,
+                Visitor::Err,
+            > {
                 visitor.visit_fields(
                     ($(Self::module(
                         module_tensors!(@name $field $($name)?),

@@ -7,10 +7,12 @@
 mod affine;
 mod normalization;
 mod pool;
+mod sequence;
 mod tape;
 mod token;
 
 pub use affine::{conv2d, linear};
-pub use normalization::batch_norm;
+pub use normalization::{batch_norm, layer_norm};
 pub use pool::{average_pool, global_average_pool, max_pool};
+pub use sequence::{attention, lstm};
 pub use token::{dropout, embedding, relu};
