@@ -99,42 +99,34 @@ fn direction<D: Device<f32>, T: Tape<f32, D>>(
     let projected = add(projected, &weights.hidden_bias, mode)?;
     let projected: Series<D, T> = projected.try_reshape_like(&(batch, steps, 4 * hidden))?;
     let (projected, mut tape) = projected.split_tape();
-    let mut state: Option<(Matrix<D, T>, Matrix<D, T>)> = None;
+    let zeros = || -> Result<Matrix<D, T>, D::Err> {
+        let zeros = weights.hidden.device().try_zeros_like(&(batch, hidden))?;
+        Ok(zeros.put_tape(T::default()))
+    };
+    let (mut output, mut cell) = (zeros()?, zeros()?);
     let mut outputs = Vec::with_capacity(steps);
     for step in 0..steps {
         let step = if reverse { steps - 1 - step } else { step };
         let own = projected.clone().put_tape(std::mem::take(&mut tape));
         let own = own.try_slice((.., step..=step, ..))?;
         let own: Matrix<D, T> = own.try_reshape_like(&(batch, 4 * hidden))?;
-        let (gates, cell) = match state {
-            None => (own, None),
-            Some((output, cell)) => {
-                let recurrent = product(output, &weights.hidden, mode)?;
-                (recurrent.try_add(own)?, Some(cell))
-            }
-        };
+        let (gates, gates_tape) = product(output, &weights.hidden, mode)?
+            .try_add(own)?
+            .split_tape();
         let gate = |gate: usize| -> Result<Matrix<D, T>, D::Err> {
             let part = gates.retaped::<T>();
             part.try_slice((.., gate * hidden..(gate + 1) * hidden))
         };
         let (input, candidate) = (gate(0)?.try_sigmoid()?, gate(2)?.try_tanh()?);
-        let mut next = input.try_mul(candidate)?;
-        if let Some(cell) = cell {
-            next = next.try_add(gate(1)?.try_sigmoid()?.try_mul(cell)?)?;
-        }
-        let output_gate = gate(3)?.try_sigmoid()?;
-        let (_, own_tape) = gates.split_tape();
-        let (next, next_tape) = next.split_tape();
-        let next = next.put_tape(next_tape.merge(own_tape));
-        let output = next.retaped::<T>().try_tanh()?.try_mul(output_gate)?;
+        let kept = cell.try_mul(gate(1)?.try_sigmoid()?)?;
+        let (next, next_tape) = kept.try_add(input.try_mul(candidate)?)?.split_tape();
+        cell = next.put_tape(next_tape.merge(gates_tape));
+        let squashed = cell.retaped::<T>().try_tanh()?;
+        output = squashed.try_mul(gate(3)?.try_sigmoid()?)?;
         outputs.push(output.retaped::<T>());
-        state = Some((output, next));
     }
     // The tapes of the last step hold all operations.
-    let (output_tape, cell_tape) = match state {
-        None => (tape, T::default()),
-        Some((output, cell)) => (output.split_tape().1, cell.split_tape().1),
-    };
+    let (output_tape, cell_tape) = (output.split_tape().1, cell.split_tape().1);
     if readout == Readout::Last {
         outputs.drain(..steps - 1);
     } else if reverse {
