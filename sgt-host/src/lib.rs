@@ -5,7 +5,6 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
-//! | [`nn`] | kernels of layers, forward and backward, over slices |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
 

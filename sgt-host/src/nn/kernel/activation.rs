@@ -2,6 +2,10 @@
 
 use super::expect_len;
 use crate::Result;
+use rayon::prelude::*;
+
+/// Values a task.
+const PIECE: usize = 1 << 15;
 
 /// `out = max(x, 0)`; NaN stays NaN.
 ///
@@ -13,6 +17,30 @@ pub fn relu_forward(x: &[f32], out: &mut [f32]) -> Result<()> {
         *out = if x < 0.0 { 0.0 } else { x };
     }
     Ok(())
+}
+
+/// [`relu_forward`] in place.
+pub fn relu_in_place(x: &mut [f32]) {
+    x.par_chunks_mut(PIECE).for_each(|x| {
+        for x in x {
+            *x = if *x < 0.0 { 0.0 } else { *x };
+        }
+    });
+}
+
+/// [`relu_backward`] in place: `dout` becomes 0 where `x` is not positive.
+///
+/// # Panics
+/// When the lengths differ.
+pub(crate) fn relu_backward_in_place(x: &[f32], dout: &mut [f32]) {
+    assert_eq!(x.len(), dout.len(), "relu: lengths");
+    dout.par_chunks_mut(PIECE)
+        .zip(x.par_chunks(PIECE))
+        .for_each(|(dout, x)| {
+            for (d, &x) in dout.iter_mut().zip(x) {
+                *d = if x > 0.0 { *d } else { 0.0 };
+            }
+        });
 }
 
 /// `dx = dout` where `x > 0`, and 0 elsewhere. `x` may be the layer's input or its output.

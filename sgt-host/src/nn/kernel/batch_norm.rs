@@ -15,6 +15,15 @@ pub const EPSILON: f32 = 1e-5;
 /// The weight of a new batch in the running statistics, PyTorch's default.
 pub const MOMENTUM: f32 = 0.1;
 
+/// The learned scale and shift, one value a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormParameters<'a> {
+    /// The scale.
+    pub weight: &'a [f32],
+    /// The shift.
+    pub bias: &'a [f32],
+}
+
 /// What a forward pass normalised with, one value a channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statistics {
@@ -35,8 +44,7 @@ pub struct Statistics {
 /// [`Error::Shape`] when a length does not fit, or when a channel has a single value in the batch.
 pub fn batch_norm_training(
     plane: usize,
-    weight: &[f32],
-    bias: &[f32],
+    BatchNormParameters { weight, bias }: BatchNormParameters<'_>,
     x: &[f32],
     out: &mut [f32],
     statistics: &mut Statistics,
@@ -93,8 +101,7 @@ pub fn batch_norm_training(
 /// [`Error::Shape`] when a length does not fit.
 pub fn batch_norm_evaluation(
     plane: usize,
-    weight: &[f32],
-    bias: &[f32],
+    BatchNormParameters { weight, bias }: BatchNormParameters<'_>,
     running_mean: &[f32],
     running_variance: &[f32],
     x: &[f32],

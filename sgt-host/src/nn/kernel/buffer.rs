@@ -51,22 +51,23 @@ impl DerefMut for Buffer {
     }
 }
 
-/// Calls `work` with this thread's scratch memory, cut into aligned pieces of the given lengths.
-/// What they hold is unspecified. `work` must not call this function again.
+/// Calls `work` with scratch memory of this thread, cut into aligned pieces of the given lengths.
+/// What they hold is unspecified. Calls may be nested.
 pub(crate) fn with_scratch<const N: usize, R>(
     lens: [usize; N],
     work: impl FnOnce([&mut [f32]; N]) -> R,
 ) -> R {
     thread_local! {
-        static SCRATCH: RefCell<Buffer> = RefCell::default();
+        static FREE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
     }
-    SCRATCH.with_borrow_mut(|buffer| {
-        let total = lens.iter().map(|len| len.next_multiple_of(LINE)).sum();
-        let mut rest = buffer.resize(total);
-        work(lens.map(|len| {
-            let (piece, tail) = std::mem::take(&mut rest).split_at_mut(len.next_multiple_of(LINE));
-            rest = tail;
-            &mut piece[..len]
-        }))
-    })
+    let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let total = lens.iter().map(|len| len.next_multiple_of(LINE)).sum();
+    let mut rest = buffer.resize(total);
+    let result = work(lens.map(|len| {
+        let (piece, tail) = std::mem::take(&mut rest).split_at_mut(len.next_multiple_of(LINE));
+        rest = tail;
+        &mut piece[..len]
+    }));
+    FREE.with_borrow_mut(|free| free.push(buffer));
+    result
 }

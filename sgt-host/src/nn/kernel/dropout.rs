@@ -27,7 +27,7 @@ impl DropoutKey {
     }
 
     /// 32 random bits for position `index`.
-    #[inline(always)]
+    #[inline]
     pub const fn bits(self, index: u64) -> u32 {
         let high = ((index >> 32) as u32).wrapping_add((self.seed >> 32) as u32);
         let mut h = (index as u32) ^ (self.seed as u32);
@@ -49,19 +49,46 @@ pub fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Result<()
     out.par_chunks_mut(PIECE)
         .zip(x.par_chunks(PIECE))
         .enumerate()
-        .for_each(|(piece, (out, x))| dropout_at(key, p, (piece * PIECE) as u64, x, out));
+        .for_each(|(piece, (out, x))| {
+            let kept = Kept::new(key, p);
+            for (index, (out, &x)) in ((piece * PIECE) as u64..).zip(out.iter_mut().zip(x)) {
+                *out = kept.apply(index, x);
+            }
+        });
     Ok(())
 }
 
-/// [`dropout`] of the elements that start at position `first`, on this thread.
-pub(crate) fn dropout_at(key: DropoutKey, p: f32, first: u64, x: &[f32], out: &mut [f32]) {
-    let threshold = (f64::from(p) * 4_294_967_296.0) as u32;
-    let scale = 1.0 / (1.0 - p);
-    for (index, (out, x)) in (first..).zip(out.iter_mut().zip(x)) {
-        *out = if key.bits(index) >= threshold {
-            x * scale
+/// [`dropout`] in place.
+pub fn dropout_in_place(key: DropoutKey, p: f32, x: &mut [f32]) {
+    x.par_chunks_mut(PIECE).enumerate().for_each(|(piece, x)| {
+        let kept = Kept::new(key, p);
+        for (index, x) in ((piece * PIECE) as u64..).zip(x) {
+            *x = kept.apply(index, *x);
+        }
+    });
+}
+
+/// What a mask does to one element.
+struct Kept {
+    key: DropoutKey,
+    threshold: u32,
+    scale: f32,
+}
+
+impl Kept {
+    fn new(key: DropoutKey, p: f32) -> Self {
+        Self {
+            key,
+            threshold: (f64::from(p) * 4_294_967_296.0) as u32,
+            scale: 1.0 / (1.0 - p),
+        }
+    }
+
+    fn apply(&self, index: u64, x: f32) -> f32 {
+        if self.key.bits(index) >= self.threshold {
+            x * self.scale
         } else {
             0.0
-        };
+        }
     }
 }

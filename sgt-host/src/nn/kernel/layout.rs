@@ -4,7 +4,7 @@
 const BLOCK: usize = 16;
 
 /// Writes the transpose of `x` `[rows, columns]` into `out` `[columns, rows]`.
-pub(crate) fn transpose(rows: usize, columns: usize, x: &[f32], out: &mut [f32]) {
+pub(crate) fn transpose<T: Copy>(rows: usize, columns: usize, x: &[T], out: &mut [T]) {
     assert!(
         x.len() == rows * columns && out.len() == x.len(),
         "transpose: lengths"

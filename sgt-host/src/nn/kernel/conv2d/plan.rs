@@ -68,6 +68,16 @@ impl Plan {
         &self.geometry
     }
 
+    /// The runs of a window, relative to its start.
+    pub(crate) fn window(&self) -> &[Run] {
+        &self.window
+    }
+
+    /// Where each output pixel's window starts in the padded image.
+    pub(crate) fn starts(&self) -> &[usize] {
+        &self.pixels
+    }
+
     /// Values in a window.
     pub(crate) fn depth(&self) -> usize {
         self.taps.len()
@@ -101,8 +111,8 @@ impl Plan {
         }
     }
 
-    /// Adds what [`Plan::pad`] would read: the padded gradient without its frame.
-    fn unpad(&self, padded: &[f32], x: &mut [f32]) {
+    /// Copies an image out of its frame.
+    pub(crate) fn unpad(&self, padded: &[f32], x: &mut [f32]) {
         let g = &self.geometry;
         let [_, width] = padded_size(g);
         let row = g.input[1] * g.in_channels;
@@ -113,7 +123,7 @@ impl Plan {
     }
 
     /// The place in PyTorch's weight of channel `o` and value `t` of the window.
-    fn weight_place(&self, o: usize, t: usize) -> usize {
+    pub(crate) fn weight_place(&self, o: usize, t: usize) -> usize {
         let g = &self.geometry;
         let area = g.kernel[0] * g.kernel[1];
         (o * g.in_channels + t % g.in_channels) * area + t / g.in_channels
