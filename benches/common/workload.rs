@@ -7,7 +7,9 @@ use sgt_core::{
 };
 use sgt_host::model::network::{Network, NetworkPass};
 use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{InputShape, Mode, Model, Score, SeriesOrder, input_gradient, score_gradient};
+use sgt_host::model::{
+    InputShape, Mode, Model, Score, SeriesOrder, input_gradient, score_gradient,
+};
 
 /// The steps by name.
 pub(crate) const STEPS: [&str; 5] = ["forward", "saliency", "standard", "sgt", "pgd7"];
@@ -79,7 +81,9 @@ impl Workload {
         match step {
             "forward" => {
                 let pass = &mut self.pass;
-                self.network.forward(&self.x, Mode::InputGradient, pass).unwrap();
+                self.network
+                    .forward(&self.x, Mode::InputGradient, pass)
+                    .unwrap();
             }
             "saliency" => self.saliency(Score::TrueLogit),
             "standard" => self.standard(),
@@ -106,7 +110,9 @@ impl Workload {
         }
         self.clear_gradient();
         let gradient = Some(self.gradient.as_mut_slice());
-        self.network.backward(&mut self.pass, &self.dlogits, None, gradient).unwrap();
+        self.network
+            .backward(&mut self.pass, &self.dlogits, None, gradient)
+            .unwrap();
         self.descend();
     }
 
@@ -147,9 +153,7 @@ impl Workload {
             );
 
         let clean = network.forward_again(mode, pass).unwrap();
-        let masked_mode = Mode::Training {
-            seed: !self.step,
-        };
+        let masked_mode = Mode::Training { seed: !self.step };
         let masked = network.forward(other, masked_mode, masked_pass).unwrap();
         dlogits.fill(0.0);
         masked_dlogits.fill(0.0);
@@ -176,8 +180,12 @@ impl Workload {
             gradient,
             ..
         } = self;
-        network.backward(pass, dlogits, None, Some(gradient)).unwrap();
-        network.backward(masked_pass, masked_dlogits, None, Some(gradient)).unwrap();
+        network
+            .backward(pass, dlogits, None, Some(gradient))
+            .unwrap();
+        network
+            .backward(masked_pass, masked_dlogits, None, Some(gradient))
+            .unwrap();
         self.descend();
     }
 
@@ -187,7 +195,10 @@ impl Workload {
                 norm: Norm::Linf,
                 epsilon: EPSILON,
             },
-            bounds: Bounds { low: 0.0, high: 1.0 },
+            bounds: Bounds {
+                low: 0.0,
+                high: 1.0,
+            },
             goal: Goal::Untargeted,
         };
         let len = self.x.len() / self.labels.len();
@@ -205,7 +216,9 @@ impl Workload {
     }
 
     fn clear_gradient(&mut self) {
-        self.gradient.par_chunks_mut(PIECE).for_each(|gradient| gradient.fill(0.0));
+        self.gradient
+            .par_chunks_mut(PIECE)
+            .for_each(|gradient| gradient.fill(0.0));
     }
 
     /// One step of stochastic gradient descent.

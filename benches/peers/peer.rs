@@ -12,12 +12,16 @@ use std::time::Instant;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [model, step, threads] = arguments.as_slice() else {
-        eprintln!("usage: peer MODEL STEP THREADS, with STEP one of {:?}", workload::STEPS);
+        eprintln!(
+            "usage: peer MODEL STEP THREADS, with STEP one of {:?}",
+            workload::STEPS
+        );
         std::process::exit(2);
     };
     let threads = threads.parse().expect("THREADS is a number");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-    pool.build_global().expect("the first thread pool of this process");
+    pool.build_global()
+        .expect("the first thread pool of this process");
     let mut workload = workload::Workload::new(model);
     for line in std::io::stdin().lock().lines() {
         let answer = if line.expect("readable input").trim() == "memory" {

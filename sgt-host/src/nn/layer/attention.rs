@@ -1,7 +1,7 @@
 //! Multi-head self-attention.
 
 use super::extent::{assert_divides, at_run_time, realize};
-use super::named::{NamedTensorVisitor, NamedTensors, fill_uniform, join};
+use super::named::{NamedTensorVisitor, NamedTensors, TensorRole, fill_uniform, join};
 use super::{Backend, Extent, Linear};
 use crate::Result;
 use crate::model::Mode;
@@ -35,9 +35,20 @@ impl<M: Dim, N: Dim, D: Device<f32>> NamedTensors<D> for MultiHeadAttention<M, N
         prefix: &str,
         visitor: &mut V,
     ) -> Result<()> {
-        let weight = join(prefix, "in_proj_weight");
-        visitor.visit(&weight, true, &mut self.in_proj_weight)?;
-        visitor.visit(&join(prefix, "in_proj_bias"), true, &mut self.in_proj_bias)?;
+        let weight = TensorRole::new(
+            join(prefix, "in_proj_weight"),
+            &self.in_proj_weight.shape().concrete(),
+            true,
+            true,
+        );
+        visitor.visit(&weight, &mut self.in_proj_weight)?;
+        let bias = TensorRole::new(
+            join(prefix, "in_proj_bias"),
+            &self.in_proj_bias.shape().concrete(),
+            true,
+            true,
+        );
+        visitor.visit(&bias, &mut self.in_proj_bias)?;
         self.out_proj
             .visit_tensors(&join(prefix, "out_proj"), visitor)
     }

@@ -37,7 +37,7 @@ pub use backend::Backend;
 pub use conv::{Conv1d, Conv2d, UnbiasedConv2d};
 pub use extent::{Causal, Extent, Padding, PaddingKind, flatten};
 pub use linear::Linear;
-pub use named::{NamedTensorVisitor, NamedTensors};
+pub use named::{NamedTensorVisitor, NamedTensors, TensorRole};
 pub use normalization::{BatchNorm, LayerNorm};
 pub use pool::{AveragePool2d, MaxPool1d, MaxPool2d, global_average_pool};
 pub use recurrent::{BiLstm, Lstm};

@@ -19,18 +19,42 @@ pub trait NamedTensors<D: Device<f32>> {
     ) -> Result<()>;
 }
 
+/// How a tensor looks to `PyTorch` and to optimizers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorRole {
+    /// `PyTorch`'s name, `conv1.weight` for example.
+    pub name: String,
+    /// `PyTorch`'s shape. The same values in the same order may have one more axis in dfdx:
+    /// `[4 · hidden, inputs]` is `[4, hidden, inputs]` there, since constant sizes cannot be
+    /// multiplied.
+    pub shape: Vec<usize>,
+    /// False for running statistics.
+    pub trainable: bool,
+}
+
+impl TensorRole {
+    /// The role of a tensor of dfdx's shape `shape`, whose first two axes are one for `PyTorch`
+    /// when they are `joined`.
+    pub(crate) fn new(name: String, shape: &[usize], trainable: bool, joined: bool) -> Self {
+        let shape = match shape {
+            [first, second, rest @ ..] if joined => [&[first * second], rest].concat(),
+            _ => shape.to_vec(),
+        };
+        Self {
+            name,
+            shape,
+            trainable,
+        }
+    }
+}
+
 /// What is done with each tensor of a model.
 pub trait NamedTensorVisitor<D: Device<f32>> {
-    /// Takes one tensor; running statistics aren't `trainable`.
+    /// Takes one tensor.
     ///
     /// # Errors
     /// As the visitor sees fit; the walk then ends.
-    fn visit<S: Shape>(
-        &mut self,
-        name: &str,
-        trainable: bool,
-        tensor: &mut Tensor<S, f32, D>,
-    ) -> Result<()>;
+    fn visit<S: Shape>(&mut self, role: &TensorRole, tensor: &mut Tensor<S, f32, D>) -> Result<()>;
 }
 
 /// `prefix.name`, or `name` at the top.
@@ -67,8 +91,9 @@ pub(crate) fn fan_in_bound(fan_in: usize) -> f64 {
 }
 
 /// Implements [`NamedTensors`] for sizes of any kind and dfdx's `TensorCollection` for constant
-/// ones, for a layer whose fields are tensors. `trained` tensors are updated by optimizers,
-/// `kept` ones are running statistics; each says how it is reset. `copied` fields are constants.
+/// ones, for a layer whose fields are tensors. `trained` tensors are updated by optimizers, as are
+/// `joined` ones, whose first two axes are one for `PyTorch`; `kept` ones are running statistics.
+/// Each says how it is reset. `copied` fields are constants.
 macro_rules! layer_tensors {
     (
         $layer:ident [$($dim:ident: $bound:ident),*]
@@ -85,11 +110,19 @@ macro_rules! layer_tensors {
                 prefix: &str,
                 visitor: &mut Visitor,
             ) -> $crate::Result<()> {
-                $(visitor.visit(
-                    &$crate::nn::layer::named::join(prefix, stringify!($field)),
-                    layer_tensors!(@trainable $kind),
-                    &mut self.$field,
-                )?;)*
+                $(
+                    let [trainable, joined] = layer_tensors!(@role $kind);
+                    let role = $crate::nn::layer::TensorRole::new(
+                        $crate::nn::layer::named::join(prefix, stringify!($field)),
+                        ::dfdx::prelude::Shape::concrete(
+                            ::dfdx::prelude::HasShape::shape(&self.$field),
+                        )
+                        .as_ref(),
+                        trainable,
+                        joined,
+                    );
+                    visitor.visit(&role, &mut self.$field)?;
+                )*
                 Ok(())
             }
         }
@@ -134,8 +167,10 @@ macro_rules! layer_tensors {
     };
     (@pattern) => { () };
     (@pattern $field:ident $($rest:ident)*) => { ($field, layer_tensors!(@pattern $($rest)*)) };
-    (@trainable trained) => { true };
-    (@trainable kept) => { false };
+    (@role trained) => { [true, false] };
+    (@role joined) => { [true, true] };
+    (@role kept) => { [false, false] };
+    (@options joined, $reset:expr) => { layer_tensors!(@options trained, $reset) };
     (@options trained, $reset:expr) => {
         ::dfdx::nn::tensor_collection::TensorOptions::reset_with($reset)
     };

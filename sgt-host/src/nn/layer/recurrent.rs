@@ -28,10 +28,10 @@ layer_tensors! {
     Lstm [I: Dim, H: Dim]
     const [I: ConstDim, H: ConstDim]
     tensors {
-        trained weight_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained weight_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
     }
     copied {}
 }
@@ -62,14 +62,14 @@ layer_tensors! {
     BiLstm [I: Dim, H: Dim]
     const [I: ConstDim, H: ConstDim]
     tensors {
-        trained weight_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained weight_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained weight_ih_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained weight_hh_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_ih_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
-        trained bias_hh_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_ih_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_hh_l0: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_ih_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined weight_hh_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_ih_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
+        joined bias_hh_l0_reverse: |t| { fill_uniform(t, fan_in_bound(H::SIZE)); Ok(()) };
     }
     copied {}
 }

@@ -7,7 +7,8 @@ use crate::nn::composed::{
     BatchStatistics, Matrix, Series, Vector, check_batch_norm, check_layer_norm,
 };
 use crate::nn::kernel::batch_norm::{
-    Statistics, batch_norm_backward, batch_norm_evaluation, batch_norm_training,
+    BatchNormParameters, Statistics, batch_norm_backward, batch_norm_evaluation,
+    batch_norm_training,
 };
 use crate::nn::kernel::conv2d::WeightGradient;
 use crate::nn::kernel::layer_norm::InputGradient;
@@ -37,15 +38,12 @@ pub fn batch_norm<T: Tape<f32, Cpu>>(
     let [weight_values, bias_values, mean, variance] = parameters.map(values);
     let mut out = vec![0.0; x_values.len()];
     let mut statistics = Statistics::default();
+    let affine = BatchNormParameters {
+        weight: &weight_values,
+        bias: &bias_values,
+    };
     let batch_statistics = if matches!(mode, Mode::Training { .. }) {
-        batch_norm_training(
-            plane,
-            &weight_values,
-            &bias_values,
-            &x_values,
-            &mut out,
-            &mut statistics,
-        )?;
+        batch_norm_training(plane, affine, &x_values, &mut out, &mut statistics)?;
         Some(BatchStatistics {
             mean: statistics.mean.clone(),
             unbiased_variance: statistics.unbiased_variance.clone(),
@@ -53,8 +51,7 @@ pub fn batch_norm<T: Tape<f32, Cpu>>(
     } else {
         batch_norm_evaluation(
             plane,
-            &weight_values,
-            &bias_values,
+            affine,
             &mean,
             &variance,
             &x_values,
