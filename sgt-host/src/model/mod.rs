@@ -7,6 +7,7 @@ pub mod network;
 mod parameters;
 pub mod registry;
 mod score;
+pub mod typed;
 
 pub use parameters::{Parameter, Parameters};
 pub use score::{Score, input_gradient, score_gradient};
