@@ -104,7 +104,7 @@ impl Golden {
 fn assert_close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     for (&found, &expected) in found.iter().zip(expected) {
-        let slack = tolerance::GOLDEN * (1.0 + f64::from(expected).abs());
+        let slack = tolerance::GOLDEN_LOSS * (1.0 + f64::from(expected).abs());
         let difference = (f64::from(found) - f64::from(expected)).abs();
         assert!(difference <= slack, "{found}, expected {expected}");
     }

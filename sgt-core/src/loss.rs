@@ -100,8 +100,8 @@ pub fn mean_cross_entropy(logits: &[f32], labels: &[usize]) -> Result<f32, Error
     let expected = labels.len().saturating_mul(classes);
     math::check_length("logits", expected, logits.len())?;
     let mut sum = 0.0;
-    for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
-        sum += cross_entropy(row, label)?;
+    for (position, &label) in labels.iter().enumerate() {
+        sum += cross_entropy(row(logits, position, classes), label)?;
     }
     Ok(sum / labels.len() as f32)
 }
@@ -129,9 +129,9 @@ pub fn mean_kl_divergence(
     let batch = p_logits.len().div_ceil(classes.max(1));
     math::check_length("p_logits", batch.saturating_mul(classes), p_logits.len())?;
     let mut sum = 0.0;
-    let rows = p_logits.chunks_exact(classes.max(1));
-    for (p_row, q_row) in rows.zip(q_logits.chunks_exact(classes.max(1))) {
-        sum += kl_divergence(p_row, q_row)?;
+    for position in 0..batch {
+        let p_row = row(p_logits, position, classes);
+        sum += kl_divergence(p_row, row(q_logits, position, classes))?;
     }
     Ok(sum / batch as f32)
 }
@@ -151,6 +151,13 @@ pub(crate) fn check_pair(
     check_logits(first, first_logits)?;
     math::check_length(second, first_logits.len(), second_logits.len())?;
     check_logits(second, second_logits)
+}
+
+/// Row `position` of checked `[batch, classes]` logits. (`chunks_exact` panics for a length of 0;
+/// a compiler that optimises for size may not see that this cannot be.)
+fn row(logits: &[f32], position: usize, classes: usize) -> &[f32] {
+    let start = position * classes;
+    logits.get(start..start + classes).unwrap_or(&[])
 }
 
 /// Two rows of checked logits with their normalizers.
