@@ -1,5 +1,5 @@
 //! The formulas once more, naive and in `f64`: what the core is compared with.
-#![allow(dead_code)] // every test binary uses its own part
+#![allow(dead_code, unreachable_pub)] // every test binary uses its own part
 
 use sgt_core::{End, Group, Importance, Layout, Masking, Order, Reduction, Scope};
 
