@@ -64,13 +64,20 @@ proptest! {
     }
 
     #[test]
-    fn masked_count_is_the_floor(percent in 0_usize..=100, groups in 0_usize..20_000) {
-        // Decimal shares mean what they say: no count is lost to the share's binary rounding.
-        let found = masked_count(percent as f32 / 100.0, groups)?;
-        let exact = percent * groups / 100;
-        let whole = percent * groups % 100 == 0;
-        prop_assert!(found <= groups);
-        prop_assert!(found == exact || !whole && found.abs_diff(exact) <= 1);
+    fn masked_count_is_the_floor(fraction in 0.0_f32..=1.0, groups in 0_usize..20_000) {
+        let found = masked_count(fraction, groups)?;
+        // Both factors have 24 bits: this product is exact.
+        let exact = f64::from(fraction) * groups as f64;
+        // A product within f32's rounding of a whole number counts as it: 0.7 of 10 is 7.
+        let up = (exact * (1.0 + 2.0 * f64::from(f32::EPSILON))).floor() as usize;
+        prop_assert!(found <= groups && (found == exact.floor() as usize || found == up));
+    }
+
+    #[test]
+    fn decimal_shares_lose_no_group(percent in 0_usize..=100, hundreds in 0_usize..200) {
+        // The decimal's binary rounding must not cost a group.
+        let groups = 100 * hundreds;
+        prop_assert_eq!(masked_count(percent as f32 / 100.0, groups)?, percent * hundreds);
     }
 }
 
@@ -82,6 +89,8 @@ fn masked_counts_of_the_field() -> Result<(), sgt_core::Error> {
         (0.7, 10, 7),
         (0.1, 1_000, 100),
         (0.3, 1_152, 345),
+        (0.21, 300, 63),
+        (0.13, 900, 117),
         (1.0, 13, 13),
         (0.0, 13, 0),
         (0.999, 10, 9),

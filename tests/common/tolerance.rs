@@ -1,7 +1,8 @@
-//! The tolerances of all tests, in one place: first the core's against its `f64` oracle, then the
-//! networks'.
+//! How far `f32` results may lie from an oracle, a golden value or a finite difference: one table
+//! for all tests.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+// The core, against `f64` oracles.
 /// Softmax, losses and objectives, relative to `1 + largest |logit|` and the value.
 pub(crate) const LOSS: f64 = 1e-6;
 /// Analytic gradients of losses against central differences of the `f64` loss, likewise.
@@ -18,8 +19,10 @@ pub(crate) const SCHEDULE: f64 = 3e-7;
 pub(crate) const QUANTILE: f64 = 1e-6;
 /// Moments of random draws, in standard errors: a fixed seed either passes always or never.
 pub(crate) const STANDARD_ERRORS: f64 = 4.0;
-/// Golden losses, relative; PyTorch sums in another order.
+/// Golden losses of the core, relative; PyTorch sums in another order.
 pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
+
+// Networks.
 
 /// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected
 /// values were summed in `f32` in another order.
