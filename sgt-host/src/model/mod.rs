@@ -3,8 +3,11 @@
 //! A [`Model`] is a differentiable classifier over flat `f32` batches. Attacks, attribution
 //! methods and training regimes see only this trait, never a layer or a tensor library.
 
+pub mod network;
 mod parameters;
+pub mod registry;
 mod score;
+pub mod typed;
 
 pub use parameters::{Parameter, Parameters};
 pub use score::{Score, input_gradient, score_gradient};
