@@ -260,11 +260,12 @@ proptest! {
             for ((scale, x), momentum) in scales.into_iter().zip(&mut moved).zip(&mut momenta) {
                 mi_fgsm_step(&threat, &origin, gradient, alpha, decay, scale, momentum, x)?;
             }
-            for at in 0..origin.len() {
+            for (&of_mean, &of_sum) in momenta[0].iter().zip(&momenta[1]) {
                 // Gradients that cancel leave nothing but rounding, whose sign means nothing.
-                let cancelled = momenta[0][at].abs() < 1e-4;
-                prop_assume!(!cancelled || momenta[0][at] == momenta[1][at]);
-                prop_assert_eq!(sign(momenta[0][at]), sign(momenta[1][at]));
+                if of_mean.abs() < 1e-4 && of_mean != of_sum {
+                    return Ok(());
+                }
+                prop_assert_eq!(sign(of_mean), sign(of_sum));
             }
             prop_assert_eq!(&moved[0], &moved[1]);
         }
