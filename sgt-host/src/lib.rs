@@ -7,23 +7,17 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
-//! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
-<<<<<<< HEAD
 //! | [`nn`] | layers as kernels over slices |
-=======
+//! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
->>>>>>> main
 
 pub mod data;
 pub mod error;
 pub mod file;
 pub mod model;
-<<<<<<< HEAD
 pub mod nn;
-=======
 pub mod npy;
 pub mod weights;
->>>>>>> main
 
 pub use error::{Error, Result};

@@ -33,6 +33,17 @@ pub(crate) struct ConvBlock {
     order: OutputOrder,
 }
 
+/// What a backward pass reads, of a batch or of one image.
+#[derive(Clone, Copy)]
+pub(crate) struct Activations<'a> {
+    /// The input.
+    pub(crate) x: &'a [f32],
+    /// What [`ConvBlock::forward`] wrote.
+    pub(crate) out: &'a [f32],
+    /// The gradient with respect to `out`.
+    pub(crate) dout: &'a [f32],
+}
+
 /// What a forward pass leaves behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConvBlockState {
@@ -184,14 +195,11 @@ impl ConvBlock {
         );
     }
 
-    /// Pulls `dout` back; `out` is what [`ConvBlock::forward`] wrote. Overwrites `dx`, adds to
-    /// `gradient`.
+    /// Pulls `dout` back. Overwrites `dx`, adds to `gradient`.
     pub(crate) fn backward(
         &self,
         weight: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         dx: Option<&mut [f32]>,
         gradient: Option<WeightGradient<'_>>,
         state: &mut ConvBlockState,
@@ -238,10 +246,11 @@ impl ConvBlock {
                         .as_mut()
                         .map(|dx| &mut dx[place * input_len..][..input_len]);
                     let sums = wanted.then_some(&mut sums);
+                    let image = Activations { x, out, dout };
                     if self.is_pooled() {
-                        self.backward_pooled(packed_data, x, out, dout, &argmax[outputs], dx, sums);
+                        self.backward_pooled(packed_data, image, &argmax[outputs], dx, sums);
                     } else {
-                        self.backward_unpooled(packed_data, x, out, dout, dx, sums);
+                        self.backward_unpooled(packed_data, image, dx, sums);
                     }
                 }
                 sums
@@ -265,9 +274,7 @@ impl ConvBlock {
     fn backward_unpooled(
         &self,
         packed: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         dx: Option<&mut [f32]>,
         sums: Option<&mut Sums>,
     ) {
@@ -298,13 +305,10 @@ impl ConvBlock {
         });
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn backward_pooled(
         &self,
         packed: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         argmax: &[u8],
         dx: Option<&mut [f32]>,
         sums: Option<&mut Sums>,
