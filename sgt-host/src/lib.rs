@@ -10,6 +10,7 @@
 pub mod attack;
 pub mod attribution;
 pub mod error;
+pub mod metrics;
 pub mod model;
 
 pub use error::{Error, Result};
