@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`nn`] | layers as kernels over slices |
 
 pub mod attack;
 pub mod attribution;
 pub mod error;
 pub mod metrics;
 pub mod model;
+pub mod nn;
 
 pub use error::{Error, Result};
