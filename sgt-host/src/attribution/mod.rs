@@ -2,7 +2,7 @@
 //!
 //! | module | methods |
 //! |---|---|
-//! | [`method`] | the methods as data: names, parameters, defaults |
+//! | `method` | the methods as data: names, parameters, defaults |
 //! | `gradient` | gradient, input × gradient, `SmoothGrad`, `GradientSHAP` |
 //! | `integrated` | integrated gradients |
 //! | [`quadrature`] | the points and weights of the path integral |

@@ -18,6 +18,9 @@ pub const DROP_AREA: Description = Description {
                    so read it against the random map of the same model",
 };
 
+/// Areas are sums in `f32`: digits beyond these are rounding.
+const AREA_DIGITS: f64 = 1e6;
+
 /// The shares that the SGT reference removes: 0, 10, … 90 %.
 pub const REFERENCE_FRACTIONS: [f32; 10] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
@@ -66,10 +69,11 @@ pub fn accuracy_drop<M: Model>(
     }
     let heights: Vec<f32> = accuracies.iter().map(|&accuracy| accuracy as f32).collect();
     let area = sgt_core::accuracy_drop_area(fractions, &heights);
+    let area = f64::from(area.map_err(core_error("accuracy-drop area"))?);
     Ok(DropCurve {
         fill,
         fractions: fractions.to_vec(),
-        area: f64::from(area.map_err(core_error("accuracy-drop area"))?),
+        area: (area * AREA_DIGITS).round() / AREA_DIGITS,
         mean_accuracy: super::mean(accuracies.iter().copied()),
         accuracies,
         changed,

@@ -74,11 +74,18 @@ impl LineChart {
     }
 
     fn draw(&self, standalone: bool) -> String {
-        let rows = if standalone { self.lines.len().div_ceil(2) } else { 0 };
+        let rows = if standalone {
+            self.lines.len().div_ceil(2)
+        } else {
+            0
+        };
         let height = HEIGHT + rows as f64 * LEGEND_ROW;
         let mut svg = open(height, &self.title, &self.summary(), standalone);
         let text = |x: f64, y: f64, class: &str, text: &str| {
-            format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>", escape(text))
+            format!(
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>",
+                escape(text)
+            )
         };
         svg += &text(LEFT, 18.0, "chart-title", &self.title);
         let (low, high) = self.span();
@@ -88,7 +95,7 @@ impl LineChart {
             let y = f64::from(quarter) / 4.0;
             let _ = write!(
                 svg,
-                "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{2:.1}\" y2=\"{2:.1}\" class=\"grid\"/>",
+                "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" class=\"grid\"/>",
                 WIDTH - RIGHT,
                 y_at(y)
             );
@@ -123,10 +130,18 @@ impl LineChart {
     }
 
     fn span(&self) -> (f64, f64) {
-        let xs = || self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.x));
+        let xs = || {
+            self.lines
+                .iter()
+                .flat_map(|line| line.points.iter().map(|p| p.x))
+        };
         let low = xs().fold(f64::INFINITY, f64::min);
         let high = xs().fold(f64::NEG_INFINITY, f64::max);
-        if high > low { (low, high) } else { (low.min(0.0), low.max(0.0) + 1.0) }
+        if high > low {
+            (low, high)
+        } else {
+            (low.min(0.0), low.max(0.0) + 1.0)
+        }
     }
 
     /// The common places of the points, thinned to what fits.
@@ -135,14 +150,19 @@ impl LineChart {
         /// Labels closer than this share of the axis would touch.
         const CLOSEST: f64 = 0.11;
         let mut ticks: Vec<f64> = Vec::new();
-        let all = self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.x));
+        let all = self
+            .lines
+            .iter()
+            .flat_map(|line| line.points.iter().map(|p| p.x));
         let mut all: Vec<f64> = all.collect();
         all.sort_by(f64::total_cmp);
         all.dedup();
         let step = all.len().div_ceil(MOST).max(1);
         let (low, high) = self.span();
         for &x in all.iter().step_by(step) {
-            let free = ticks.last().is_none_or(|last| x - last >= CLOSEST * (high - low));
+            let free = ticks
+                .last()
+                .is_none_or(|last| x - last >= CLOSEST * (high - low));
             if free {
                 ticks.push(x);
             }
@@ -243,7 +263,11 @@ impl BoxChart {
             if share != 0.5 && share != -0.5 {
                 let label = format!("{:.1e}", share * reach).replace('-', "\u{2212}");
                 let label = if share == 0.0 { "0".into() } else { label };
-                let anchor = if share > 0.0 { "tick tick-y" } else { "tick tick-x" };
+                let anchor = if share > 0.0 {
+                    "tick tick-y"
+                } else {
+                    "tick tick-x"
+                };
                 let _ = write!(
                     svg,
                     "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"{anchor}\">{label}</text>",
@@ -340,13 +364,15 @@ fn band(
     if line.points.len() < 2 || line.points.iter().all(|point| point.deviation == 0.0) {
         return String::new();
     }
-    let edge = |point: &Point, side: f64| {
-        let (x, y) = (x_at(point.x), y_at(point.y + side * point.deviation));
-        format!("{x:.1},{y:.1} ")
-    };
-    let upper: String = line.points.iter().map(|point| edge(point, 1.0)).collect();
-    let lower: String = line.points.iter().rev().map(|point| edge(point, -1.0)).collect();
-    format!("<polygon points=\"{upper}{lower}\" class=\"band s{}\"/>", index % LINE_STYLES)
+    let edge = |point: &Point, side: f64| (x_at(point.x), y_at(point.y + side * point.deviation));
+    let upper = line.points.iter().map(|point| edge(point, 1.0));
+    let lower = line.points.iter().rev().map(|point| edge(point, -1.0));
+    let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
+    format!(
+        "<polygon points=\"{}\" class=\"band s{}\"/>",
+        points(&outline),
+        index % LINE_STYLES
+    )
 }
 
 fn stroke(
@@ -356,7 +382,7 @@ fn stroke(
     y_at: &impl Fn(f64) -> f64,
 ) -> String {
     let places: Vec<(f64, f64)> = line.points.iter().map(|p| (x_at(p.x), y_at(p.y))).collect();
-    let path: String = places.iter().map(|(x, y)| format!("{x:.1},{y:.1} ")).collect();
+    let path = points(&places);
     let mut svg = format!(
         "<g class=\"s{}\"><polyline points=\"{path}\" class=\"line\"/>",
         index % LINE_STYLES
@@ -373,6 +399,15 @@ fn stroke(
     svg + "</g>"
 }
 
+/// The `points` attribute of a line or polygon.
+fn points(places: &[(f64, f64)]) -> String {
+    let mut text = String::new();
+    for (x, y) in places {
+        let _ = write!(text, "{x:.1},{y:.1} ");
+    }
+    text
+}
+
 /// A legend's sample of line style `index`.
 fn key(index: usize, x: f64, y: f64) -> String {
     format!(
@@ -386,11 +421,14 @@ fn key(index: usize, x: f64, y: f64) -> String {
 fn marker(index: usize, x: f64, y: f64) -> String {
     const R: f64 = 3.2;
     let polygon = |corners: &[(f64, f64)]| {
-        let points: String = corners
+        let corners: Vec<_> = corners
             .iter()
-            .map(|(dx, dy)| format!("{:.1},{:.1} ", x + R * dx, y + R * dy))
+            .map(|(dx, dy)| (x + R * dx, y + R * dy))
             .collect();
-        format!("<polygon points=\"{points}\" class=\"marker\"/>")
+        format!(
+            "<polygon points=\"{}\" class=\"marker\"/>",
+            points(&corners)
+        )
     };
     match index % LINE_STYLES {
         0 => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{R}\" class=\"marker\"/>"),

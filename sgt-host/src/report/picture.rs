@@ -43,7 +43,11 @@ impl Picture {
         check(values.len(), width * height)?;
         let mut pixels = Vec::with_capacity(4 * values.len());
         for &value in values {
-            let share = if full > 0.0 { (value.abs() / full).min(1.0) } else { 0.0 };
+            let share = if full > 0.0 {
+                (value.abs() / full).min(1.0)
+            } else {
+                0.0
+            };
             pixels.extend(if value < 0.0 { NEGATIVE } else { POSITIVE });
             pixels.push(byte(share));
         }
@@ -112,7 +116,10 @@ impl Picture {
     /// # Errors
     /// As [`Picture::png`].
     pub fn data_uri(&self) -> Result<String> {
-        Ok(format!("data:image/png;base64,{}", super::text::base64(&self.png()?)))
+        Ok(format!(
+            "data:image/png;base64,{}",
+            super::text::base64(&self.png()?)
+        ))
     }
 }
 
@@ -123,7 +130,11 @@ pub fn strongest(values: &[f32]) -> f32 {
     let cut = (SATURATED * magnitudes.len() as f32) as usize;
     let strong = magnitudes.iter().rev().nth(cut).copied().unwrap_or(0.0);
     // A map with fewer nonzero values than that share is drawn by its largest.
-    if strong > 0.0 { strong } else { magnitudes.last().copied().unwrap_or(0.0) }
+    if strong > 0.0 {
+        strong
+    } else {
+        magnitudes.last().copied().unwrap_or(0.0)
+    }
 }
 
 fn byte(share: f32) -> u8 {

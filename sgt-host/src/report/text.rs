@@ -38,19 +38,35 @@ impl Unit {
         }
     }
 
-    /// `98.1`, or `0.276`; a true minus sign.
+    /// `98.1`, or `0.276`, or `1.2e−5`; a true minus sign.
     pub(super) fn number(self, value: f64) -> String {
+        self.number_like(value, value)
+    }
+
+    /// As [`Unit::number`], in the notation that suits `scale`: numbers that are read together
+    /// look alike.
+    pub(super) fn number_like(self, value: f64, scale: f64) -> String {
+        /// Smaller numbers lose their digits behind three decimals.
+        const SMALL: f64 = 5e-3;
         let text = match self {
             Self::Percent => format!("{:.1}", 100.0 * value),
-            Self::Number if value != 0.0 && value.abs() < 5e-3 => format!("{value:.1e}"),
+            Self::Number if scale != 0.0 && scale.abs() < SMALL => format!("{value:.1e}"),
             Self::Number => format!("{value:.3}"),
         };
         text.replace('-', "\u{2212}")
     }
 
-    pub(super) fn signed(self, value: f64) -> String {
+    /// `+1.2 [0.3, 2.1]`.
+    pub(super) fn interval(self, value: f64, low: f64, high: f64) -> String {
+        let scale = value.abs().max(low.abs()).max(high.abs());
         let sign = if value > 0.0 { "+" } else { "" };
-        format!("{sign}{}", self.number(value))
+        let number = |value| self.number_like(value, scale);
+        format!(
+            "{sign}{} [{}, {}]",
+            number(value),
+            number(low),
+            number(high)
+        )
     }
 
     pub(super) fn suffix(self) -> &'static str {
@@ -62,12 +78,13 @@ impl Unit {
 
     /// `98.1 ± 0.3 %`, or `98.1 %` for one value.
     pub(super) fn mean(self, value: &MeanDeviation) -> String {
-        let mean = self.number(value.mean);
+        let scale = value.mean.abs().max(value.deviation);
+        let mean = self.number_like(value.mean, scale);
         match value.count {
             1 => format!("{mean}{}", self.suffix()),
             _ => format!(
                 "{mean}\u{202f}±\u{202f}{}{}",
-                self.number(value.deviation),
+                self.number_like(value.deviation, scale),
                 self.suffix()
             ),
         }
@@ -83,7 +100,11 @@ pub(super) fn base64(bytes: &[u8]) -> String {
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let letter = ALPHABET[(group >> (18 - 6 * place)) as usize & 63];
-            out.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+            out.push(if place <= chunk.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
         }
     }
     out
@@ -96,7 +117,9 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        let cases = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        let cases = [
+            "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
+        ];
         for (length, expected) in cases.into_iter().enumerate() {
             assert_eq!(base64(&b"foobar"[..length]), expected);
         }
@@ -105,7 +128,10 @@ mod tests {
 
     #[test]
     fn markup_cannot_leave_its_place() {
-        assert_eq!(escape("<a b=\"c\">'&\0"), "&lt;a b=&quot;c&quot;&gt;&#39;&amp;\u{fffd}");
+        assert_eq!(
+            escape("<a b=\"c\">'&\0"),
+            "&lt;a b=&quot;c&quot;&gt;&#39;&amp;\u{fffd}"
+        );
     }
 
     #[test]
@@ -115,9 +141,21 @@ mod tests {
             deviation: 0.003,
             count: 3,
         };
-        assert_eq!(Unit::of("accuracy under attack").mean(&value), "98.1\u{202f}±\u{202f}0.3\u{202f}%");
-        assert_eq!(Unit::of("accuracy-drop area").mean(&value), "0.981\u{202f}±\u{202f}3.0e\u{2212}3");
-        assert_eq!(Unit::Number.signed(-0.25), "\u{2212}0.250");
-        assert_eq!(Unit::Number.signed(0.25), "+0.250");
+        assert_eq!(
+            Unit::of("accuracy under attack").mean(&value),
+            "98.1\u{202f}±\u{202f}0.3\u{202f}%"
+        );
+        assert_eq!(
+            Unit::of("accuracy-drop area").mean(&value),
+            "0.981\u{202f}±\u{202f}0.003"
+        );
+        assert_eq!(
+            Unit::Number.interval(0.25, -0.001, 0.5),
+            "+0.250 [\u{2212}0.001, 0.500]"
+        );
+        assert_eq!(
+            Unit::Number.interval(-2e-4, -4e-4, 0.0),
+            "\u{2212}2.0e\u{2212}4 [\u{2212}4.0e\u{2212}4, 0.0e0]"
+        );
     }
 }
