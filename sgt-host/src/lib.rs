@@ -12,16 +12,24 @@
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`masking`] | the core's masking call in the widest vectors of the machine |
+//! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control, over batches |
+//! | [`attribution`] | gradients, integrated gradients, DeepLIFT, SHAP, occlusion |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
+//! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
+//! | [`report`] | one HTML page, charts and saliency maps |
 
+pub mod attack;
+pub mod attribution;
 pub mod data;
 pub mod error;
 pub mod file;
 pub mod masking;
+pub mod metrics;
 pub mod model;
 pub mod nn;
 pub mod npy;
 pub mod optimizer;
+pub mod report;
 pub mod weights;
 
 pub use error::{Error, Result};
