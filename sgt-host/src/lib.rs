@@ -7,6 +7,7 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 
+pub mod config;
 pub mod error;
 pub mod model;
 
