@@ -6,9 +6,11 @@
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
 
 pub mod config;
 pub mod error;
 pub mod model;
+pub mod optimizer;
 
 pub use error::{Error, Result};
