@@ -27,6 +27,7 @@ pub use layers::{DataKind, Draft, Preset};
 pub use schedule::{Ramp, Schedule};
 
 use crate::model::Score;
+use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -162,8 +163,11 @@ pub struct MaskingConfig {
     pub policy: Policy,
     /// The share of groups, 0 to 1, that is masked: k = ⌊fraction · groups⌋, by epoch.
     pub fraction: Schedule,
-    /// Whether hard samples have fewer groups masked (SMOOT, Karkehabadi et al., 2023).
-    pub adaptive: bool,
+    /// When given, a sample that the network gets wrong has this share masked, one that it is
+    /// sure of `fraction`, and those in between a share in between, by the true class's
+    /// probability (after SMOOT, Karkehabadi et al., 2023).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_fraction: Option<f32>,
 }
 
 /// How a gradient becomes an importance.
@@ -294,9 +298,10 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Samples a step; the last batch of an epoch may be smaller.
     pub batch: usize,
-    /// The Euclidean length to which a step's gradient is clipped, when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gradient_clip: Option<f32>,
+    /// What is done to a large gradient.
+    pub clipping: GradientClipping,
+    /// How the learning rate changes during the run.
+    pub schedule: LearningRateSchedule,
     /// When given, training stops once the validation loss stops falling, and the best epoch's
     /// weights are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -334,6 +339,9 @@ impl RunConfig {
         let check = Check { origin };
         check.schedule("lambda", self.lambda, f32::MAX)?;
         check.schedule("masking.fraction", self.masking.fraction, 1.0)?;
+        if let Some(fraction) = self.masking.hard_fraction {
+            check.number("masking.hard-fraction", fraction, 0.0, 1.0)?;
+        }
         if !(0.0..1.0).contains(&self.data.validation) {
             let expected = "a share from 0 to below 1";
             return check.refuse("data.validation", self.data.validation, expected);
@@ -356,9 +364,9 @@ impl RunConfig {
         check.number("attack.momentum", self.attack.momentum, 0.0, f32::MAX)?;
         check.count("training.epochs", self.training.epochs)?;
         check.count("training.batch", self.training.batch)?;
-        if let Some(length) = self.training.gradient_clip {
-            check.positive("training.gradient-clip", length)?;
-        }
+        check.prefixed("", self.optimizer.check())?;
+        check.prefixed("training.", self.training.clipping.check())?;
+        check.prefixed("training.", self.training.schedule.check())?;
         if let Some(stopping) = &self.training.early_stopping {
             let key = "training.early-stopping";
             check.count(&format!("{key}.patience"), stopping.patience)?;
@@ -401,6 +409,22 @@ impl Check<'_> {
         })
     }
 
+    /// Puts the origin and the key's section in front of a section's own error.
+    fn prefixed(&self, section: &str, checked: Result<()>) -> Result<()> {
+        checked.map_err(|error| match error {
+            Error::Argument {
+                argument,
+                found,
+                expected,
+            } => Error::Argument {
+                argument: format!("{}: {section}{argument}", self.origin),
+                found,
+                expected,
+            },
+            other => other,
+        })
+    }
+
     /// A number from `least` to `most`, both included; never NaN.
     fn number(&self, key: &str, value: f32, least: f32, most: f32) -> Result<()> {
         if (least..=most).contains(&value) {
@@ -439,12 +463,4 @@ impl Check<'_> {
             }
         }
     }
-}
-
-/// The optimizer and its parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct OptimizerConfig {
-    pub name: String,
-    pub learning_rate: f32,
 }

@@ -34,6 +34,30 @@ pub enum Ramp {
     Cosine,
 }
 
+impl Schedule {
+    /// The value after `epoch` finished epochs.
+    pub fn at(&self, epoch: usize) -> f32 {
+        let (schedule, to, epochs) = match *self {
+            Self::Constant(value) => return value,
+            Self::Ramp {
+                from,
+                to,
+                ramp: Ramp::Linear,
+                epochs,
+            } => (sgt_core::Schedule::Linear { from, to }, to, epochs),
+            Self::Ramp {
+                from,
+                to,
+                ramp: Ramp::Cosine,
+                epochs,
+            } => (sgt_core::Schedule::Cosine { from, to }, to, epochs),
+        };
+        let progress = (epoch as f32 / epochs.max(1) as f32).min(1.0);
+        // Both ends are finite: checked when the configuration was read.
+        schedule.at(progress).unwrap_or(to)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Table {
