@@ -2,6 +2,7 @@
 
 /// Why a function refused its arguments. Every variant names the argument; nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The argument holds no value.
