@@ -5,12 +5,23 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
+//! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
+//! | [`npy`] | NumPy arrays |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
+//! | [`config`] | what a run does, as data: TOML in layers, every key checked |
+//! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
+//! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
 
 pub mod config;
+pub mod data;
 pub mod error;
+pub mod file;
 pub mod model;
+pub mod npy;
 pub mod optimizer;
+pub mod run;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,28 @@
+//! Data sets: readers, alignment of unequal series, standardisation, splits and batches.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Dataset`] | labelled samples of one shape, in input units, with bounds and padding |
+//! | [`idx`], [`cifar`], [`ts`], [`har`] | parsers of bytes, one format each |
+//! | [`series`] | recordings of unequal length and how they get one length |
+//! | [`Normalization`] | per-channel standardisation, both ways, and its gradient |
+//! | [`Split`], [`epoch_order`] | the validation part and the order of an epoch, by seed |
+//! | [`Batch`] | minibatches in a model's memory order |
+//! | [`embedded`] | the data sets inside the binary |
+
+mod batch;
+pub mod cifar;
+mod dataset;
+pub mod embedded;
+pub mod har;
+pub mod idx;
+mod normalization;
+pub mod series;
+mod split;
+pub mod ts;
+
+pub use batch::Batch;
+pub use dataset::{Bounds, Dataset, TrainTest};
+pub use normalization::Normalization;
+pub use series::Length;
+pub use split::{Split, epoch_order, stratified_split};
