@@ -1,7 +1,7 @@
-//! NumPy's `.npy` files.
+//! Array files, `.npy` as `numpy.save` writes them.
 //!
 //! Read: `f4`, `f8`, `i1` to `i8`, `u1` to `u8`, either byte order, C or Fortran order, all
-//! converted to `f32` in C order. Written: little-endian `f4` or `i8` in C order.
+//! converted to `f32` in C order. Written: little-endian `f4` or `u8` in C order.
 
 use crate::file::{data_error, excerpt, read_decompressed, write_atomic};
 use crate::{Error, Result};
@@ -10,7 +10,7 @@ use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyExt, ReadableElement, WriteNpyExt};
 use std::path::Path;
 
-/// The longest header that is parsed. NumPy itself refuses longer ones; the parser of the
+/// The longest header that is parsed. `numpy.load` refuses longer ones, too; the parser of the
 /// header's Python literal recurses, so a hostile one could exhaust the stack.
 const MAX_HEADER: usize = 10_000;
 /// The deepest bracket nesting that is parsed: `{'shape': (1, 2)}` needs two.
@@ -117,12 +117,12 @@ pub fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
     write_atomic(path, &encode(shape, values.to_vec())?)
 }
 
-/// Writes `labels` as little-endian `i8` of shape `[samples]`, whole or not at all.
+/// Writes `labels` as little-endian `u8` of shape `[samples]`, whole or not at all.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_labels(path: &Path, labels: &[usize]) -> Result<()> {
-    let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    let labels: Vec<u64> = labels.iter().map(|&label| label as u64).collect();
     write_atomic(path, &encode(&[labels.len()], labels)?)
 }
 

@@ -34,10 +34,10 @@ pub const ASSETS: [Asset; 6] = [
     asset!("mnist-subset-t10k-labels-idx1-ubyte.gz"),
 ];
 
-/// Who made BasicMotions, and its licence.
+/// Who made the sensor data, and its licence.
 pub const BASIC_MOTIONS_ATTRIBUTION: &str =
     include_str!("../../assets/BasicMotions.attribution.txt");
-/// Who made MNIST, its licence, and how the subset was chosen.
+/// Who made the digits, their licence, and how the subset was chosen.
 pub const MNIST_SUBSET_ATTRIBUTION: &str =
     include_str!("../../assets/mnist-subset.attribution.txt");
 

@@ -9,13 +9,17 @@
 //! | [`Split`], [`epoch_order`] | the validation part and the order of an epoch, by seed |
 //! | [`Batch`] | minibatches in a model's memory order |
 //! | [`embedded`] | the data sets inside the binary |
+//! | [`catalog`] | the data sets known by name: numbers, licence, origin |
+//! | [`load`](mod@load) | data by name or file |
 
 mod batch;
+pub mod catalog;
 pub mod cifar;
 mod dataset;
 pub mod embedded;
 pub mod har;
 pub mod idx;
+pub mod load;
 mod normalization;
 pub mod series;
 mod split;
@@ -23,6 +27,7 @@ pub mod ts;
 
 pub use batch::Batch;
 pub use dataset::{Bounds, Dataset, TrainTest};
+pub use load::{LoadOptions, data_dir, load};
 pub use normalization::Normalization;
 pub use series::Length;
 pub use split::{Split, epoch_order, stratified_split};

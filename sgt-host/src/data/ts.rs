@@ -136,9 +136,8 @@ impl Header {
                 }
                 return Ok(true);
             }
-            "problemname" => {
-                self.name = Some(value.into())
-                    .filter(|name: &String| !name.is_empty() && !name.chars().any(char::is_control))
+            "problemname" if !value.is_empty() && !value.contains(char::is_control) => {
+                self.name = Some(value.into());
             }
             "timestamps" if flag(at, value)? => {
                 return Err(at.error("time stamps", "evenly sampled values (@timeStamps false)"));
