@@ -14,6 +14,7 @@
 //! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
 //! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
 
+pub mod attack;
 pub mod config;
 pub mod data;
 pub mod error;

@@ -13,8 +13,6 @@ pub enum DataKind {
     Image,
     /// Multivariate series.
     Series,
-    /// Embedded text.
-    Text,
 }
 
 impl DataKind {
@@ -22,7 +20,6 @@ impl DataKind {
         match self {
             Self::Image => include_str!("defaults/image.toml"),
             Self::Series => include_str!("defaults/series.toml"),
-            Self::Text => include_str!("defaults/text.toml"),
         }
     }
 }
@@ -230,18 +227,15 @@ fn lay_over(below: &mut Table, above: &Table) {
     }
 }
 
-/// Removes from `below` what cannot stand beside `above`: another source of data, or the
+/// Removes from `below` what cannot stand beside `above`: another source's test file, or the
 /// parameters of another optimizer.
 fn drop_rivals(section: &str, below: &mut Table, above: &Table) {
+    let changed = |key: &str| above.get(key).is_some_and(|value| below.get(key) != Some(value));
     match section {
-        "data" if above.contains_key("name") || above.contains_key("train") => {
-            for key in ["name", "train", "test"] {
-                below.remove(key);
-            }
+        "data" if changed("source") => {
+            below.remove("test");
         }
-        "optimizer" if above.get("name").is_some_and(|name| below.get("name") != Some(name)) => {
-            below.clear();
-        }
+        "optimizer" if changed("name") => below.clear(),
         _ => {}
     }
 }

@@ -11,7 +11,7 @@
 //! seed = 0
 //!
 //! [data]
-//! name = "basic-motions"     # or: train = "NAME_TRAIN.ts"
+//! source = "basic-motions"   # or: source = "NAME_TRAIN.ts"
 //! validation = 0.2
 //!
 //! [masking]
@@ -26,7 +26,9 @@ mod strict;
 pub use layers::{DataKind, Draft, Preset};
 pub use schedule::{Ramp, Schedule};
 
-use crate::model::Score;
+use crate::attack::AttackConfig;
+use crate::data::Length;
+use crate::model::{Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -128,19 +130,21 @@ impl Display for Regime {
     }
 }
 
-/// Which data a run reads: a named set, or files.
+/// Which data a run reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataConfig {
-    /// A set of `sgt data list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// A training file, instead of a name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train: Option<PathBuf>,
-    /// The test file; without it, `NAME_TEST.ts` beside `NAME_TRAIN.ts`.
+    /// A set of `sgt data list`, or the path of a `NAME_TRAIN.ts` file.
+    pub source: String,
+    /// The test file beside a training file; `NAME_TEST.ts` beside `NAME_TRAIN.ts` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
+    /// The folder that holds named sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The common length of series; the set's own choice when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<Length>,
     /// The share of the training part, below 1, that is set aside to choose the epoch to keep.
     pub validation: f32,
     /// Whether values are standardised by the training part's mean and deviation per channel.
@@ -158,7 +162,7 @@ pub struct MaskingConfig {
     /// What is ranked together.
     pub scope: Scope,
     /// What is masked together.
-    pub group: Group,
+    pub group: Grouping,
     /// What masked values become.
     pub policy: Policy,
     /// The share of groups, 0 to 1, that is masked: k = ⌊fraction · groups⌋, by epoch.
@@ -188,18 +192,6 @@ pub enum Scope {
     Sample,
     /// The groups of each time step: the same share is masked at every step.
     PerStep,
-}
-
-/// What is masked together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Group {
-    /// The usual one: a pixel of an image, a cell of a series, a token of a text.
-    Natural,
-    /// One (step, channel) value of a series.
-    Cell,
-    /// All channels of a time step.
-    TimeStep,
 }
 
 /// What masked values become.
@@ -243,51 +235,6 @@ impl Policy {
             Self::PreviousSalient => "previous-salient",
         }
     }
-}
-
-/// The attack inside an adversarial training step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AttackConfig {
-    /// The method.
-    pub kind: AttackKind,
-    /// The norm that bounds the perturbation.
-    pub norm: Norm,
-    /// The bound ε, 0 or more, in the units of the network's input.
-    pub epsilon: f32,
-    /// The size of one step; ε/4 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f32>,
-    /// The number of steps (1 for FGSM).
-    pub steps: usize,
-    /// Whether the first point is drawn from the ball.
-    pub random_start: bool,
-    /// The decay μ of MI-FGSM.
-    pub momentum: f32,
-}
-
-/// An attack's method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttackKind {
-    /// One step of size ε along the gradient's sign.
-    Fgsm,
-    /// Projected steps.
-    Pgd,
-    /// Steps along the sign of the accumulated gradient.
-    MiFgsm,
-    /// Noise of the same size: a control.
-    RandomNoise,
-}
-
-/// The norm of a perturbation's bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// The largest magnitude.
-    Linf,
-    /// The Euclidean length.
-    L2,
 }
 
 /// How long a run trains, and on what it stops.
@@ -356,12 +303,7 @@ impl RunConfig {
             }
             _ => {}
         }
-        check.number("attack.epsilon", self.attack.epsilon, 0.0, f32::MAX)?;
-        if let Some(alpha) = self.attack.alpha {
-            check.number("attack.alpha", alpha, 0.0, f32::MAX)?;
-        }
-        check.count("attack.steps", self.attack.steps)?;
-        check.number("attack.momentum", self.attack.momentum, 0.0, f32::MAX)?;
+        check.prefixed("attack.", self.attack.check())?;
         check.count("training.epochs", self.training.epochs)?;
         check.count("training.batch", self.training.batch)?;
         check.prefixed("", self.optimizer.check())?;
@@ -379,14 +321,6 @@ impl RunConfig {
     /// Checks what keys must mean together.
     fn check_combinations(&self, origin: &str) -> Result<()> {
         let check = Check { origin };
-        match (&self.data.name, &self.data.train) {
-            (None, None) => check.refuse("data", "neither name nor train", "one of them")?,
-            (Some(_), Some(_)) => check.refuse("data", "both name and train", "one of them")?,
-            (Some(_), None) if self.data.test.is_some() => {
-                check.refuse("data.test", "a file beside data.name", "data.train with it")?;
-            }
-            _ => {}
-        }
         if self.training.early_stopping.is_some() && self.data.validation == 0.0 {
             let expected = "a share of the training part to judge by";
             check.refuse("training.early-stopping", "data.validation = 0", expected)?;

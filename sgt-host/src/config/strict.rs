@@ -90,6 +90,7 @@ fn plain(expected: &dyn Expected) -> String {
         "usize" | "u64" | "u32" => "a whole number, 0 or more".into(),
         "f32" | "f64" => "a number".into(),
         "a boolean" => "true or false".into(),
+        other if other.starts_with("struct ") => "a table".into(),
         other => other.into(),
     }
 }

@@ -1,11 +1,11 @@
 //! Masks a batch sample by sample with the core's one call.
 
 use super::{Purpose, derive_seed};
-use crate::config::{Group, Importance, MaskingConfig, Policy, Scope};
-use crate::model::{InputShape, SeriesOrder};
+use crate::config::{Importance, MaskingConfig, Policy, Scope};
+use crate::model::InputShape;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use sgt_core::{Donors, End, Layout, Masking, Order, Pcg32, adaptive_fraction, mask_sample};
+use sgt_core::{Donors, End, Masking, Pcg32, adaptive_fraction, mask_sample};
 use std::ops::Range;
 
 /// The batch to mask and what is known of its samples.
@@ -37,7 +37,7 @@ impl BatchMasking {
     /// # Errors
     /// [`Error::Argument`] when a group, scope or policy has no meaning for the shape.
     pub(super) fn new(config: &MaskingConfig, input: InputShape, seed: u64) -> Result<Self> {
-        let layout = layout(input, config.group)?;
+        let layout = input.layout(config.group)?;
         let rule = Masking {
             layout,
             importance: match config.importance {
@@ -134,50 +134,4 @@ impl BatchMasking {
         let shares: Vec<f64> = shares.collect::<Result<_, _>>().map_err(core)?;
         Ok(shares.iter().sum())
     }
-}
-
-/// The core's layout of a sample.
-fn layout(input: InputShape, group: Group) -> Result<Layout> {
-    let refuse = |found: &str, expected: &str| Error::Argument {
-        argument: "masking.group".into(),
-        found: found.into(),
-        expected: expected.into(),
-    };
-    let layout = match (input, group) {
-        (
-            InputShape::Image {
-                channels,
-                height,
-                width,
-            },
-            Group::Natural,
-        ) => Layout::image(channels, height * width),
-        (
-            InputShape::Series {
-                steps,
-                channels,
-                order,
-            },
-            _,
-        ) => {
-            let order = match order {
-                SeriesOrder::ChannelsFirst => Order::ChannelsFirst,
-                SeriesOrder::StepsFirst => Order::ChannelsLast,
-            };
-            let group = match group {
-                Group::Natural | Group::Cell => sgt_core::Group::Cell,
-                Group::TimeStep => sgt_core::Group::Position,
-            };
-            Layout::series(steps, channels, order, group)
-        }
-        (InputShape::Tokens { tokens, dim }, Group::Natural) => Layout::text(tokens, dim),
-        (_, Group::Cell) => return Err(refuse("cell", "natural, for data that is no series")),
-        (_, Group::TimeStep) => {
-            return Err(refuse("time-step", "natural, for data that is no series"));
-        }
-    };
-    layout.map_err(|source| Error::Core {
-        operation: "layout",
-        source,
-    })
 }

@@ -2,6 +2,7 @@
 
 use super::masking::{BatchMasking, Maskable};
 use super::{Purpose, Sums, derive_seed};
+use crate::attack::{AttackConfig, perturb};
 use crate::config::{Regime, RunConfig};
 use crate::data::{Batch, Bounds};
 use crate::model::{Mode, Model, Score, predicted_class, score_gradient};
@@ -26,8 +27,8 @@ pub(super) struct Stepper<M: Model> {
     regime: Regime,
     score: Score,
     masking: BatchMasking,
-    attack: Attack,
-    bounds: Option<Bounds>,
+    attack: AttackConfig,
+    bounds: sgt_core::Bounds,
     seed: u64,
     clean: Branch<M>,
     adversarial: Branch<M>,
@@ -76,12 +77,10 @@ impl<M: Model> Branch<M> {
         self.dlogits.resize(self.logits.len(), 0.0);
     }
 
-    fn row(&self, sample: usize, classes: usize) -> &[f32] {
-        &self.logits[sample * classes..][..classes]
-    }
-
-    fn gradient_row(&mut self, sample: usize, classes: usize) -> &mut [f32] {
-        &mut self.dlogits[sample * classes..][..classes]
+    /// A sample's logits and their gradient.
+    fn row(&mut self, sample: usize, classes: usize) -> (&[f32], &mut [f32]) {
+        let range = sample * classes..(sample + 1) * classes;
+        (&self.logits[range.clone()], &mut self.dlogits[range])
     }
 
     fn backward(&mut self, model: &M, gradient: &mut [f32]) -> Result<()> {
@@ -95,8 +94,8 @@ impl<M: Model> Stepper<M> {
             regime: config.regime,
             score: config.masking.score,
             masking: BatchMasking::new(&config.masking, model.input(), config.seed)?,
-            attack: Attack::new(&config.attack)?,
-            bounds,
+            attack: config.attack.clone(),
+            bounds: core_bounds(bounds),
             seed: config.seed,
             clean: Branch::default(),
             adversarial: Branch::default(),
@@ -139,13 +138,13 @@ impl<M: Model> Stepper<M> {
                 masked
             }
             Regime::Adversarial => {
-                self.adversarial.x = self.attacked(model, batch, &self.clean.x, moment)?;
+                self.attack_clean(model, batch, moment)?;
                 self.clean.forward(model, self.training(moment, 0))?;
                 self.adversarial.forward(model, self.training(moment, 1))?;
                 0.0
             }
             Regime::Asgt => {
-                self.adversarial.x = self.attacked(model, batch, &self.clean.x, moment)?;
+                self.attack_clean(model, batch, moment)?;
                 let masked = self.mask(model, batch, places, moment, Source::Adversarial)?;
                 self.clean.forward(model, self.training(moment, 0))?;
                 let mode = self.training(moment, 1);
@@ -155,7 +154,7 @@ impl<M: Model> Stepper<M> {
             }
             Regime::Sga => {
                 let masked = self.mask(model, batch, places, moment, Source::Clean)?;
-                self.masked.x = self.attacked(model, batch, &self.masked.x, moment)?;
+                self.attack_masked(model, batch, moment)?;
                 self.clean.forward_again(model, self.training(moment, 0))?;
                 self.masked.forward(model, self.training(moment, 1))?;
                 masked
@@ -176,16 +175,28 @@ impl<M: Model> Stepper<M> {
         }
     }
 
-    fn attacked(
-        &self,
-        model: &M,
-        batch: &Batch,
-        x: &[f32],
-        moment: Moment,
-    ) -> Result<Vec<f32>> {
+    /// The seed of a step's random start.
+    fn attack_seed(&self, moment: Moment) -> u64 {
         let place = [moment.epoch as u64, moment.step as u64];
-        let seed = derive_seed(self.seed, Purpose::Attack, place);
-        self.attack.perturb(model, x, batch.labels(), self.bounds, seed)
+        derive_seed(self.seed, Purpose::Attack, place)
+    }
+
+    /// Attacks x into x'.
+    fn attack_clean(&mut self, model: &M, batch: &Batch, moment: Moment) -> Result<()> {
+        let seed = self.attack_seed(moment);
+        let clean = (&self.clean.x[..], batch.labels());
+        let Branch { x, pass, .. } = &mut self.adversarial;
+        x.resize(clean.0.len(), 0.0);
+        perturb(model, clean, &self.attack, self.bounds, seed, pass, x)
+    }
+
+    /// Attacks x̃ into x̃', in its place.
+    fn attack_masked(&mut self, model: &M, batch: &Batch, moment: Moment) -> Result<()> {
+        let seed = self.attack_seed(moment);
+        let Branch { x, pass, .. } = &mut self.masked;
+        let start = x.clone();
+        let clean = (&start[..], batch.labels());
+        perturb(model, clean, &self.attack, self.bounds, seed, pass, x)
     }
 
     /// Ranks the features of x or x' in evaluation mode and masks them into x̃.
@@ -230,52 +241,43 @@ impl<M: Model> Stepper<M> {
         let scale = 1.0 / batch.len() as f32;
         let mut sums = Sums::default();
         for (sample, &label) in batch.labels().iter().enumerate() {
-            let clean = self.clean.row(sample, classes);
+            let (clean, gradient) = self.clean.row(sample, classes);
             sums.samples += 1;
             sums.correct += usize::from(predicted_class(clean) == label);
-            let gradient = &mut self.clean.dlogits[sample * classes..][..classes];
             let losses = match self.regime {
-                Regime::Standard => {
-                    let value = sgt_core::cross_entropy(clean, label);
-                    let value = value.map_err(objective_error)?;
-                    sgt_core::cross_entropy_grad(clean, label, scale, gradient).map(|()| Losses {
-                        total: value,
-                        clean: value,
-                        ..Losses::default()
-                    })
+                Regime::Standard => standard_objective(clean, label, scale, gradient),
+                Regime::Sgt | Regime::Sga => {
+                    let (masked, of_masked) = self.masked.row(sample, classes);
+                    sgt_core::sgt_objective(
+                        clean, masked, label, lambda, scale, gradient, of_masked,
+                    )
                 }
-                Regime::Sgt | Regime::Sga => sgt_core::sgt_objective(
-                    clean,
-                    &self.masked.logits[sample * classes..][..classes],
-                    label,
-                    lambda,
-                    scale,
-                    gradient,
-                    self.masked.gradient_row(sample, classes),
-                ),
-                Regime::Adversarial => sgt_core::adversarial_objective(
-                    clean,
-                    &self.adversarial.logits[sample * classes..][..classes],
-                    label,
-                    scale,
-                    gradient,
-                    self.adversarial.gradient_row(sample, classes),
-                ),
-                Regime::Asgt => sgt_core::asgt_objective(
-                    &AsgtRows {
+                Regime::Adversarial => {
+                    let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
+                    sgt_core::adversarial_objective(
                         clean,
-                        adversarial: self.adversarial.row(sample, classes),
-                        masked: self.masked.row(sample, classes),
-                    },
-                    label,
-                    lambda,
-                    scale,
-                    &mut AsgtRows {
+                        adversarial,
+                        label,
+                        scale,
+                        gradient,
+                        of_adversarial,
+                    )
+                }
+                Regime::Asgt => {
+                    let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
+                    let (masked, of_masked) = self.masked.row(sample, classes);
+                    let logits = AsgtRows {
+                        clean,
+                        adversarial,
+                        masked,
+                    };
+                    let mut gradients = AsgtRows {
                         clean: gradient,
-                        adversarial: self.adversarial.gradient_row(sample, classes),
-                        masked: self.masked.gradient_row(sample, classes),
-                    },
-                ),
+                        adversarial: of_adversarial,
+                        masked: of_masked,
+                    };
+                    sgt_core::asgt_objective(&logits, label, lambda, scale, &mut gradients)
+                }
             };
             let losses = losses.map_err(objective_error)?;
             sums.loss += f64::from(losses.total);
@@ -309,6 +311,29 @@ impl<M: Model> Stepper<M> {
         }
         Ok(())
     }
+}
+
+/// The clean cross-entropy alone.
+fn standard_objective(
+    clean: &[f32],
+    label: usize,
+    scale: f32,
+    gradient: &mut [f32],
+) -> Result<Losses, sgt_core::Error> {
+    let loss = sgt_core::cross_entropy(clean, label)?;
+    sgt_core::cross_entropy_grad(clean, label, scale, gradient)?;
+    Ok(Losses {
+        total: loss,
+        clean: loss,
+        ..Losses::default()
+    })
+}
+
+/// A data set's bounds as the core takes them: none means all numbers.
+pub(crate) fn core_bounds(bounds: Option<Bounds>) -> sgt_core::Bounds {
+    bounds.map_or(sgt_core::Bounds::NONE, |Bounds { low, high }| {
+        sgt_core::Bounds { low, high }
+    })
 }
 
 /// What is ranked.
