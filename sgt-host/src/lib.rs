@@ -9,12 +9,15 @@
 //! | [`npy`] | NumPy arrays |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
+//! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control |
+//! | [`attribution`] | saliency and its kin |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
 //! | [`config`] | what a run does, as data: TOML in layers, every key checked |
 //! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
 //! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
 
 pub mod attack;
+pub mod attribution;
 pub mod config;
 pub mod data;
 pub mod error;
