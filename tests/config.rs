@@ -125,7 +125,10 @@ fn what_is_no_toml_is_refused_with_its_line() {
     let error = Draft::new().file(&path).unwrap_err().to_string();
     assert!(error.contains("not UTF-8"), "{error}");
     let error = Draft::new().file(Path::new("none.toml")).unwrap_err();
-    assert!(error.to_string().starts_with("none.toml: read: "), "{error}");
+    assert!(
+        error.to_string().starts_with("none.toml: read: "),
+        "{error}"
+    );
 }
 
 #[test]

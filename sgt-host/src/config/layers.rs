@@ -230,7 +230,11 @@ fn lay_over(below: &mut Table, above: &Table) {
 /// Removes from `below` what cannot stand beside `above`: another source's test file, or the
 /// parameters of another optimizer.
 fn drop_rivals(section: &str, below: &mut Table, above: &Table) {
-    let changed = |key: &str| above.get(key).is_some_and(|value| below.get(key) != Some(value));
+    let changed = |key: &str| {
+        above
+            .get(key)
+            .is_some_and(|value| below.get(key) != Some(value))
+    };
     match section {
         "data" if changed("source") => {
             below.remove("test");

@@ -312,7 +312,12 @@ impl RunConfig {
         if let Some(stopping) = &self.training.early_stopping {
             let key = "training.early-stopping";
             check.count(&format!("{key}.patience"), stopping.patience)?;
-            check.number(&format!("{key}.min-delta"), stopping.min_delta, 0.0, f32::MAX)?;
+            check.number(
+                &format!("{key}.min-delta"),
+                stopping.min_delta,
+                0.0,
+                f32::MAX,
+            )?;
         }
         let seconds = self.training.checkpoint_seconds;
         check.positive("training.checkpoint-seconds", seconds)

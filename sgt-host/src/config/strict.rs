@@ -297,11 +297,7 @@ impl<'de> VariantAccess<'de> for Content {
             .map_err(|mistake| mistake.inside(&name))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        _len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Mistake> {
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Mistake> {
         let (name, value) = self.value()?;
         let content = Node(value).deserialize_any(visitor);
         content.map_err(|mistake| mistake.inside(&name))

@@ -99,12 +99,19 @@ fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
     };
     let progress = serde_json::to_string(&checkpoint.progress);
     let progress = progress.map_err(|reason| refused(reason.to_string()))?;
-    let contents = tensors.iter().map(|(name, bytes)| (name.as_str(), &bytes[..]));
+    let contents = tensors
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), &bytes[..]));
     let header = Header {
         format: FORMAT,
-        sha256: digest(&progress, contents),
+        sha256: digest(checkpoint.optimizer.step, &progress, contents),
         optimizer_step: checkpoint.optimizer.step,
-        slots: checkpoint.optimizer.slots.iter().map(|slot| slot.name.clone()).collect(),
+        slots: checkpoint
+            .optimizer
+            .slots
+            .iter()
+            .map(|slot| slot.name.clone())
+            .collect(),
         progress,
     };
     let header = serde_json::to_string(&header).map_err(|reason| refused(reason.to_string()))?;
@@ -122,8 +129,7 @@ fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
 /// The state in `bytes`, or what was found instead.
 fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
     let damaged = |reason: &dyn std::fmt::Display| format!("a damaged file ({reason})");
-    let (_, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|reason| damaged(&reason))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|reason| damaged(&reason))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|reason| damaged(&reason))?;
     let entries = metadata.metadata().as_ref();
     let header = entries
@@ -143,7 +149,13 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
         let tensor = tensors.tensor(name).map_err(|reason| damaged(&reason))?;
         contents.push((name.as_str(), tensor.data()));
     }
-    if header.sha256 != digest(&header.progress, contents.iter().copied()) {
+    if header.sha256
+        != digest(
+            header.optimizer_step,
+            &header.progress,
+            contents.iter().copied(),
+        )
+    {
         return Err("a damaged file (its SHA-256 is not the recorded one)".into());
     }
     let mut parameters = Vec::new();
@@ -174,7 +186,10 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
 }
 
 fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 fn values_of(bytes: &[u8]) -> Vec<f32> {
@@ -182,9 +197,14 @@ fn values_of(bytes: &[u8]) -> Vec<f32> {
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
-/// SHA-256 over the progress and the tensors' names, lengths and contents.
-fn digest<'t>(progress: &str, tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {
+/// SHA-256 over the position and the tensors' names, lengths and contents.
+fn digest<'t>(
+    step: u64,
+    progress: &str,
+    tensors: impl Iterator<Item = (&'t str, &'t [u8])>,
+) -> String {
     let mut hash = Sha256::new();
+    hash.update(step.to_le_bytes());
     hash.update((progress.len() as u64).to_le_bytes());
     hash.update(progress);
     for (name, bytes) in tensors {

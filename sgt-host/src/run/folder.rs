@@ -181,7 +181,9 @@ impl RunFolder {
         let refused = |reason: csv::Error| {
             file::data_error(&path, reason.to_string(), "rows that CSV can hold")
         };
-        let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        let mut table = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new());
         table.write_record(EpochRow::COLUMNS).map_err(refused)?;
         for row in rows {
             table.serialize(row).map_err(refused)?;

@@ -69,10 +69,18 @@ impl BatchMasking {
             })
         };
         if config.scope == Scope::PerStep && layout.group() != sgt_core::Group::Cell {
-            return refuse("scope", "per-step", "sample, or the groups of a series' cells");
+            return refuse(
+                "scope",
+                "per-step",
+                "sample, or the groups of a series' cells",
+            );
         }
         if config.policy == Policy::PreviousSalient && layout.group() == sgt_core::Group::Cell {
-            return refuse("policy", "previous-salient", "groups that are whole positions");
+            return refuse(
+                "policy",
+                "previous-salient",
+                "groups that are whole positions",
+            );
         }
         Ok(Self {
             rule,

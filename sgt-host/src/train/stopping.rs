@@ -25,12 +25,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges the epoch `epoch` (from 1) by its validation `loss`.
-pub(super) fn judge(
-    rule: EarlyStopping,
-    best: Option<Best>,
-    epoch: usize,
-    loss: f32,
-) -> Verdict {
+pub(super) fn judge(rule: EarlyStopping, best: Option<Best>, epoch: usize, loss: f32) -> Verdict {
     match best {
         None => Verdict::Best,
         Some(best) if loss < best.loss - rule.min_delta => Verdict::Best,

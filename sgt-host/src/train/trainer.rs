@@ -220,7 +220,9 @@ impl<'d, M: Model> Trainer<'d, M> {
             )),
             other => other,
         };
-        let step = self.stepper.step(&mut self.model, &self.batch, places, moment);
+        let step = self
+            .stepper
+            .step(&mut self.model, &self.batch, places, moment);
         let sums = step.map_err(diverged)?;
         let steps = self.steps_per_epoch();
         let all = (steps * self.config.training.epochs) as u64;
