@@ -4,7 +4,7 @@ use sgt_host::data::embedded::{
     ASSETS, BASIC_MOTIONS_ATTRIBUTION, MNIST_SUBSET_ATTRIBUTION, basic_motions, mnist_subset,
 };
 use sgt_host::data::{Bounds, Length};
-use sha2::{Digest, Sha256};
+use sgt_host::file::sha256;
 
 /// As `sgt-host/assets/make.py` prints them.
 const SHA256: [&str; 6] = [
@@ -19,11 +19,7 @@ const SHA256: [&str; 6] = [
 #[test]
 fn the_files_are_those_that_the_script_made() {
     for (asset, expected) in ASSETS.iter().zip(SHA256) {
-        let digest: String = Sha256::digest(asset.bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(digest, expected, "{}", asset.name);
+        assert_eq!(sha256(asset.bytes), expected, "{}", asset.name);
     }
 }
 

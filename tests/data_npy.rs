@@ -1,4 +1,5 @@
-//! NumPy files: what NumPy writes is read, what is written reads back, the rest is refused.
+//! Array files: what `numpy.save` writes is read, what is written reads back, the rest is
+//! refused.
 
 use proptest::prelude::*;
 use sgt_host::npy::{self, Array};

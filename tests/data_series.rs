@@ -181,6 +181,33 @@ fn a_standardised_training_part_has_mean_zero_and_deviation_one() {
     }
 }
 
+/// What `torch` makes of the same file; its deviation divides by n − 1, ours by n.
+#[test]
+fn standardised_values_are_those_of_the_golden_vectors() {
+    let data = embedded::basic_motions(Length::Longest).unwrap();
+    let input = series(100, 6, SeriesOrder::StepsFirst);
+    let mut batch = Batch::new();
+    batch.fill(&data.test, &[0], input).unwrap();
+    let mut x = batch.x().to_vec();
+    Normalization::fit(&data.train)
+        .apply(input, &mut x)
+        .unwrap();
+    let golden = [
+        -0.465_619_18,
+        0.303_232_46,
+        0.211_674_75,
+        -0.209_511_61,
+        0.020_469_597,
+        0.019_649_18,
+    ];
+    let count = data.train.len() as f32 * 100.0;
+    let to_population = (count / (count - 1.0)).sqrt();
+    for (value, expected) in x.iter().zip(golden) {
+        let expected = expected * to_population;
+        assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
+    }
+}
+
 #[test]
 fn normalisations_out_of_domain_are_refused() {
     for (mean, deviation) in [

@@ -59,7 +59,7 @@ fn inflate(path: &Path, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
             let found = if reason.kind() == std::io::ErrorKind::UnexpectedEof {
                 format!("gzip data cut off after {} bytes", bytes.len())
             } else {
-                format!("damaged gzip data ({reason})")
+                format!("damaged gzip data ({})", one_line(&reason))
             };
             data_error(path, found, "a whole gzip file")
         })?;
@@ -109,6 +109,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| io_error(path, "rename", error.error))?;
     sync_folder(&folder);
     Ok(())
+}
+
+/// The sha256 of `bytes` in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    use std::fmt::Write;
+    let mut text = String::new();
+    for byte in sha2::Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Creates a folder and those above it.
@@ -162,6 +174,20 @@ pub(crate) fn excerpt(content: impl AsRef<[u8]>) -> String {
     let shown = &content[..content.len().min(SHOWN)];
     let more = if content.len() > SHOWN { "…" } else { "" };
     format!("\"{}\"{more}", shown.escape_ascii())
+}
+
+/// A foreign error's message, without what would break a one-line error.
+pub(crate) fn one_line(message: &impl std::fmt::Display) -> String {
+    const SHOWN: usize = 160;
+    let message = message.to_string();
+    let words = message
+        .split(|c: char| c.is_control())
+        .filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 #[cfg(test)]

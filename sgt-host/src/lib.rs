@@ -6,9 +6,10 @@
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
-//! | [`npy`] | NumPy arrays |
+//! | [`npy`] | arrays in .npy files |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
+//! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control |
 //! | [`attribution`] | saliency and its kin |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
@@ -27,5 +28,6 @@ pub mod npy;
 pub mod optimizer;
 pub mod run;
 pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};

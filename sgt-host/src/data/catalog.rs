@@ -303,7 +303,8 @@ pub const ENTRIES: [Entry; 8] = [
         format: Format::Ts("MagicWand"),
         folders: &["magicwand", "MagicWand", "."],
         // Many negatives are exactly 128 steps long: with padding, the length alone tells them.
-        length: Length::Shortest,
+        // No recording of either part is shorter than this.
+        length: Length::Steps(44),
         attribution: "TensorFlow's magic wand example (Apache-2.0); no licence stated for its data.",
         origin: Origin::Manual(
             "the original is TensorFlow's magic_wand recordings; convert them to \

@@ -18,7 +18,7 @@ pub struct LoadOptions {
     /// The test file beside a training file; `None` takes `NAME_TEST.ts` beside `NAME_TRAIN.ts`.
     pub test: Option<PathBuf>,
     /// The common length of series; `None` takes the data set's own: [`Length::Longest`], but
-    /// [`Length::Shortest`] where the length would give a class away (`magicwand`).
+    /// that of the shortest recording where the length would give a class away (`magicwand`).
     pub length: Option<Length>,
 }
 
@@ -136,7 +136,10 @@ fn required_folder(entry: &Entry, data_dir: &Path) -> Result<PathBuf> {
         data_error(
             data_dir,
             format!("no {} data", entry.name),
-            format!("it in one of the folders {}; {how}", entry.folders.join(", ")),
+            format!(
+                "it in one of the folders {}; {how}",
+                entry.folders.join(", ")
+            ),
         )
     })
 }
