@@ -19,6 +19,7 @@
 
 pub mod attack;
 pub mod attribution;
+pub mod cli;
 pub mod config;
 pub mod data;
 pub mod error;

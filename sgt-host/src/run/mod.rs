@@ -13,7 +13,11 @@
 mod checkpoint;
 mod execute;
 mod folder;
+mod session;
+mod trained;
 
 pub use checkpoint::{LATEST, PREVIOUS, load_checkpoint, save_checkpoint};
 pub use execute::{Outcome, execute};
 pub use folder::{Record, RunFolder};
+pub use session::Session;
+pub use trained::Trained;
