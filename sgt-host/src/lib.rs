@@ -15,15 +15,20 @@
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
 //! | [`config`] | what a run does, as data: TOML in layers, every key checked |
 //! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
+//! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
 //! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
+//! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
+//! | [`cli`] | the command line |
 
 pub mod attack;
 pub mod attribution;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod error;
 pub mod file;
+pub mod metrics;
 pub mod model;
 pub mod npy;
 pub mod optimizer;

@@ -218,3 +218,47 @@ impl Rescale for Mlp {
         Ok(())
     }
 }
+
+/// The same network without `DeepLIFT`'s rule.
+#[derive(Clone)]
+pub struct WithoutRescale(pub Mlp);
+
+impl Model for WithoutRescale {
+    type Pass = MlpPass;
+
+    fn input(&self) -> InputShape {
+        self.0.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn forward<'p>(&self, x: &[f32], mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+        self.0.forward(x, mode, pass)
+    }
+
+    fn forward_again<'p>(&self, mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+        self.0.forward_again(mode, pass)
+    }
+
+    fn backward(
+        &self,
+        pass: &mut MlpPass,
+        dlogits: &[f32],
+        dx: Option<&mut [f32]>,
+        gradient: Option<&mut [f32]>,
+    ) -> Result<()> {
+        self.0.backward(pass, dlogits, dx, gradient)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.0.parameters_mut()
+    }
+}
+
+impl Rescale for WithoutRescale {}
