@@ -8,6 +8,7 @@
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`nn`] | layers as kernels over slices |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control |
@@ -30,6 +31,7 @@ pub mod error;
 pub mod file;
 pub mod metrics;
 pub mod model;
+pub mod nn;
 pub mod npy;
 pub mod optimizer;
 pub mod run;

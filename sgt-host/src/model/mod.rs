@@ -5,8 +5,10 @@
 
 mod batch;
 mod layout;
+pub mod network;
 mod normalized;
 mod parameters;
+pub mod registry;
 mod rescale;
 mod score;
 

@@ -1,0 +1,440 @@
+//! A convolution with its bias, ReLU and max pooling, fused, over a batch in channels-last order.
+//!
+//! Forward, an image's output is pooled band by band while it is in the innermost cache, and what
+//! lies in front of the pooling is never stored. Backward, only one value of each window has a
+//! gradient, and none where ReLU is flat: both gradients are summed over those few values.
+
+#![allow(clippy::inline_always)] // Kernels must be inlined into the function that enables AVX.
+
+use super::buffer::{Buffer, with_scratch};
+use super::conv2d::{Conv2dGeometry, DataGradient, IMAGES_A_SUM, Plan, WeightGradient, add_rows};
+use super::layout::transpose;
+use super::sparse::{Entry, SparseGradient};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// The order of a block's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputOrder {
+    /// `[height, width, channels]`: for another convolution.
+    ChannelsLast,
+    /// `[channels, height, width]`: for a fully connected layer with PyTorch's weights.
+    ChannelsFirst,
+}
+
+/// The plan of a block.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvBlock {
+    plan: Plan,
+    data: DataGradient,
+    relu: bool,
+    /// `[height, width]` of the windows of max pooling, side by side.
+    window: [usize; 2],
+    order: OutputOrder,
+}
+
+/// What a forward pass leaves behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConvBlockState {
+    packed: Buffer,
+    packed_data: Buffer,
+    /// The place in its window of each pooled value; empty without pooling.
+    argmax: Vec<u8>,
+}
+
+impl ConvBlock {
+    pub(crate) fn new(
+        geometry: &Conv2dGeometry,
+        relu: bool,
+        window: [usize; 2],
+        order: OutputOrder,
+    ) -> Self {
+        let plan = Plan::new(geometry);
+        Self {
+            data: DataGradient::new(&plan),
+            plan,
+            relu,
+            window,
+            order,
+        }
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.window != [1, 1]
+    }
+
+    /// `[height, width]` of the output.
+    pub(crate) fn output(&self) -> [usize; 2] {
+        let [height, width] = self.plan.geometry().output();
+        [height / self.window[0], width / self.window[1]]
+    }
+
+    /// Values of one output.
+    pub(crate) fn output_len(&self) -> usize {
+        let [height, width] = self.output();
+        self.plan.geometry().out_channels * height * width
+    }
+
+    /// Values of one input.
+    pub(crate) fn input_len(&self) -> usize {
+        self.plan.geometry().input_len()
+    }
+
+    /// Computes the batch `x` (channels-last) into `out`.
+    pub(crate) fn forward(
+        &self,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        x: &[f32],
+        out: &mut [f32],
+        state: &mut ConvBlockState,
+    ) {
+        self.plan
+            .pack(weight, state.packed.resize(self.plan.packed_len()));
+        let len = self.output_len();
+        let argmax_len = if self.is_pooled() { out.len() } else { 0 };
+        state.argmax.resize(argmax_len, 0);
+        let packed = &state.packed;
+        let images = out
+            .par_chunks_exact_mut(len)
+            .zip(x.par_chunks_exact(self.input_len()));
+        if self.is_pooled() {
+            let argmax = state.argmax.par_chunks_exact_mut(len);
+            images.zip(argmax).for_each(|((out, x), argmax)| {
+                self.with_padded(x, |x| self.pooled(packed, bias, x, out, argmax));
+            });
+        } else {
+            images.for_each(|(out, x)| {
+                self.with_padded(x, |x| self.unpooled(packed, bias, x, out));
+            });
+        }
+    }
+
+    /// Calls `work` with the padded image.
+    fn with_padded<R>(&self, x: &[f32], work: impl FnOnce(&[f32]) -> R) -> R {
+        if self.plan.is_unpadded() {
+            return work(x);
+        }
+        with_scratch([self.plan.padded_len()], |[padded]| {
+            self.plan.pad(x, padded);
+            work(padded)
+        })
+    }
+
+    fn unpooled(&self, packed: &[f32], bias: Option<&[f32]>, x: &[f32], out: &mut [f32]) {
+        let pixels = self.plan.pixels();
+        match self.order {
+            OutputOrder::ChannelsLast => {
+                self.plan
+                    .forward(packed, bias, self.relu, x, 0..pixels, out);
+            }
+            OutputOrder::ChannelsFirst => with_scratch([out.len()], |[last]| {
+                self.plan
+                    .forward(packed, bias, self.relu, x, 0..pixels, last);
+                transpose(pixels, self.plan.geometry().out_channels, last, out);
+            }),
+        }
+    }
+
+    fn pooled(
+        &self,
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        x: &[f32],
+        out: &mut [f32],
+        argmax: &mut [u8],
+    ) {
+        let channels = self.plan.geometry().out_channels;
+        let [_, width] = self.plan.geometry().output();
+        let [rows, columns] = self.output();
+        let band = self.window[0] * width;
+        with_scratch(
+            [band * channels, out.len(), out.len()],
+            |[values, last, indices]| {
+                // SAFETY: `indices` is memory of `len · 4` bytes, more than the `len` of the slice.
+                let indices: &mut [u8] = unsafe {
+                    std::slice::from_raw_parts_mut(indices.as_mut_ptr().cast(), out.len())
+                };
+                let row_len = columns * channels;
+                for row in 0..rows {
+                    let pixels = row * band..(row + 1) * band;
+                    self.plan.forward(packed, bias, false, x, pixels, values);
+                    let place = row * row_len..(row + 1) * row_len;
+                    Arch::new().dispatch(PoolBand {
+                        x: values,
+                        width,
+                        window: self.window,
+                        channels,
+                        relu: self.relu,
+                        out: &mut last[place.clone()],
+                        argmax: &mut indices[place],
+                    });
+                }
+                match self.order {
+                    OutputOrder::ChannelsLast => {
+                        out.copy_from_slice(last);
+                        argmax.copy_from_slice(indices);
+                    }
+                    OutputOrder::ChannelsFirst => {
+                        transpose(rows * columns, channels, last, out);
+                        transpose(rows * columns, channels, indices, argmax);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Pulls `dout` back; `out` is what [`ConvBlock::forward`] wrote. Overwrites `dx`, adds to
+    /// `gradient`.
+    pub(crate) fn backward(
+        &self,
+        weight: &[f32],
+        x: &[f32],
+        out: &[f32],
+        dout: &[f32],
+        dx: Option<&mut [f32]>,
+        gradient: Option<WeightGradient<'_>>,
+        state: &mut ConvBlockState,
+    ) {
+        let chunk = IMAGES_A_SUM;
+        let (input_len, output_len) = (self.input_len(), self.output_len());
+        let ConvBlockState {
+            packed_data,
+            argmax,
+            ..
+        } = state;
+        if self.is_pooled() {
+            let len = SparseGradient::packed_len(&self.plan);
+            SparseGradient::pack(&self.plan, weight, packed_data.resize(len));
+        } else if dx.is_some() {
+            self.data
+                .pack(weight, packed_data.resize(self.data.packed_len()));
+        }
+        let (packed_data, argmax) = (&*packed_data, &*argmax);
+        let dx: Vec<Option<&mut [f32]>> = match dx {
+            Some(dx) => dx.chunks_mut(chunk * input_len).map(Some).collect(),
+            None => (0..x.len().div_ceil(chunk * input_len))
+                .map(|_| None)
+                .collect(),
+        };
+        let wanted = gradient.is_some();
+        let channels = self.plan.geometry().out_channels;
+        let sums: Vec<Sums> = dx
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, mut dx)| {
+                let mut sums = Sums::default();
+                if wanted {
+                    let len = self.plan.depth() * channels;
+                    sums.weight.resize(len).fill(0.0);
+                    sums.bias.resize(channels, 0.0);
+                }
+                let images = index * chunk..((index + 1) * chunk).min(x.len() / input_len);
+                for (place, image) in images.enumerate() {
+                    let outputs = image * output_len..(image + 1) * output_len;
+                    let x = &x[image * input_len..(image + 1) * input_len];
+                    let (out, dout) = (&out[outputs.clone()], &dout[outputs.clone()]);
+                    let dx = dx
+                        .as_mut()
+                        .map(|dx| &mut dx[place * input_len..][..input_len]);
+                    let sums = wanted.then_some(&mut sums);
+                    if self.is_pooled() {
+                        self.backward_pooled(packed_data, x, out, dout, &argmax[outputs], dx, sums);
+                    } else {
+                        self.backward_unpooled(packed_data, x, out, dout, dx, sums);
+                    }
+                }
+                sums
+            })
+            .collect();
+        let Some(gradient) = gradient else { return };
+        for sums in &sums {
+            if self.is_pooled() {
+                SparseGradient::unpack(&self.plan, &sums.weight, gradient.weight);
+            } else {
+                self.plan.unpack_gradient(&sums.weight, gradient.weight);
+            }
+        }
+        if let Some(bias) = gradient.bias {
+            for sums in &sums {
+                add_rows(&sums.bias, bias);
+            }
+        }
+    }
+
+    fn backward_unpooled(
+        &self,
+        packed: &[f32],
+        x: &[f32],
+        out: &[f32],
+        dout: &[f32],
+        dx: Option<&mut [f32]>,
+        sums: Option<&mut Sums>,
+    ) {
+        let channels = self.plan.geometry().out_channels;
+        let pixels = self.plan.pixels();
+        let first = self.order == OutputOrder::ChannelsFirst;
+        let len = dout.len();
+        let lens = [if self.relu { len } else { 0 }, if first { len } else { 0 }];
+        with_scratch(lens, |[flat, last]| {
+            let mut dout = dout;
+            if self.relu {
+                mask_flat(out, dout, flat);
+                dout = flat;
+            }
+            if first {
+                transpose(channels, pixels, dout, last);
+                dout = last;
+            }
+            if let Some(dx) = dx {
+                self.data.backward(packed, dout, dx);
+            }
+            if let Some(sums) = sums {
+                self.with_padded(x, |x| {
+                    self.plan.add_weight_gradient(x, dout, &mut sums.weight);
+                });
+                add_rows(dout, &mut sums.bias);
+            }
+        });
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn backward_pooled(
+        &self,
+        packed: &[f32],
+        x: &[f32],
+        out: &[f32],
+        dout: &[f32],
+        argmax: &[u8],
+        dx: Option<&mut [f32]>,
+        sums: Option<&mut Sums>,
+    ) {
+        let channels = self.plan.geometry().out_channels;
+        let [_, width] = self.plan.geometry().output();
+        let [rows, columns] = self.output();
+        let windows = rows * columns;
+        let (channel_step, window_step) = match self.order {
+            OutputOrder::ChannelsFirst => (windows, 1),
+            OutputOrder::ChannelsLast => (1, channels),
+        };
+        let starts = self.plan.starts();
+        let mut entries = Vec::with_capacity(windows);
+        let padded_dx = if self.plan.is_unpadded() || dx.is_none() {
+            0
+        } else {
+            self.plan.padded_len()
+        };
+        with_scratch([padded_dx], |[padded]| {
+            let mut dx = dx;
+            let mut target: Option<&mut [f32]> = match &mut dx {
+                Some(dx) if self.plan.is_unpadded() => Some(dx),
+                Some(_) => Some(&mut *padded),
+                None => None,
+            };
+            if let Some(target) = &mut target {
+                target.fill(0.0);
+            }
+            let mut sums = sums;
+            self.with_padded(x, |x| {
+                for channel in 0..channels {
+                    entries.clear();
+                    let mut place = channel * channel_step;
+                    for row in 0..rows {
+                        for column in 0..columns {
+                            let d = dout[place];
+                            if d != 0.0 && (!self.relu || out[place] > 0.0) {
+                                let index = usize::from(argmax[place]);
+                                let i = row * self.window[0] + index / self.window[1];
+                                let j = column * self.window[1] + index % self.window[1];
+                                entries.push(Entry::new(starts[i * width + j], d));
+                            }
+                            place += window_step;
+                        }
+                    }
+                    let depth = self.plan.depth();
+                    let stride = SparseGradient::stride(&self.plan);
+                    let sum = sums.as_mut().map(|sums| {
+                        sums.bias[channel] += entries.iter().map(|e| e.value).sum::<f32>();
+                        &mut sums.weight[channel * depth..(channel + 1) * depth]
+                    });
+                    SparseGradient {
+                        entries: &entries,
+                        runs: self.plan.window(),
+                        weight: &packed[channel * stride..channel * stride + depth],
+                        x,
+                        dx: target.as_deref_mut(),
+                        sum,
+                    }
+                    .run();
+                }
+            });
+            if let (Some(dx), false) = (dx, self.plan.is_unpadded()) {
+                self.plan.unpad(padded, dx);
+            }
+        });
+    }
+}
+
+/// The weight gradients of a chunk of images.
+#[derive(Default)]
+struct Sums {
+    weight: Buffer,
+    bias: Vec<f32>,
+}
+
+/// `flat = dout` where `out > 0`, and 0 elsewhere.
+fn mask_flat(out: &[f32], dout: &[f32], flat: &mut [f32]) {
+    for ((flat, &out), &d) in flat.iter_mut().zip(out).zip(dout) {
+        *flat = if out > 0.0 { d } else { 0.0 };
+    }
+}
+
+/// One row of windows of max pooling, channels-last.
+struct PoolBand<'a> {
+    /// `[window height, width, channels]`.
+    x: &'a [f32],
+    width: usize,
+    window: [usize; 2],
+    channels: usize,
+    relu: bool,
+    /// `[windows, channels]`.
+    out: &'a mut [f32],
+    argmax: &'a mut [u8],
+}
+
+impl WithSimd for PoolBand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let channels = self.channels;
+        let windows = self
+            .out
+            .chunks_exact_mut(channels)
+            .zip(self.argmax.chunks_exact_mut(channels));
+        for (column, (out, argmax)) in windows.enumerate() {
+            for u in 0..self.window[0] {
+                for v in 0..self.window[1] {
+                    let start = (u * self.width + column * self.window[1] + v) * channels;
+                    let x = &self.x[start..start + channels];
+                    let index = (u * self.window[1] + v) as u8;
+                    if index == 0 {
+                        out.copy_from_slice(x);
+                        argmax.fill(0);
+                        continue;
+                    }
+                    for ((out, argmax), &x) in out.iter_mut().zip(&mut *argmax).zip(x) {
+                        let larger = x > *out || x.is_nan();
+                        *out = if larger { x } else { *out };
+                        *argmax = if larger { index } else { *argmax };
+                    }
+                }
+            }
+            if self.relu {
+                for out in out {
+                    *out = if *out < 0.0 { 0.0 } else { *out };
+                }
+            }
+        }
+    }
+}

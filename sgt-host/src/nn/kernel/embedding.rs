@@ -1,0 +1,60 @@
+//! Rows of a table: `out[i] = table[tokens[i]]`.
+
+use super::expect_len;
+use crate::{Error, Result};
+
+/// Copies the row of each token: `table` is `[vocabulary, dim]`, `out` `[tokens, dim]`.
+///
+/// # Errors
+/// [`Error::Shape`] when a length does not fit, [`Error::Argument`] on a token outside the table.
+pub fn embedding_forward(
+    dim: usize,
+    table: &[f32],
+    tokens: &[usize],
+    out: &mut [f32],
+) -> Result<()> {
+    check(dim, table.len(), tokens, out.len())?;
+    for (out, &token) in out.chunks_exact_mut(dim).zip(tokens) {
+        out.copy_from_slice(&table[token * dim..(token + 1) * dim]);
+    }
+    Ok(())
+}
+
+/// Adds each row of `dout` `[tokens, dim]` to its token's row of `dtable`, in the order of the
+/// tokens. (The gradient with respect to the embedded vectors is `dout` itself.)
+///
+/// # Errors
+/// As [`embedding_forward`].
+pub fn embedding_backward(
+    dim: usize,
+    tokens: &[usize],
+    dout: &[f32],
+    dtable: &mut [f32],
+) -> Result<()> {
+    check(dim, dtable.len(), tokens, dout.len())?;
+    for (dout, &token) in dout.chunks_exact(dim).zip(tokens) {
+        let row = &mut dtable[token * dim..(token + 1) * dim];
+        row.iter_mut().zip(dout).for_each(|(row, d)| *row += d);
+    }
+    Ok(())
+}
+
+fn check(dim: usize, table: usize, tokens: &[usize], out: usize) -> Result<()> {
+    if dim == 0 || !table.is_multiple_of(dim) {
+        return Err(Error::Shape {
+            operation: "embedding",
+            found: format!("table of {table} values"),
+            expected: format!("rows of {dim} values, at least one"),
+        });
+    }
+    expect_len("embedding", "out", out, tokens.len() * dim)?;
+    let vocabulary = table / dim;
+    match tokens.iter().find(|&&token| token >= vocabulary) {
+        None => Ok(()),
+        Some(token) => Err(Error::Argument {
+            argument: "token".into(),
+            found: token.to_string(),
+            expected: format!("a row below {vocabulary}"),
+        }),
+    }
+}

@@ -1,0 +1,629 @@
+//! A long short-term memory over whole sequences, as one operation.
+//!
+//! For every step t (from zero states), with σ the logistic sigmoid and gates in PyTorch's order:
+//!
+//! ```text
+//! i, f, g, o = σ, σ, tanh, σ of  x_t · weight_ihᵀ + bias_ih + h_{t−1} · weight_hhᵀ + bias_hh
+//! c_t = f ∘ c_{t−1} + i ∘ g        h_t = o ∘ tanh(c_t)
+//! ```
+//!
+//! The batch is cut into fixed chunks of [`CHUNK_ROWS`] samples; a chunk's whole sequence is one
+//! task. So results don't depend on the number of threads. They do depend on the instruction set
+//! (AVX-512, AVX2 with FMA, NEON or none), which is chosen when the program runs.
+//!
+//! Source: Hochreiter and Schmidhuber, 1997, in the form of PyTorch's `nn.LSTM`.
+
+mod cell;
+
+use super::aligned::AlignedBuffer;
+use super::request::check_length as check;
+pub use super::request::{InputGradient, Keep};
+use crate::{Error, Result};
+use cell::{Backward, Forward, GATES, Registers, column_tiles};
+use pulp::Arch;
+use rayon::prelude::*;
+
+/// Samples in one task.
+pub const CHUNK_ROWS: usize = 16;
+/// Steps whose gate gradients are kept before they are turned into weight gradients: few enough
+/// to stay in a core's own cache.
+const SEGMENT_STEPS: usize = 8;
+
+/// The sizes of a batch of sequences and of the network's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LstmShape {
+    /// Samples.
+    pub batch: usize,
+    /// Time steps of a sample.
+    pub steps: usize,
+    /// Values a step.
+    pub input: usize,
+    /// Hidden units.
+    pub hidden: usize,
+}
+
+/// Which end of the sequence comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// From the first step to the last.
+    #[default]
+    Forward,
+    /// From the last step to the first; PyTorch's `_reverse` weights.
+    Reverse,
+}
+
+/// Which hidden states leave the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readout {
+    /// The state after the last step processed, `[batch, hidden]`: PyTorch's `h_n`.
+    #[default]
+    Last,
+    /// The state of every step, `[batch, steps, hidden]`: PyTorch's `output`.
+    All,
+}
+
+/// How a batch goes through an LSTM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LstmCall {
+    /// Sizes.
+    pub shape: LstmShape,
+    /// Order of the steps.
+    pub direction: Direction,
+    /// Which states are read out.
+    pub readout: Readout,
+    /// What is kept.
+    pub keep: Keep,
+    /// Values in a row of the readout: `hidden`, or more when directions share a row.
+    pub row_width: usize,
+    /// The first of this direction's values in such a row.
+    pub row_offset: usize,
+}
+
+impl LstmCall {
+    /// A forward direction that reads the last state into rows of its own and keeps everything.
+    pub fn new(shape: LstmShape) -> Self {
+        Self {
+            shape,
+            row_width: shape.hidden,
+            ..Self::default()
+        }
+    }
+
+    /// The two directions of a bidirectional LSTM, whose readout rows are
+    /// `[forward state, reverse state]`.
+    pub fn bidirectional(shape: LstmShape, readout: Readout, keep: Keep) -> [Self; 2] {
+        [(Direction::Forward, 0), (Direction::Reverse, shape.hidden)].map(
+            |(direction, row_offset)| Self {
+                shape,
+                direction,
+                readout,
+                keep,
+                row_width: 2 * shape.hidden,
+                row_offset,
+            },
+        )
+    }
+
+    /// Values in the readout.
+    pub fn readout_len(&self) -> usize {
+        let rows = match self.readout {
+            Readout::Last => self.shape.batch,
+            Readout::All => self.shape.batch * self.shape.steps,
+        };
+        rows * self.row_width
+    }
+
+    /// Values in the input `[batch, steps, input]`.
+    pub fn input_len(&self) -> usize {
+        self.shape.batch * self.shape.steps * self.shape.input
+    }
+
+    fn check(&self) -> Result<()> {
+        let LstmShape {
+            batch,
+            steps,
+            input,
+            hidden,
+        } = self.shape;
+        if batch * steps * input * hidden == 0 {
+            return Err(Error::Shape {
+                operation: "lstm",
+                found: format!("[{batch}, {steps}, {input}] with {hidden} hidden units"),
+                expected: "at least one sample, step, value and unit".into(),
+            });
+        }
+        if self.row_width < self.row_offset + hidden {
+            return Err(Error::Shape {
+                operation: "lstm readout",
+                found: format!("rows of {}", self.row_width),
+                expected: format!("room for {hidden} values at {}", self.row_offset),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The parameters of one direction, in PyTorch's layouts and gate order (i, f, g, o).
+#[derive(Clone, Copy, Debug)]
+pub struct LstmWeights<'a> {
+    /// `[4 · hidden, input]`.
+    pub weight_ih: &'a [f32],
+    /// `[4 · hidden, hidden]`.
+    pub weight_hh: &'a [f32],
+    /// `[4 · hidden]`.
+    pub bias_ih: &'a [f32],
+    /// `[4 · hidden]`.
+    pub bias_hh: &'a [f32],
+}
+
+/// Where the parameters' gradients are added, in the layouts of [`LstmWeights`].
+#[derive(Debug)]
+pub struct LstmGradient<'a> {
+    /// `[4 · hidden, input]`.
+    pub weight_ih: &'a mut [f32],
+    /// `[4 · hidden, hidden]`.
+    pub weight_hh: &'a mut [f32],
+    /// `[4 · hidden]`.
+    pub bias_ih: &'a mut [f32],
+    /// `[4 · hidden]`.
+    pub bias_hh: &'a mut [f32],
+}
+
+/// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
+#[derive(Clone, Debug, Default)]
+pub struct LstmCache {
+    call: LstmCall,
+    geometry: Geometry,
+    packed: Packed,
+    chunks: Vec<Chunk>,
+}
+
+/// Sizes in memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Geometry {
+    lanes: usize,
+    /// Vectors that hold the hidden units.
+    blocks: usize,
+    /// Hidden units with the padding.
+    units: usize,
+    /// Values in a row of `Chunk::inputs`.
+    width: usize,
+    steps: usize,
+    input: usize,
+    hidden: usize,
+    direction: Direction,
+    readout: Readout,
+    keep: Keep,
+    row_width: usize,
+    row_offset: usize,
+}
+
+/// One chunk's part of the cache; the layouts are described in [`cell`].
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    rows: usize,
+    inputs: AlignedBuffer,
+    gates: AlignedBuffer,
+    cells: AlignedBuffer,
+    d_inputs: AlignedBuffer,
+    d_cells: AlignedBuffer,
+    d_gates: AlignedBuffer,
+    /// `[units + input + 1][blocks][4][lanes]`.
+    weight_gradient: AlignedBuffer,
+}
+
+/// The weights in the order in which the kernels read them.
+#[derive(Clone, Debug, Default)]
+struct Packed {
+    /// `[blocks][units + input][4][lanes]`.
+    forward: AlignedBuffer,
+    /// `[blocks][4][lanes]`, both biases.
+    bias: AlignedBuffer,
+    /// For each tile of columns: `[blocks · 4 · lanes][columns of the tile][lanes]`.
+    backward: AlignedBuffer,
+    /// Vectors in a row of the input's gradient.
+    backward_columns: usize,
+}
+
+/// Runs sequences `x` `[batch, steps, input]` through one direction of an LSTM, from zero states.
+///
+/// Writes the hidden states that `call.readout` names into rows of `states`, which are
+/// `call.row_width` values apart; the other values of a row stay as they are. `cache` serves any
+/// number of [`backward`] calls.
+///
+/// Cost: about `8 · batch · steps · hidden · (hidden + input)` floating-point operations.
+///
+/// # Errors
+/// [`Error::Shape`] when a slice's length doesn't fit the call.
+pub fn forward(
+    call: &LstmCall,
+    weights: &LstmWeights,
+    x: &[f32],
+    states: &mut [f32],
+    cache: &mut LstmCache,
+) -> Result<()> {
+    forward_on(Arch::new(), call, weights, x, states, cache)
+}
+
+/// [`forward`] on a given instruction set.
+fn forward_on(
+    arch: Arch,
+    call: &LstmCall,
+    weights: &LstmWeights,
+    x: &[f32],
+    states: &mut [f32],
+    cache: &mut LstmCache,
+) -> Result<()> {
+    call.check()?;
+    weights.check(&call.shape)?;
+    check("lstm input", x.len(), call.input_len())?;
+    check("lstm states", states.len(), call.readout_len())?;
+    cache.prepare(arch, call);
+    let geometry = &cache.geometry;
+    cache.packed.pack_forward(geometry, weights);
+    let packed = &cache.packed;
+    let x = x.par_chunks(CHUNK_ROWS * geometry.steps * geometry.input);
+    let states = states.par_chunks_mut(CHUNK_ROWS * geometry.readout_row());
+    let tasks = cache.chunks.par_iter_mut().zip(x).zip(states);
+    tasks.for_each(|((chunk, x), states)| {
+        arch.dispatch(Forward {
+            geometry,
+            packed,
+            x,
+            states,
+            chunk,
+        });
+    });
+    Ok(())
+}
+
+/// Pulls `d_states`, the gradient of what [`forward`] wrote into its rows of `states`, back
+/// through the pass in `cache`.
+///
+/// `gradient`, when given, has the parameters' gradients **added** to it. `weights` must be those
+/// of the forward pass.
+///
+/// Cost: as [`forward`], and as much again for `gradient`.
+///
+/// # Errors
+/// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
+/// gradients are asked of a [`Keep::ForInput`] pass.
+pub fn backward(
+    weights: &LstmWeights,
+    cache: &mut LstmCache,
+    d_states: &[f32],
+    dx: InputGradient,
+    gradient: Option<LstmGradient>,
+) -> Result<()> {
+    backward_on(Arch::new(), weights, cache, d_states, dx, gradient)
+}
+
+/// [`backward`] on a given instruction set.
+fn backward_on(
+    arch: Arch,
+    weights: &LstmWeights,
+    cache: &mut LstmCache,
+    d_states: &[f32],
+    dx: InputGradient,
+    gradient: Option<LstmGradient>,
+) -> Result<()> {
+    let call = cache.call;
+    call.check()?;
+    weights.check(&call.shape)?;
+    check("lstm state gradient", d_states.len(), call.readout_len())?;
+    let (dx, add) = dx.into_parts();
+    if let Some(dx) = &dx {
+        check("lstm input gradient", dx.len(), call.input_len())?;
+    }
+    let weights_wanted = gradient.is_some();
+    if let Some(gradient) = &gradient {
+        gradient.check(&call.shape)?;
+        call.keep.check_weights("lstm weight gradient")?;
+    }
+    let geometry = &cache.geometry;
+    cache.packed.pack_backward(geometry, weights, dx.is_some());
+    let packed = &cache.packed;
+    let row = geometry.steps * geometry.input;
+    let dx: Vec<_> = match dx {
+        Some(dx) => dx.chunks_mut(CHUNK_ROWS * row).map(Some).collect(),
+        None => cache.chunks.iter().map(|_| None).collect(),
+    };
+    let d_states = d_states.par_chunks(CHUNK_ROWS * geometry.readout_row());
+    let tasks = cache.chunks.par_iter_mut().zip(d_states).zip(dx);
+    tasks.for_each(|((chunk, d_states), dx)| {
+        chunk.prepare_backward(geometry, packed.backward_columns, weights_wanted);
+        arch.dispatch(Backward {
+            geometry,
+            packed,
+            d_states,
+            dx: dx.map(|dx| (dx, add)),
+            weights_wanted,
+            chunk,
+        });
+    });
+    if let Some(mut gradient) = gradient {
+        let (total, rest) = cache.chunks.split_at_mut(1);
+        let total = total[0].weight_gradient.values_mut();
+        for chunk in rest {
+            for (total, part) in total.iter_mut().zip(chunk.weight_gradient.values()) {
+                *total += part;
+            }
+        }
+        geometry.add_weight_gradient(total, &mut gradient);
+    }
+    Ok(())
+}
+
+impl LstmWeights<'_> {
+    fn check(&self, shape: &LstmShape) -> Result<()> {
+        let gates = GATES * shape.hidden;
+        check("lstm weight_ih", self.weight_ih.len(), gates * shape.input)?;
+        check("lstm weight_hh", self.weight_hh.len(), gates * shape.hidden)?;
+        check("lstm bias_ih", self.bias_ih.len(), gates)?;
+        check("lstm bias_hh", self.bias_hh.len(), gates)
+    }
+}
+
+impl LstmGradient<'_> {
+    fn check(&self, shape: &LstmShape) -> Result<()> {
+        let Self {
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+        } = self;
+        let weights = LstmWeights {
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+        };
+        weights.check(shape)
+    }
+}
+
+impl LstmCache {
+    /// Sizes every buffer for `call`.
+    fn prepare(&mut self, arch: Arch, call: &LstmCall) {
+        let shape = &call.shape;
+        let (lanes, _) = arch.dispatch(Registers);
+        let blocks = shape.hidden.div_ceil(lanes);
+        let units = blocks * lanes;
+        self.call = *call;
+        self.geometry = Geometry {
+            lanes,
+            blocks,
+            units,
+            width: (units + shape.input + 1).next_multiple_of(lanes),
+            steps: shape.steps,
+            input: shape.input,
+            hidden: shape.hidden,
+            direction: call.direction,
+            readout: call.readout,
+            keep: call.keep,
+            row_width: call.row_width,
+            row_offset: call.row_offset,
+        };
+        let geometry = &self.geometry;
+        let chunks = shape.batch.div_ceil(CHUNK_ROWS);
+        self.chunks.resize_with(chunks, Chunk::default);
+        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+            let rows = CHUNK_ROWS.min(shape.batch - index * CHUNK_ROWS);
+            chunk.rows = rows;
+            let slots = match call.keep {
+                Keep::ForWeights => shape.steps + 1,
+                Keep::ForInput => 2,
+            };
+            chunk.inputs.resize(slots * rows * geometry.width);
+            chunk.gates.resize(shape.steps * rows * units * GATES);
+            chunk.cells.resize(shape.steps * rows * units);
+        }
+    }
+}
+
+impl Chunk {
+    fn prepare_backward(&mut self, geometry: &Geometry, columns: usize, weights_wanted: bool) {
+        let rows = self.rows;
+        let units = geometry.units;
+        self.d_inputs.resize(rows * columns * geometry.lanes);
+        self.d_cells.resize(rows * units);
+        let steps = if weights_wanted { SEGMENT_STEPS } else { 1 };
+        self.d_gates.resize(steps * rows * units * GATES);
+        if weights_wanted {
+            let inputs = units + geometry.input + 1;
+            self.weight_gradient.resize(inputs * units * GATES);
+        }
+    }
+}
+
+impl Geometry {
+    /// Readout values of one sample.
+    fn readout_row(&self) -> usize {
+        match self.readout {
+            Readout::Last => self.row_width,
+            Readout::All => self.steps * self.row_width,
+        }
+    }
+
+    /// The time step that is processed `step`-th.
+    fn time(&self, step: usize) -> usize {
+        match self.direction {
+            Direction::Forward => step,
+            Direction::Reverse => self.steps - 1 - step,
+        }
+    }
+
+    /// Puts a step's x, the one and the padding into its inputs.
+    fn place_x(&self, x: &[f32], step: usize, rows: usize, inputs: &mut [f32]) {
+        let time = self.time(step);
+        let samples = x.chunks_exact(self.steps * self.input);
+        for (x, row) in samples.zip(inputs.chunks_exact_mut(self.width)).take(rows) {
+            let (place, rest) = row[self.units..].split_at_mut(self.input);
+            place.copy_from_slice(&x[time * self.input..][..self.input]);
+            rest.fill(0.0);
+            rest[0] = 1.0;
+        }
+    }
+
+    /// The readout row of a sample after a step, where it has one.
+    fn readout_place(&self, step: usize, sample: usize) -> Option<usize> {
+        let row = match self.readout {
+            Readout::Last if step + 1 == self.steps => sample,
+            Readout::Last => return None,
+            Readout::All => sample * self.steps + self.time(step),
+        };
+        Some(row * self.row_width + self.row_offset)
+    }
+
+    /// Copies the states after a step, found in the next step's inputs, into the readout.
+    fn read_out(&self, step: usize, rows: usize, inputs: &[f32], states: &mut [f32]) {
+        for (sample, row) in inputs.chunks_exact(self.width).enumerate().take(rows) {
+            if let Some(place) = self.readout_place(step, sample) {
+                states[place..place + self.hidden].copy_from_slice(&row[..self.hidden]);
+            }
+        }
+    }
+
+    /// Adds the readout's gradient of a step to the gradient that came from the step after it.
+    fn add_state_gradient(
+        &self,
+        step: usize,
+        rows: usize,
+        d_states: &[f32],
+        row_len: usize,
+        d_inputs: &mut [f32],
+    ) {
+        for (sample, row) in d_inputs.chunks_exact_mut(row_len).enumerate().take(rows) {
+            if let Some(place) = self.readout_place(step, sample) {
+                let d_states = &d_states[place..place + self.hidden];
+                for (sum, d_state) in row.iter_mut().zip(d_states) {
+                    *sum += d_state;
+                }
+            }
+        }
+    }
+
+    /// Moves a step's input gradient to its place in `dx`.
+    fn take_dx(
+        &self,
+        step: usize,
+        rows: usize,
+        d_inputs: &[f32],
+        row_len: usize,
+        dx: &mut [f32],
+        add: bool,
+    ) {
+        let time = self.time(step);
+        let samples = dx.chunks_exact_mut(self.steps * self.input);
+        for (dx, row) in samples.zip(d_inputs.chunks_exact(row_len)).take(rows) {
+            let dx = &mut dx[time * self.input..][..self.input];
+            let row = &row[self.units..][..self.input];
+            if add {
+                for (dx, value) in dx.iter_mut().zip(row) {
+                    *dx += value;
+                }
+            } else {
+                dx.copy_from_slice(row);
+            }
+        }
+    }
+
+    /// Adds the kernels' weight gradient `[units + input + 1][blocks][4][lanes]` to PyTorch's
+    /// layouts.
+    fn add_weight_gradient(&self, total: &[f32], gradient: &mut LstmGradient) {
+        let column = |input: usize| &total[input * self.units * GATES..][..self.units * GATES];
+        for gate in 0..GATES {
+            for unit in 0..self.hidden {
+                let row = gate * self.hidden + unit;
+                let place = (unit / self.lanes * GATES + gate) * self.lanes + unit % self.lanes;
+                let weights = &mut gradient.weight_hh[row * self.hidden..][..self.hidden];
+                for (input, weight) in weights.iter_mut().enumerate() {
+                    *weight += column(input)[place];
+                }
+                let weights = &mut gradient.weight_ih[row * self.input..][..self.input];
+                for (input, weight) in weights.iter_mut().enumerate() {
+                    *weight += column(self.units + input)[place];
+                }
+                let bias = column(self.units + self.input)[place];
+                gradient.bias_ih[row] += bias;
+                gradient.bias_hh[row] += bias;
+            }
+        }
+    }
+}
+
+impl Packed {
+    fn pack_forward(&mut self, geometry: &Geometry, weights: &LstmWeights) {
+        let Geometry {
+            lanes,
+            units,
+            input,
+            hidden,
+            ..
+        } = *geometry;
+        self.forward.resize(units * GATES * (units + input));
+        self.bias.resize(units * GATES);
+        let forward = self.forward.values_mut();
+        let bias = self.bias.values_mut();
+        forward.fill(0.0);
+        bias.fill(0.0);
+        let panel = (units + input) * GATES * lanes;
+        for gate in 0..GATES {
+            for unit in 0..hidden {
+                let row = gate * hidden + unit;
+                let (block, lane) = (unit / lanes, unit % lanes);
+                let place = gate * lanes + lane;
+                bias[block * GATES * lanes + place] = weights.bias_ih[row] + weights.bias_hh[row];
+                let panel = &mut forward[block * panel..][..panel];
+                let (from_state, from_x) = panel.split_at_mut(units * GATES * lanes);
+                let row_hh = &weights.weight_hh[row * hidden..][..hidden];
+                let row_ih = &weights.weight_ih[row * input..][..input];
+                for (vector, &weight) in from_state.chunks_exact_mut(GATES * lanes).zip(row_hh) {
+                    vector[place] = weight;
+                }
+                for (vector, &weight) in from_x.chunks_exact_mut(GATES * lanes).zip(row_ih) {
+                    vector[place] = weight;
+                }
+            }
+        }
+    }
+
+    fn pack_backward(&mut self, geometry: &Geometry, weights: &LstmWeights, dx_wanted: bool) {
+        let Geometry {
+            lanes,
+            blocks,
+            units,
+            input,
+            hidden,
+            ..
+        } = *geometry;
+        let x_columns = if dx_wanted { input.div_ceil(lanes) } else { 0 };
+        let columns = blocks + x_columns;
+        let depth = units * GATES;
+        self.backward_columns = columns;
+        self.backward.resize(depth * columns * lanes);
+        let mut rest = self.backward.values_mut();
+        rest.fill(0.0);
+        let mut first = 0;
+        for tile_columns in column_tiles(columns) {
+            let panel;
+            (panel, rest) = rest.split_at_mut(depth * tile_columns * lanes);
+            let row_len = tile_columns * lanes;
+            for gate in 0..GATES {
+                for unit in 0..hidden {
+                    let row = gate * hidden + unit;
+                    let k = (unit / lanes * GATES + gate) * lanes + unit % lanes;
+                    for (column, place) in panel[k * row_len..][..row_len].iter_mut().enumerate() {
+                        let column = first * lanes + column;
+                        if column < hidden {
+                            *place = weights.weight_hh[row * hidden + column];
+                        } else if (units..units + input).contains(&column) && dx_wanted {
+                            *place = weights.weight_ih[row * input + column - units];
+                        }
+                    }
+                }
+            }
+            first += tile_columns;
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! The vector code of one chunk of an LSTM's batch: its whole sequence, forward and backward.
+//!
+//! Layouts, with L lanes a vector, U blocks of L hidden units (the last padded with zeros) and
+//! R rows (samples) in the chunk:
+//!
+//! - `inputs` `[step][R][width]`: what a step reads, h of the step before in U·L places, then x,
+//!   then a one whose weight gradient is the bias's;
+//! - `gates` `[step][U][R][4][L]`: i, f, g, o after their activations;
+//! - `cells` `[step][U][R][L]`: c;
+//! - `d_gates` `[U][steps of a segment][R][4][L]`: gradients before the activations.
+
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
+use super::super::transcendental::{sigmoid, tanh};
+use super::{Chunk, Geometry, Keep, Packed, SEGMENT_STEPS};
+use pulp::{Simd, WithSimd};
+
+/// Gates of a cell: input, forget, candidate, output.
+pub(super) const GATES: usize = 4;
+const INPUT: usize = 0;
+const FORGET: usize = 1;
+const CANDIDATE: usize = 2;
+const OUTPUT: usize = 3;
+
+/// Most vectors of columns in one register tile.
+const TILE_COLUMNS: usize = 5;
+/// Most rows in one register tile.
+const TILE_ROWS: usize = 6;
+
+/// The number of lanes and registers of an instruction set.
+pub(super) struct Registers;
+
+impl WithSimd for Registers {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        (S::F32_LANES, S::REGISTER_COUNT)
+    }
+}
+
+/// Where the left factor of a product lies: value (row, k) is at `row · row_stride + k · k_stride`.
+#[derive(Clone, Copy)]
+struct Left<'a> {
+    values: &'a [f32],
+    row_stride: usize,
+    k_stride: usize,
+}
+
+/// `sum[row][column] += Σ_k left[row][k] · right[k][column]`, in the order of k.
+#[inline(always)]
+fn accumulate<S: Simd, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    sum: &mut [[S::f32s; COLUMNS]; ROWS],
+    left: Left,
+    right: &[S::f32s],
+) {
+    let depth = right.len() / COLUMNS;
+    if depth == 0 {
+        return;
+    }
+    let last = (ROWS - 1) * left.row_stride + (depth - 1) * left.k_stride;
+    assert!(last < left.values.len(), "the left factor is too short");
+    for (k, right) in right.chunks_exact(COLUMNS).enumerate() {
+        let start = k * left.k_stride;
+        for (row, sum) in sum.iter_mut().enumerate() {
+            // SAFETY: row < ROWS and k < depth, so the index is at most `last`, which the
+            // assertion above has found inside of the slice.
+            let value = unsafe { left.values.get_unchecked(start + row * left.row_stride) };
+            let value = simd.splat_f32s(*value);
+            for (sum, &right) in sum.iter_mut().zip(right) {
+                *sum = simd.mul_add_e_f32s(right, value, *sum);
+            }
+        }
+    }
+}
+
+/// Something done to a register tile of ROWS × COLUMNS, at row `first`.
+trait Tile<S: Simd> {
+    fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize);
+}
+
+/// Most rows of a register tile of `columns` vectors.
+fn tile_rows<S: Simd>(columns: usize) -> usize {
+    // A tile needs its sums, the right factor's vectors and one broadcast.
+    let rows = (S::REGISTER_COUNT.saturating_sub(2)) / columns - 1;
+    rows.clamp(1, TILE_ROWS)
+}
+
+/// Covers `rows` rows of `columns` vectors with tiles of about the same height.
+#[inline(always)]
+fn cover<S: Simd, T: Tile<S>>(simd: S, rows: usize, columns: usize, tile: &mut T) {
+    match columns {
+        1 => cover_rows::<S, T, 1>(simd, rows, tile),
+        2 => cover_rows::<S, T, 2>(simd, rows, tile),
+        3 => cover_rows::<S, T, 3>(simd, rows, tile),
+        4 => cover_rows::<S, T, 4>(simd, rows, tile),
+        TILE_COLUMNS => cover_rows::<S, T, TILE_COLUMNS>(simd, rows, tile),
+        _ => unreachable!("tiles are 1 to {TILE_COLUMNS} vectors wide"),
+    }
+}
+
+#[inline(always)]
+fn cover_rows<S: Simd, T: Tile<S>, const COLUMNS: usize>(simd: S, rows: usize, tile: &mut T) {
+    let mut blocks = rows.div_ceil(tile_rows::<S>(COLUMNS));
+    let mut first = 0;
+    while blocks > 0 {
+        let height = (rows - first).div_ceil(blocks);
+        match height {
+            1 => tile.tile::<1, COLUMNS>(simd, first),
+            2 => tile.tile::<2, COLUMNS>(simd, first),
+            3 => tile.tile::<3, COLUMNS>(simd, first),
+            4 => tile.tile::<4, COLUMNS>(simd, first),
+            5 => tile.tile::<5, COLUMNS>(simd, first),
+            TILE_ROWS => tile.tile::<TILE_ROWS, COLUMNS>(simd, first),
+            _ => unreachable!("tiles are 1 to {TILE_ROWS} rows high"),
+        }
+        first += height;
+        blocks -= 1;
+    }
+}
+
+/// The vectors of a slice.
+#[inline(always)]
+fn vectors<S: Simd>(values: &[f32]) -> &[S::f32s] {
+    S::as_simd_f32s(values).0
+}
+
+/// The vectors of a slice, to be changed.
+#[inline(always)]
+fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
+    S::as_mut_simd_f32s(values).0
+}
+
+/// One step of one block of units, forward.
+struct ForwardTile<'a, S: Simd> {
+    weights: &'a [S::f32s],
+    bias: [S::f32s; GATES],
+    inputs: &'a [f32],
+    width: usize,
+    /// Where the block's units start in a row of inputs.
+    unit: usize,
+    cells_before: Option<&'a [S::f32s]>,
+    cells: &'a mut [S::f32s],
+    gates: &'a mut [S::f32s],
+    inputs_after: &'a mut [f32],
+}
+
+impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
+    #[inline(always)]
+    fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
+        let mut sums = [self.bias; ROWS];
+        let left = Left {
+            values: &self.inputs[first * self.width..],
+            row_stride: self.width,
+            k_stride: 1,
+        };
+        accumulate(simd, &mut sums, left, self.weights);
+        for (row, sum) in (first..).zip(&sums) {
+            let i = sigmoid(simd, sum[INPUT]);
+            let f = sigmoid(simd, sum[FORGET]);
+            let g = tanh(simd, sum[CANDIDATE]);
+            let o = sigmoid(simd, sum[OUTPUT]);
+            let new = simd.mul_f32s(i, g);
+            let c = match self.cells_before {
+                Some(before) => simd.mul_add_e_f32s(f, before[row], new),
+                None => new,
+            };
+            let h = simd.mul_f32s(o, tanh(simd, c));
+            self.gates[row * GATES..][..GATES].copy_from_slice(&[i, f, g, o]);
+            self.cells[row] = c;
+            let place = row * self.width + self.unit;
+            let place = &mut self.inputs_after[place..place + S::F32_LANES];
+            vectors_mut::<S>(place)[0] = h;
+        }
+    }
+}
+
+/// Runs a chunk's sequence forward.
+pub(super) struct Forward<'a> {
+    pub(super) geometry: &'a Geometry,
+    pub(super) packed: &'a Packed,
+    /// `[R, steps, input]`.
+    pub(super) x: &'a [f32],
+    /// The readout's rows of this chunk.
+    pub(super) states: &'a mut [f32],
+    pub(super) chunk: &'a mut Chunk,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            geometry,
+            packed,
+            x,
+            states,
+            chunk,
+        } = self;
+        let rows = chunk.rows;
+        let width = geometry.width;
+        let depth = geometry.units + geometry.input;
+        let slot = rows * width;
+        let gate_step = rows * geometry.units * GATES;
+        let cell_step = rows * geometry.units;
+        let weights = vectors::<S>(packed.forward.values());
+        let bias = vectors::<S>(packed.bias.values());
+        let gates = chunk.gates.values_mut();
+        let cells = chunk.cells.values_mut();
+        let inputs = chunk.inputs.values_mut();
+        inputs[..slot].fill(0.0);
+        geometry.place_x(x, 0, rows, &mut inputs[..slot]);
+        for step in 0..geometry.steps {
+            let (now, after) = slots(inputs, slot, step, geometry.keep);
+            if step + 1 < geometry.steps {
+                geometry.place_x(x, step + 1, rows, after);
+            }
+            let (before, cells) = cells[..(step + 1) * cell_step].split_at_mut(step * cell_step);
+            let before = before.chunks_exact(cell_step).next_back();
+            let before = before.map(vectors::<S>);
+            let cells = vectors_mut::<S>(cells);
+            let gates = &mut gates[step * gate_step..][..gate_step];
+            let gates = vectors_mut::<S>(gates);
+            for block in 0..geometry.blocks {
+                let mut tile = ForwardTile::<S> {
+                    weights: &weights[block * depth * GATES..][..depth * GATES],
+                    bias: [INPUT, FORGET, CANDIDATE, OUTPUT].map(|gate| bias[block * GATES + gate]),
+                    inputs: now,
+                    width,
+                    unit: block * S::F32_LANES,
+                    cells_before: before.map(|cells| &cells[block * rows..][..rows]),
+                    cells: &mut cells[block * rows..][..rows],
+                    gates: &mut gates[block * rows * GATES..][..rows * GATES],
+                    inputs_after: after,
+                };
+                cover_rows::<S, _, GATES>(simd, rows, &mut tile);
+            }
+            geometry.read_out(step, rows, after, states);
+        }
+    }
+}
+
+/// The inputs of `step` and those of the step after it.
+fn slots(inputs: &mut [f32], slot: usize, step: usize, keep: Keep) -> (&[f32], &mut [f32]) {
+    match keep {
+        Keep::ForWeights => {
+            let (now, after) = inputs[step * slot..].split_at_mut(slot);
+            (now, &mut after[..slot])
+        }
+        Keep::ForInput => {
+            let (even, odd) = inputs.split_at_mut(slot);
+            if step.is_multiple_of(2) {
+                (even, odd)
+            } else {
+                (odd, even)
+            }
+        }
+    }
+}
+
+/// The gradient of one step's inputs (h before it and x), for some of its columns.
+struct InputTile<'a, S: Simd> {
+    weights: &'a [S::f32s],
+    d_gates: &'a [f32],
+    /// Between two blocks of units in `d_gates`.
+    block_stride: usize,
+    blocks: usize,
+    d_inputs: &'a mut [S::f32s],
+    /// Vectors in a row of `d_inputs`, and the first of this tile.
+    width: usize,
+    column: usize,
+}
+
+impl<S: Simd> Tile<S> for InputTile<'_, S> {
+    #[inline(always)]
+    fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
+        let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
+        let depth = GATES * S::F32_LANES;
+        for block in 0..self.blocks {
+            let left = Left {
+                values: &self.d_gates[block * self.block_stride + first * depth..],
+                row_stride: depth,
+                k_stride: 1,
+            };
+            let weights = &self.weights[block * depth * COLUMNS..][..depth * COLUMNS];
+            accumulate(simd, &mut sums, left, weights);
+        }
+        for (row, sum) in (first..).zip(&sums) {
+            let place = row * self.width + self.column;
+            self.d_inputs[place..place + COLUMNS].copy_from_slice(sum);
+        }
+    }
+}
+
+/// The weight gradient of some input columns for one block of units, over a segment of steps.
+struct WeightTile<'a, S: Simd> {
+    inputs: &'a [f32],
+    width: usize,
+    d_gates: &'a [S::f32s],
+    gradient: &'a mut [S::f32s],
+    /// Vectors between two input columns in `gradient`.
+    stride: usize,
+}
+
+impl<S: Simd> Tile<S> for WeightTile<'_, S> {
+    #[inline(always)]
+    fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
+        let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
+        for (row, sum) in (first..).zip(&mut sums) {
+            sum.copy_from_slice(&self.gradient[row * self.stride..][..COLUMNS]);
+        }
+        let left = Left {
+            values: &self.inputs[first..],
+            row_stride: 1,
+            k_stride: self.width,
+        };
+        accumulate(simd, &mut sums, left, self.d_gates);
+        for (row, sum) in (first..).zip(&sums) {
+            self.gradient[row * self.stride..][..COLUMNS].copy_from_slice(sum);
+        }
+    }
+}
+
+/// Pulls the gradient of a chunk's states back through its sequence.
+pub(super) struct Backward<'a> {
+    pub(super) geometry: &'a Geometry,
+    pub(super) packed: &'a Packed,
+    /// The readout's gradient, the rows of this chunk.
+    pub(super) d_states: &'a [f32],
+    /// `[R, steps, input]`, and whether it is added to.
+    pub(super) dx: Option<(&'a mut [f32], bool)>,
+    /// Whether `chunk.weight_gradient` is wanted.
+    pub(super) weights_wanted: bool,
+    pub(super) chunk: &'a mut Chunk,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            geometry,
+            packed,
+            d_states,
+            mut dx,
+            weights_wanted,
+            chunk,
+        } = self;
+        let rows = chunk.rows;
+        let width = geometry.width;
+        let columns = packed.backward_columns;
+        let segment_steps = if weights_wanted { SEGMENT_STEPS } else { 1 };
+        let depth = GATES * geometry.lanes;
+        let gate_step = rows * geometry.units * GATES;
+        let cell_step = rows * geometry.units;
+        let gates = chunk.gates.values();
+        let cells = chunk.cells.values();
+        let d_inputs = chunk.d_inputs.values_mut();
+        let d_cells = chunk.d_cells.values_mut();
+        let d_gates = chunk.d_gates.values_mut();
+        let weight_gradient = chunk.weight_gradient.values_mut();
+        d_inputs.fill(0.0);
+        d_cells.fill(0.0);
+        if weights_wanted {
+            weight_gradient.fill(0.0);
+        }
+        for step in (0..geometry.steps).rev() {
+            geometry.add_state_gradient(step, rows, d_states, columns * geometry.lanes, d_inputs);
+            let place = step % segment_steps;
+            let first = step - place;
+            let length = segment_steps.min(geometry.steps - first);
+            let block_stride = length * rows * depth;
+            let before = if step > 0 {
+                Some(&cells[(step - 1) * cell_step..][..cell_step])
+            } else {
+                None
+            };
+            let mut cell = CellGradient {
+                gates: vectors::<S>(&gates[step * gate_step..][..gate_step]),
+                cells: vectors::<S>(&cells[step * cell_step..][..cell_step]),
+                before: before.map(vectors::<S>),
+                d_states: vectors::<S>(d_inputs),
+                columns,
+                d_cells: vectors_mut::<S>(d_cells),
+                d_gates: vectors_mut::<S>(d_gates),
+                block_stride: block_stride / geometry.lanes,
+                start: place * rows * GATES,
+            };
+            cell.run(simd, geometry.blocks, rows);
+
+            let mut column = 0;
+            let mut weights = vectors::<S>(packed.backward.values());
+            for tile_columns in column_tiles(columns) {
+                let (panel, rest) = weights.split_at(geometry.units * GATES * tile_columns);
+                let mut tile = InputTile::<S> {
+                    weights: panel,
+                    d_gates: &d_gates[place * rows * depth..],
+                    block_stride,
+                    blocks: geometry.blocks,
+                    d_inputs: vectors_mut::<S>(d_inputs),
+                    width: columns,
+                    column,
+                };
+                cover(simd, rows, tile_columns, &mut tile);
+                column += tile_columns;
+                weights = rest;
+            }
+            if let Some((dx, add)) = &mut dx {
+                let row = columns * geometry.lanes;
+                geometry.take_dx(step, rows, d_inputs, row, dx, *add);
+            }
+            if weights_wanted && place == 0 {
+                let d_gates = vectors::<S>(d_gates);
+                let gradient = vectors_mut::<S>(weight_gradient);
+                let count = length * rows;
+                for block in 0..geometry.blocks {
+                    let mut tile = WeightTile::<S> {
+                        inputs: &chunk.inputs.values()[first * rows * width..],
+                        width,
+                        d_gates: &d_gates[block * count * GATES..][..count * GATES],
+                        gradient: &mut gradient[block * GATES..],
+                        stride: geometry.blocks * GATES,
+                    };
+                    let inputs = geometry.units + geometry.input + 1;
+                    cover_rows::<S, _, GATES>(simd, inputs, &mut tile);
+                }
+            }
+        }
+    }
+}
+
+/// Widths of the register tiles that cover `columns` vectors.
+pub(super) fn column_tiles(columns: usize) -> impl Iterator<Item = usize> {
+    let tiles = columns.div_ceil(TILE_COLUMNS);
+    (0..tiles).map(move |tile| (columns * (tile + 1)) / tiles - (columns * tile) / tiles)
+}
+
+/// The element-wise part of one step's backward pass.
+struct CellGradient<'a, S: Simd> {
+    gates: &'a [S::f32s],
+    cells: &'a [S::f32s],
+    before: Option<&'a [S::f32s]>,
+    d_states: &'a [S::f32s],
+    columns: usize,
+    d_cells: &'a mut [S::f32s],
+    d_gates: &'a mut [S::f32s],
+    block_stride: usize,
+    start: usize,
+}
+
+impl<S: Simd> CellGradient<'_, S> {
+    #[inline(always)]
+    fn run(&mut self, simd: S, blocks: usize, rows: usize) {
+        let one = simd.splat_f32s(1.0);
+        for block in 0..blocks {
+            for row in 0..rows {
+                let place = block * rows + row;
+                let gates = &self.gates[place * GATES..][..GATES];
+                let [i, f, g, o] = [INPUT, FORGET, CANDIDATE, OUTPUT].map(|gate| gates[gate]);
+                let tanh_c = tanh(simd, self.cells[place]);
+                let dh = self.d_states[row * self.columns + block];
+                let slope = simd.mul_f32s(simd.mul_f32s(dh, o), slope_of_tanh(simd, tanh_c));
+                let dc = simd.add_f32s(self.d_cells[place], slope);
+                let d_f = match self.before {
+                    Some(before) => {
+                        let slope = simd.mul_f32s(f, simd.sub_f32s(one, f));
+                        simd.mul_f32s(simd.mul_f32s(dc, before[place]), slope)
+                    }
+                    None => simd.splat_f32s(0.0),
+                };
+                let slope = simd.mul_f32s(i, simd.sub_f32s(one, i));
+                let d_i = simd.mul_f32s(simd.mul_f32s(dc, g), slope);
+                let d_g = simd.mul_f32s(simd.mul_f32s(dc, i), slope_of_tanh(simd, g));
+                let slope = simd.mul_f32s(o, simd.sub_f32s(one, o));
+                let d_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope);
+                let start = block * self.block_stride + self.start + row * GATES;
+                let d_gates = &mut self.d_gates[start..start + GATES];
+                d_gates.copy_from_slice(&[d_i, d_f, d_g, d_o]);
+                self.d_cells[place] = simd.mul_f32s(dc, f);
+            }
+        }
+    }
+}
+
+/// `1 − y²`, the slope of `tanh` where its value is `y`.
+#[inline(always)]
+fn slope_of_tanh<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
+    simd.negate_mul_add_e_f32s(y, y, simd.splat_f32s(1.0))
+}

@@ -1,0 +1,61 @@
+//! The tolerances of the network tests, in one place.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+/// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected
+/// values were summed in `f32` in another order.
+pub(crate) const GOLDEN: f32 = 1e-4;
+
+/// Rounding of the expected divergence itself: it was summed in `f32` from log-probabilities near
+/// 1, which cancel when the two distributions are close.
+pub(crate) const DIVERGENCE_ROUNDING: f32 = 2e-7;
+
+/// One finite-difference check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Difference {
+    /// The layer, as a test names it.
+    pub(crate) layer: &'static str,
+    /// Half the distance between the two evaluations.
+    pub(crate) step: f32,
+    /// Largest difference from the analytic derivative, as a share of its magnitude.
+    pub(crate) relative: f32,
+}
+
+/// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
+/// rounding limits; a curved one a smaller step, which its third derivative limits.
+pub(crate) const DIFFERENCES: [Difference; 9] = [
+    difference("convolution", 0.25, 1e-3),
+    difference("linear", 0.25, 1e-3),
+    difference("relu", 0.01, 2e-3),
+    difference("max pool", 0.01, 2e-3),
+    difference("average pool", 0.25, 1e-3),
+    difference("batch norm", 0.02, 5e-3),
+    difference("dropout", 0.25, 1e-3),
+    difference("embedding", 0.25, 1e-3),
+    difference("network", 0.01, 2e-2),
+];
+
+const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference {
+    Difference {
+        layer,
+        step,
+        relative,
+    }
+}
+
+/// The row of [`DIFFERENCES`] for `layer`.
+pub(crate) fn of(layer: &str) -> Difference {
+    *DIFFERENCES.iter().find(|row| row.layer == layer).unwrap()
+}
+
+/// Asserts that two tensors agree to `relative` of the largest expected magnitude.
+pub(crate) fn assert_close(name: &str, found: &[f32], expected: &[f32], relative: f32) {
+    assert_eq!(found.len(), expected.len(), "{name}: length");
+    let largest = expected.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let difference = (found - expected).abs();
+        assert!(
+            difference <= relative * largest,
+            "{name}[{index}]: found {found}, expected {expected} within {relative:e} of {largest}"
+        );
+    }
+}
