@@ -10,13 +10,16 @@
 //! | [`Batch`] | minibatches in a model's memory order |
 //! | [`embedded`] | the data sets inside the binary |
 //! | [`catalog`] | the data sets known by name: numbers, licence, origin |
+//! | [`fetch`](mod@fetch), [`archive`] | downloads from the original sites, and what is kept of them |
 //! | [`load`](mod@load) | data by name or file |
 
+pub mod archive;
 mod batch;
 pub mod catalog;
 pub mod cifar;
 mod dataset;
 pub mod embedded;
+pub mod fetch;
 pub mod har;
 pub mod idx;
 pub mod load;
@@ -27,6 +30,7 @@ pub mod ts;
 
 pub use batch::Batch;
 pub use dataset::{Bounds, Dataset, TrainTest};
+pub use fetch::fetch;
 pub use load::{LoadOptions, data_dir, load};
 pub use normalization::Normalization;
 pub use series::Length;
