@@ -78,13 +78,19 @@ fn describe(info: &Info) -> String {
     ];
     if let Some(loaded) = &info.loaded {
         let classes = loaded.class_names.iter().zip(&loaded.class_counts);
-        let classes: Vec<_> = classes.map(|(name, count)| format!("{name} {count}")).collect();
+        let classes: Vec<_> = classes
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
         lines.push(format!(
             "files      {} training, {} test, samples {:?}{}",
             loaded.cases[0],
             loaded.cases[1],
             loaded.sample,
-            if loaded.padded { ", padded in front" } else { "" }
+            if loaded.padded {
+                ", padded in front"
+            } else {
+                ""
+            }
         ));
         lines.push(format!("training   {}", classes.join(", ")));
         let range = loaded.range;
@@ -92,7 +98,10 @@ fn describe(info: &Info) -> String {
             Some(bounds) => format!("bounds {} to {}", bounds.low, bounds.high),
             None => "no bounds".into(),
         };
-        lines.push(format!("values     {} to {}, {bounds}", range.low, range.high));
+        lines.push(format!(
+            "values     {} to {}, {bounds}",
+            range.low, range.high
+        ));
     }
     lines.push(format!("source     {}", info.attribution.trim()));
     lines.join("\n")

@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 for success, 1 for bad data or a failed run, 2 for bad usage, 130 after ctrl-C.
 
+mod compare;
 mod data;
 mod interrupt;
 mod output;
@@ -47,6 +48,8 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train several regimes and show who is accurate, robust and interpretable.
+    Compare(compare::Arguments),
     /// Train one network.
     Train(train::Arguments),
     /// Compute the logits of samples.
@@ -83,6 +86,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let output = Output::new(common.json);
     match &arguments.command {
+        Command::Compare(arguments) => compare::run(arguments, common, &output),
         Command::Train(arguments) => train::run(arguments, common, &output),
         Command::Predict(arguments) => predict::run(arguments, &output),
         Command::Data(command) => data::run(command, common, &output),

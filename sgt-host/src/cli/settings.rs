@@ -58,8 +58,9 @@ impl Settings {
             let (key, value) = key_value(setting)?;
             draft.set(key, value);
         }
-        if self.config.is_none() || common.data_dir.is_some() {
-            let folder = data_dir(common.data_dir.as_deref());
+        let folder = data_dir(common.data_dir.as_deref());
+        let chosen = common.data_dir.is_some() || self.config.is_none() && folder.is_dir();
+        if chosen {
             draft.set("data.folder", text(&folder)?);
         }
         Ok(draft)

@@ -4,10 +4,10 @@ use super::output::{Output, remark};
 use super::progress::Display;
 use super::settings::{Settings, text};
 use super::{Common, interrupt};
+use crate::Result;
 use crate::config::{Draft, Regime};
 use crate::run::{self, Outcome, Record, RunFolder, Session};
 use crate::train::Trainer;
-use crate::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -51,7 +51,11 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         None => PathBuf::from("runs").join(session.name()),
     };
     // What cannot be trained leaves no folder behind.
-    Trainer::new(session.config(), session.training_data(), session.network()?)?;
+    Trainer::new(
+        session.config(),
+        session.training_data(),
+        session.network()?,
+    )?;
     let folder = RunFolder::create(&path, session.config(), arguments.overwrite)?;
     train(&folder, &session, false, output)
 }

@@ -115,6 +115,8 @@ pub enum Notice<'n> {
         seed: u64,
         /// What it showed.
         row: &'n EpochRow,
+        /// The epochs of the run.
+        epochs: usize,
     },
     /// A run was measured.
     Done(&'n RunResult),
@@ -202,6 +204,7 @@ fn run(
                 regime: config.regime,
                 seed: config.seed,
                 row: &row,
+                epochs: config.training.epochs,
             }),
             Event::Step { .. } => {}
         }

@@ -1,10 +1,10 @@
 //! A comparison as pictures: SVG without scripts, fonts or links.
 
 use super::{MappedSample, Maps, Report};
+use crate::Result;
 use crate::metrics::robustness::RobustnessCurve;
 use crate::metrics::statistics::MeanDeviation;
 use crate::model::{InputShape, SeriesOrder};
-use crate::Result;
 use std::fmt::Write;
 
 /// Colours that stay apart for the colour-blind (Okabe and Ito, 2008).
@@ -41,14 +41,28 @@ pub fn saliency(maps: &Maps) -> String {
     let total_width = MARGIN + maps.regimes.len() as f64 * (PANEL + GAP);
     let total_height = TOP + maps.samples.len() as f64 * (height + GAP);
     let mut svg = open(total_width, total_height);
-    text(&mut svg, GAP, 20.0, 14, "start", "Saliency |∂ logit of the true class / ∂ x|");
+    text(
+        &mut svg,
+        GAP,
+        20.0,
+        14,
+        "start",
+        "Saliency |∂ logit of the true class / ∂ x|",
+    );
     for (column, regime) in maps.regimes.iter().enumerate() {
         let x = MARGIN + column as f64 * (PANEL + GAP) + PANEL / 2.0;
         text(&mut svg, x, TOP - 8.0, 13, "middle", regime.name());
     }
     for (row, sample) in maps.samples.iter().enumerate() {
         let y = TOP + row as f64 * (height + GAP);
-        text(&mut svg, MARGIN - GAP, y + height / 2.0, 13, "end", &sample.class);
+        text(
+            &mut svg,
+            MARGIN - GAP,
+            y + height / 2.0,
+            13,
+            "end",
+            &sample.class,
+        );
         for column in 0..sample.saliency.len() {
             let x = MARGIN + column as f64 * (PANEL + GAP);
             let place = Place {
@@ -121,13 +135,7 @@ fn cells(input: InputShape, values: &[f32], value: impl Fn(f32) -> f32) -> Vec<f
     }
 }
 
-fn panel(
-    svg: &mut String,
-    input: InputShape,
-    sample: &MappedSample,
-    column: usize,
-    place: &Place,
-) {
+fn panel(svg: &mut String, input: InputShape, sample: &MappedSample, column: usize, place: &Place) {
     let (rows, columns, strips) = grid(input);
     let map = cells(input, &sample.saliency[column], f32::abs);
     let largest = map.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
@@ -146,7 +154,9 @@ fn panel(
                     start += 1;
                     continue;
                 }
-                let run = (start..columns).take_while(|&i| level_at(i) == level).count();
+                let run = (start..columns)
+                    .take_while(|&i| level_at(i) == level)
+                    .count();
                 let _ = write!(
                     path,
                     "M{:.2} {:.2}h{:.2}v{:.2}h-{:.2}z",
@@ -211,7 +221,8 @@ pub fn robustness(report: &Report) -> Result<String> {
     let title = format!("Accuracy under PGD: {}, {}", report.data, report.model);
     text(&mut svg, LEFT, 24.0, 14, "start", &title);
     let largest = report.epsilons.iter().copied().fold(0.0, f32::max);
-    let across = |epsilon: f32| LEFT + f64::from(epsilon / largest.max(f32::MIN_POSITIVE)) * PLOT[0];
+    let across =
+        |epsilon: f32| LEFT + f64::from(epsilon / largest.max(f32::MIN_POSITIVE)) * PLOT[0];
     let up = |accuracy: f64| UPPER + (1.0 - accuracy.clamp(0.0, 1.0)) * PLOT[1];
     for tick in 0..=TICKS {
         let accuracy = tick as f64 / TICKS as f64;
@@ -221,13 +232,34 @@ pub fn robustness(report: &Report) -> Result<String> {
             "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{GRID}\"/>",
             LEFT + PLOT[0]
         );
-        text(&mut svg, LEFT - 8.0, y + 4.0, 12, "end", &format!("{:.0} %", accuracy * 100.0));
+        text(
+            &mut svg,
+            LEFT - 8.0,
+            y + 4.0,
+            12,
+            "end",
+            &format!("{:.0} %", accuracy * 100.0),
+        );
     }
     let bottom = UPPER + PLOT[1];
     for epsilon in std::iter::once(0.0).chain(report.epsilons.iter().copied()) {
-        text(&mut svg, across(epsilon), bottom + 18.0, 12, "middle", &epsilon.to_string());
+        text(
+            &mut svg,
+            across(epsilon),
+            bottom + 18.0,
+            12,
+            "middle",
+            &epsilon.to_string(),
+        );
     }
-    text(&mut svg, LEFT + PLOT[0] / 2.0, bottom + 42.0, 13, "middle", "ε (L∞, in input units)");
+    text(
+        &mut svg,
+        LEFT + PLOT[0] / 2.0,
+        bottom + 42.0,
+        13,
+        "middle",
+        "ε (L∞, in input units)",
+    );
     for (index, runs) in report.runs.chunks(report.seeds).enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
         let clean: Vec<f64> = runs.iter().map(|run| run.evaluation.accuracy).collect();
@@ -240,9 +272,9 @@ pub fn robustness(report: &Report) -> Result<String> {
             let accuracies: Vec<f64> = accuracies.collect();
             curve.push((epsilon, MeanDeviation::of(&accuracies)?));
         }
-        let points = curve.iter().map(|(epsilon, accuracy)| {
-            format!("{:.1},{:.1}", across(*epsilon), up(accuracy.mean))
-        });
+        let points = curve
+            .iter()
+            .map(|(epsilon, accuracy)| format!("{:.1},{:.1}", across(*epsilon), up(accuracy.mean)));
         let points = points.collect::<Vec<_>>().join(" ");
         let _ = writeln!(
             svg,
@@ -264,7 +296,14 @@ pub fn robustness(report: &Report) -> Result<String> {
             x + 20.0
         );
         let name = report.comparison.regimes.get(index);
-        text(&mut svg, x + 26.0, y + 4.0, 12, "start", name.map_or("", String::as_str));
+        text(
+            &mut svg,
+            x + 26.0,
+            y + 4.0,
+            12,
+            "start",
+            name.map_or("", String::as_str),
+        );
     }
     svg.push_str("</svg>\n");
     Ok(svg)

@@ -121,7 +121,11 @@ pub fn csv(report: &Report) -> Result<Vec<u8>> {
             write(fields).map_err(|reason| refused(&reason))?;
         }
     }
-    let seconds = report.comparison.regimes.iter().zip(&report.training_seconds);
+    let seconds = report
+        .comparison
+        .regimes
+        .iter()
+        .zip(&report.training_seconds);
     for (regime, value) in seconds {
         let fields = [
             "training seconds".into(),

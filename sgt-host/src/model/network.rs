@@ -14,7 +14,7 @@ mod pass;
 pub(crate) use draft::{After, Draft, Filters};
 pub use pass::NetworkPass;
 
-use super::{InputShape, Mode, Model, Parameters};
+use super::{InputShape, Mode, Model, Parameters, Rescale};
 use crate::nn::kernel::batch_norm::MOMENTUM;
 use crate::nn::kernel::{batch_len, expect_len};
 use crate::{Error, Result};
@@ -169,3 +169,5 @@ fn absorb(layers: &[Layer], states: &[State], parameters: &mut Parameters) {
         }
     }
 }
+
+impl Rescale for Network {}

@@ -6,9 +6,7 @@ use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::model::network::Network;
 use crate::model::registry::{self, NetworkSizes};
 use crate::model::{InputShape, Model, Normalized};
-use crate::train::{
-    Prepared, Progress, Purpose, TrainingData, derive_seed, evaluate, prepare,
-};
+use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, evaluate, prepare};
 use crate::weights::{self, Metadata};
 use crate::{Result, file};
 use std::path::{Path, PathBuf};
