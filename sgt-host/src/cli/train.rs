@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
             draft.set("data.folder", text(folder)?);
         }
         let session = Session::open(&draft)?;
+        folder.clean();
         return train(&folder, &session, true, output);
     }
     let session = Session::open(&draft(arguments, common)?)?;

@@ -1,20 +1,22 @@
 //! A comparison as text and as CSV.
 
 use super::Report;
-use crate::metrics::Direction;
+use crate::metrics::{
+    Description, Direction, drop_curve, faithfulness, focus, robustness, samples,
+};
 use crate::metrics::comparison::ComparisonRow;
 use crate::metrics::statistics::MeanDeviation;
 use crate::{Error, Result};
 use std::fmt::Write;
 
 /// Metrics of the text table, in its order; the CSV has all.
-const SHOWN: [&str; 6] = [
-    "accuracy",
-    "accuracy under attack",
-    "accuracy-drop area",
-    "sufficiency",
-    "comprehensiveness",
-    "sparseness",
+const SHOWN: [Description; 6] = [
+    samples::ACCURACY,
+    robustness::ROBUST_ACCURACY,
+    drop_curve::DROP_AREA,
+    faithfulness::SUFFICIENCY,
+    faithfulness::COMPREHENSIVENESS,
+    focus::SPARSENESS,
 ];
 const LABEL_WIDTH: usize = 34;
 const COLUMN_WIDTH: usize = 16;
@@ -38,7 +40,7 @@ pub fn text(report: &Report) -> String {
     }
     let rows = &report.comparison.rows;
     for metric in SHOWN {
-        for row in rows.iter().filter(|row| row.metric == metric) {
+        for row in rows.iter().filter(|row| row.metric == metric.name) {
             let best = row.best();
             let _ = write!(text, "\n{:LABEL_WIDTH$}", label(row));
             for (index, value) in row.values.iter().enumerate() {
@@ -63,7 +65,7 @@ fn label(row: &ComparisonRow) -> String {
         Direction::Descriptive => " ",
     };
     match row.metric.as_str() {
-        "accuracy under attack" => format!("accuracy, {} {arrow}", row.about),
+        metric if metric == robustness::ROBUST_ACCURACY.name => format!("accuracy, {} {arrow}", row.about),
         metric => format!("{metric} {arrow}"),
     }
 }

@@ -102,6 +102,20 @@ impl RunFolder {
         Ok((folder, draft))
     }
 
+    /// Removes what a killed process left half-written. Nobody else may be writing.
+    pub fn clean(&self) {
+        for folder in [self.path.clone(), self.checkpoint_path()] {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            for entry in entries {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if name.starts_with('.') && name.ends_with(".tmp") {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+        }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
