@@ -18,11 +18,16 @@ const POLICIES: [&str; 3] = ["uniform", "zero", "permute"];
 #[test]
 fn regime_by_share_by_policy() {
     let data = embedded::basic_motions(Default::default()).unwrap();
-    let mut table = String::from("regime       k    policy    masked  divergence  train %  test %\n");
+    let mut table =
+        String::from("regime       k    policy    masked  divergence  train %  test %\n");
     for regime in REGIMES {
         // Regimes that mask nothing have one row.
         let masks = !matches!(regime, "standard" | "adversarial");
-        let fractions = if masks { &FRACTIONS[..] } else { &FRACTIONS[..1] };
+        let fractions = if masks {
+            &FRACTIONS[..]
+        } else {
+            &FRACTIONS[..1]
+        };
         let policies = if masks { &POLICIES[..] } else { &POLICIES[..1] };
         for fraction in fractions {
             for policy in policies {
@@ -46,7 +51,11 @@ fn regime_by_share_by_policy() {
                 let _ = writeln!(
                     table,
                     "{regime:<12} {:<4} {:<9} {:>6.2} {:>11.1} {:>8} {:>7}",
-                    if masks { fraction.to_string() } else { "–".into() },
+                    if masks {
+                        fraction.to_string()
+                    } else {
+                        "–".into()
+                    },
                     if masks { *policy } else { "–" },
                     row.masked,
                     row.divergence,

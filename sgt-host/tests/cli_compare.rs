@@ -38,13 +38,20 @@ fn the_embedded_data_give_a_table_and_pictures() {
         serde_json::json!(["standard", "sgt", "adversarial", "asgt"])
     );
     let csv = std::fs::read_to_string(out.join("compare.csv")).unwrap();
-    let metrics: BTreeSet<_> = csv.lines().skip(1).map(|line| line.split(',').next()).collect();
+    let metrics: BTreeSet<_> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next())
+        .collect();
     assert!(metrics.len() >= 7, "{metrics:?}");
     let saliency = std::fs::read_to_string(out.join("saliency.svg")).unwrap();
     // Four classes × six channels × four regimes.
     assert_eq!(saliency.matches("<polyline").count(), 4 * 6 * 4);
     for name in ["Standing", "Badminton", "standard", "asgt"] {
-        assert!(saliency.to_lowercase().contains(&name.to_lowercase()), "{name}");
+        assert!(
+            saliency.to_lowercase().contains(&name.to_lowercase()),
+            "{name}"
+        );
     }
     let curves = std::fs::read_to_string(out.join("robustness.svg")).unwrap();
     assert_eq!(curves.matches("<polyline").count(), 4);

@@ -17,11 +17,26 @@ fn bad_usage_is_one_line_and_code_2() {
         ("train --epochs many", &["--epochs", "many"]),
         ("train --epochs 0", &["training.epochs", "0", "1 or more"]),
         ("train --regime sgtt", &["regime", "sgtt", "sgt"]),
-        ("train --preset refrence", &["preset", "refrence", "reference"]),
-        ("train --model sensor-cn", &["model", "sensor-cn", "sensor-cnn"]),
-        ("train --data basic-motion", &["basic-motion", "basic-motions"]),
-        ("train --set masking.fracton=0.3", &["masking", "fracton", "fraction"]),
-        ("train --set masking.fraction=2", &["masking.fraction", "2", "0 to 1"]),
+        (
+            "train --preset refrence",
+            &["preset", "refrence", "reference"],
+        ),
+        (
+            "train --model sensor-cn",
+            &["model", "sensor-cn", "sensor-cnn"],
+        ),
+        (
+            "train --data basic-motion",
+            &["basic-motion", "basic-motions"],
+        ),
+        (
+            "train --set masking.fracton=0.3",
+            &["masking", "fracton", "fraction"],
+        ),
+        (
+            "train --set masking.fraction=2",
+            &["masking.fraction", "2", "0 to 1"],
+        ),
         ("train --set nothing", &["--set", "nothing", "KEY=VALUE"]),
         ("train --resume run --epochs 3", &["--resume", "--epochs"]),
         ("compare --seeds 0", &["--seeds", "0"]),
@@ -41,7 +56,10 @@ fn bad_usage_is_one_line_and_code_2() {
         2,
         &["masking.policy", "previous-salient"],
     );
-    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "files were left");
+    assert!(
+        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        "files were left"
+    );
 }
 
 #[test]
@@ -55,8 +73,18 @@ fn a_bad_configuration_names_file_and_key() {
         &["run.toml: masking: found unknown key fracton, expected fraction"],
     );
     std::fs::write(folder.path().join("run.toml"), "seed = \n").unwrap();
-    fails(folder.path(), "train --config run.toml", 1, &["run.toml", "line 1"]);
-    fails(folder.path(), "train --config none.toml", 1, &["none.toml", "read"]);
+    fails(
+        folder.path(),
+        "train --config run.toml",
+        1,
+        &["run.toml", "line 1"],
+    );
+    fails(
+        folder.path(),
+        "train --config none.toml",
+        1,
+        &["none.toml", "read"],
+    );
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -80,10 +108,18 @@ fn bad_series_name_the_file_and_what_is_wrong() {
         lines.join("\n") + "\n"
     };
     let cases: [(&str, Vec<u8>, &[&str]); 8] = [
-        ("cut_TRAIN.ts.gz", packed[..packed.len() / 2].to_vec(), &["cut off"]),
+        (
+            "cut_TRAIN.ts.gz",
+            packed[..packed.len() / 2].to_vec(),
+            &["cut off"],
+        ),
         ("plain_TRAIN.ts.gz", whole.clone().into_bytes(), &["gzip"]),
         ("nothing_TRAIN.ts", Vec::new(), &[]),
-        ("header_TRAIN.ts", format!("{header}@data\n").into_bytes(), &[]),
+        (
+            "header_TRAIN.ts",
+            format!("{header}@data\n").into_bytes(),
+            &[],
+        ),
         ("ragged_TRAIN.ts", ragged.into_bytes(), &["line 9"]),
         ("fewer_TRAIN.ts", fewer.into_bytes(), &["line 9"]),
         (
@@ -102,7 +138,12 @@ fn bad_series_name_the_file_and_what_is_wrong() {
         std::fs::write(&path, bytes).unwrap();
         std::fs::write(test_of(&path), series(10)).unwrap();
         let parts = [&[name], parts].concat();
-        fails(folder.path(), &format!("train --data {name} --out run"), 1, &parts);
+        fails(
+            folder.path(),
+            &format!("train --data {name} --out run"),
+            1,
+            &parts,
+        );
     }
     // The test part is as suspicious as the training part.
     write_series(folder.path());
@@ -121,7 +162,12 @@ fn bad_series_name_the_file_and_what_is_wrong() {
         1,
         &["waves_TRAIN.ts", "waves_TEST.ts"],
     );
-    fails(folder.path(), "train --data none_TRAIN.ts --out run", 1, &["none_T"]);
+    fails(
+        folder.path(),
+        "train --data none_TRAIN.ts --out run",
+        1,
+        &["none_T"],
+    );
     assert!(!folder.path().join("run").exists(), "a run was begun");
 }
 
@@ -171,17 +217,30 @@ fn bad_images_name_the_file_and_what_is_wrong() {
     for (index, bytes) in cases {
         reset();
         std::fs::write(mnist.join(names[index]), bytes).unwrap();
-        fails(folder.path(), "train --data mnist --out run", 1, &[names[index]]);
+        fails(
+            folder.path(),
+            "train --data mnist --out run",
+            1,
+            &[names[index]],
+        );
     }
     std::fs::remove_dir_all(folder.path().join("data")).unwrap();
-    fails(folder.path(), "train --data mnist --out run", 1, &["mnist", "fetch"]);
+    fails(
+        folder.path(),
+        "train --data mnist --out run",
+        1,
+        &["mnist", "fetch"],
+    );
 }
 
 #[test]
 fn data_sets_are_listed_and_described() {
     let folder = tempfile::tempdir().unwrap();
     let list = succeeds(folder.path(), "data list");
-    assert!(list.contains("basic-motions") && list.contains("embedded"), "{list}");
+    assert!(
+        list.contains("basic-motions") && list.contains("embedded"),
+        "{list}"
+    );
     let list: serde_json::Value =
         serde_json::from_str(&succeeds(folder.path(), "data list --json")).unwrap();
     assert_eq!(list[0]["name"], "basic-motions");

@@ -32,8 +32,7 @@ fn a_run_leaves_its_files_and_can_be_repeated_from_its_own_configuration() {
     let metrics = String::from_utf8(read(&first.join("metrics.csv"))).unwrap();
     assert_eq!(metrics.lines().count(), 1 + 4, "{metrics}");
     assert!(metrics.starts_with("epoch,loss,"), "{metrics}");
-    let record: serde_json::Value =
-        serde_json::from_slice(&read(&first.join("run.json"))).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&read(&first.join("run.json"))).unwrap();
     assert_eq!(record["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(record["seed"], 3);
 
@@ -43,7 +42,10 @@ fn a_run_leaves_its_files_and_can_be_repeated_from_its_own_configuration() {
     );
     let second = folder.path().join("second");
     for name in ["weights.safetensors", "metrics.csv", "config.toml"] {
-        assert!(read(&first.join(name)) == read(&second.join(name)), "{name}");
+        assert!(
+            read(&first.join(name)) == read(&second.join(name)),
+            "{name}"
+        );
     }
     let other = SHORT.replace("--seed 3", "--seed 4");
     succeeds(folder.path(), &format!("{other} --out third"));
@@ -77,13 +79,16 @@ fn a_file_of_series_is_trained_on_and_predicted() {
         sgt_host::npy::write(&input, &[10, 2, 12], &values).unwrap();
         let said = succeeds(
             folder.path(),
-            &format!("predict --weights {model}/weights.safetensors --input x.npy --output y.npy --json"),
+            &format!(
+                "predict --weights {model}/weights.safetensors --input x.npy --output y.npy --json"
+            ),
         );
         let prediction: serde_json::Value = serde_json::from_str(&said).unwrap();
         let predicted = prediction["predicted"].as_array().unwrap();
-        let right = predicted.iter().enumerate().filter(|(case, class)| {
-            class.as_u64().unwrap() == (case % 2) as u64
-        });
+        let right = predicted
+            .iter()
+            .enumerate()
+            .filter(|(case, class)| class.as_u64().unwrap() == (case % 2) as u64);
         assert!(right.count() >= 9, "{said}");
         let logits = sgt_host::npy::read(&folder.path().join("y.npy")).unwrap();
         assert_eq!(logits.shape, [10, 2]);
@@ -191,12 +196,17 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let pid = child.id().to_string();
-    let signalled = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
     assert!(signalled.unwrap().success());
     let output = child.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("go on with sgt train --resume stopped"), "{said}");
+    assert!(
+        said.contains("go on with sgt train --resume stopped"),
+        "{said}"
+    );
     succeeds(folder.path(), "train --resume stopped");
     let weights = |run: &str| read(&folder.path().join(run).join("weights.safetensors"));
     assert!(weights("whole") == weights("stopped"));
@@ -242,11 +252,21 @@ fn a_damaged_checkpoint_or_folder_is_one_line() {
     );
     std::fs::write(&latest, whole).unwrap();
     succeeds(folder.path(), "train --resume run");
-    fails(folder.path(), "train --resume nowhere", 1, &["nowhere", "config.toml"]);
+    fails(
+        folder.path(),
+        "train --resume nowhere",
+        1,
+        &["nowhere", "config.toml"],
+    );
     let config = folder.path().join("run/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("sensor-cnn", "sensor-lstm")).unwrap();
-    fails(folder.path(), "train --resume run", 2, &["checkpoint", "parameters"]);
+    fails(
+        folder.path(),
+        "train --resume run",
+        2,
+        &["checkpoint", "parameters"],
+    );
 }
 
 #[test]
@@ -291,11 +311,22 @@ fn a_full_disk_is_one_line_and_loses_nothing() {
 #[test]
 fn a_result_that_cannot_be_printed_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     let mut command = sgt(folder.path());
-    let output = command.args(["data", "list"]).stdout(full).output().unwrap();
+    let output = command
+        .args(["data", "list"])
+        .stdout(full)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("standard output"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("standard output"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -305,8 +336,14 @@ fn progress_is_lines_in_a_pipe_and_nothing_for_machines() {
     let said = stderr(&output);
     assert_eq!(said.lines().count(), 4, "{said}");
     for (epoch, line) in said.lines().enumerate() {
-        assert!(line.starts_with(&format!("epoch {}/4  loss ", epoch + 1)), "{line}");
-        assert!(line.contains("  accuracy ") && line.ends_with(" left"), "{line}");
+        assert!(
+            line.starts_with(&format!("epoch {}/4  loss ", epoch + 1)),
+            "{line}"
+        );
+        assert!(
+            line.contains("  accuracy ") && line.ends_with(" left"),
+            "{line}"
+        );
     }
     let output = run(folder.path(), &format!("{SHORT} --out b --json"));
     assert!(stderr(&output).is_empty(), "{}", stderr(&output));

@@ -2,6 +2,8 @@
 //!
 //! Exit code 0 for success, 1 for bad data or a failed run, 2 for bad usage, 130 after ctrl-C.
 
+mod attack;
+mod attribute;
 mod compare;
 mod data;
 mod interrupt;
@@ -54,6 +56,10 @@ enum Command {
     Train(train::Arguments),
     /// Compute the logits of samples.
     Predict(predict::Arguments),
+    /// Perturb samples so that a network errs.
+    Attack(attack::Arguments),
+    /// Attribute a network's output to its input.
+    Attribute(attribute::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -89,6 +95,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Compare(arguments) => compare::run(arguments, common, &output),
         Command::Train(arguments) => train::run(arguments, common, &output),
         Command::Predict(arguments) => predict::run(arguments, &output),
+        Command::Attack(arguments) => attack::run(arguments, &output),
+        Command::Attribute(arguments) => attribute::run(arguments, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }

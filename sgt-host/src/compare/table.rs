@@ -1,11 +1,11 @@
 //! A comparison as text and as CSV.
 
 use super::Report;
+use crate::metrics::comparison::ComparisonRow;
+use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{
     Description, Direction, drop_curve, faithfulness, focus, robustness, samples,
 };
-use crate::metrics::comparison::ComparisonRow;
-use crate::metrics::statistics::MeanDeviation;
 use crate::{Error, Result};
 use std::fmt::Write;
 
@@ -65,7 +65,9 @@ fn label(row: &ComparisonRow) -> String {
         Direction::Descriptive => " ",
     };
     match row.metric.as_str() {
-        metric if metric == robustness::ROBUST_ACCURACY.name => format!("accuracy, {} {arrow}", row.about),
+        metric if metric == robustness::ROBUST_ACCURACY.name => {
+            format!("accuracy, {} {arrow}", row.about)
+        }
         metric => format!("{metric} {arrow}"),
     }
 }

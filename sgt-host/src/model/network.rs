@@ -15,7 +15,7 @@ mod rescale;
 pub(crate) use draft::{After, Draft, Filters};
 pub use pass::NetworkPass;
 
-use super::{InputShape, Mode, Model, Parameters, Rescale};
+use super::{InputShape, Mode, Model, Parameters};
 use crate::nn::kernel::batch_norm::MOMENTUM;
 use crate::nn::kernel::{batch_len, expect_len};
 use crate::{Error, Result};
@@ -170,5 +170,3 @@ fn absorb(layers: &[Layer], states: &[State], parameters: &mut Parameters) {
         }
     }
 }
-
-impl Rescale for Network {}

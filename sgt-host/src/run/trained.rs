@@ -11,12 +11,19 @@ use crate::{Error, Result};
 use std::path::Path;
 
 /// A network with its weights, and what the file says of it.
+///
+/// Three kinds of units meet here. *Files* hold data as recorded, series as
+/// `[channels, steps]`. The *network* was trained in other units where the data has no bounds
+/// (series): deviations of each channel; ε and attributions are in those. Data with bounds
+/// (images) keeps its units, and the network standardises inside.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// Reads samples in the file's units and the network's memory order.
+    /// Reads samples in the network's units and memory order.
     pub model: Normalized<Network>,
     /// What it was trained on and how.
     pub metadata: Metadata,
+    /// From a file's units to the network's.
+    outside: Normalization,
 }
 
 impl Trained {
@@ -51,16 +58,19 @@ impl Trained {
         let sizes = NetworkSizes::new(metadata.input, metadata.classes.len());
         let mut network = registry::build(&metadata.model, &sizes, 0)?;
         weights.load_into(network.parameters_mut())?;
-        let normalization = &metadata.normalization;
+        let identity = Normalization::identity(metadata.normalization.mean().len());
+        let (inside, outside) = match metadata.bounds {
+            Some(_) => (metadata.normalization.clone(), identity),
+            None => (identity, metadata.normalization.clone()),
+        };
         Ok(Self {
-            model: Normalized::new(network, normalization.mean(), normalization.deviation())?,
+            model: Normalized::new(network, inside.mean(), inside.deviation())?,
             metadata,
+            outside,
         })
     }
 
-    /// The samples of an array `[samples, …]` in the network's memory order.
-    ///
-    /// Series are `[samples, channels, steps]` in files, whatever the network reads.
+    /// The samples of an array `[samples, …]` as a file holds them, as the network reads them.
     ///
     /// # Errors
     /// [`Error::Data`] when the array has another shape.
@@ -76,12 +86,23 @@ impl Trained {
                 format!("one or more samples of shape {sample:?}"),
             ));
         }
-        Ok(self.reordered(array.values, true))
+        let mut samples = self.reordered(array.values, true);
+        self.outside.apply(self.model.input(), &mut samples)?;
+        Ok(samples)
     }
 
-    /// Samples in the network's memory order as files hold them.
-    pub fn for_file(&self, samples: Vec<f32>) -> Vec<f32> {
-        self.reordered(samples, false)
+    /// Samples of the network as a file holds them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when they are not whole samples.
+    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f32>> {
+        self.outside.invert(self.model.input(), &mut samples)?;
+        Ok(self.reordered(samples, false))
+    }
+
+    /// Attributions (no samples: they have no mean) in a file's order.
+    pub fn attributions_for_file(&self, attributions: Vec<f32>) -> Vec<f32> {
+        self.reordered(attributions, false)
     }
 
     /// The axes of one sample in files.

@@ -42,9 +42,17 @@ pub fn fails(folder: &Path, arguments: &str, code: i32, parts: &[&str]) {
     let output = run(folder, arguments);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(code), "sgt {arguments}: {said}");
-    assert!(stdout(&output).is_empty(), "sgt {arguments}: {}", stdout(&output));
+    assert!(
+        stdout(&output).is_empty(),
+        "sgt {arguments}: {}",
+        stdout(&output)
+    );
     assert!(said.starts_with("error: "), "sgt {arguments}: {said}");
-    assert_eq!(said.trim_end().lines().count(), 1, "sgt {arguments}: {said}");
+    assert_eq!(
+        said.trim_end().lines().count(),
+        1,
+        "sgt {arguments}: {said}"
+    );
     for part in parts {
         assert!(said.contains(part), "sgt {arguments}: {said} lacks {part}");
     }
