@@ -1,5 +1,6 @@
 //! The data formats, well-formed and hostile: every refusal is one line that names the file.
 
+use proptest::prelude::*;
 use sgt_host::Error;
 use sgt_host::data::series::Recordings;
 use sgt_host::data::{Bounds, Dataset, cifar, har, idx, ts};
@@ -356,4 +357,50 @@ fn gzip_is_told_by_content_and_checked_by_name() {
     let last = damaged.len() - 6;
     damaged[last] ^= 0xff;
     assert!(refusal(gunzip(path, damaged)).contains("found damaged gzip data"));
+}
+
+/// Well-formed content with some bytes changed and its end cut off: what a parser meets behind
+/// its first checks.
+fn damaged(bytes: &[u8], flips: &[(prop::sample::Index, u8)], cut: prop::sample::Index) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (place, byte) in flips {
+        let place = place.index(bytes.len());
+        bytes[place] = *byte;
+    }
+    let kept = cut.index(bytes.len() + 1);
+    if kept.is_multiple_of(2) {
+        bytes.truncate(kept);
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn no_damage_makes_a_parser_panic(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+        noise in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let path = Path::new("x");
+        let hit = |bytes: &[u8]| damaged(bytes, &flips, cut);
+        let images = idx_images(2, 2, 2, &[0, 1, 2, 3, 4, 5, 6, 7]);
+        let labels = idx_labels(2, &[7, 0]);
+        let signals = [hit(b"1 2\n3 4\n"), b"1 2\n3 4\n".to_vec()];
+        let files = std::array::from_fn(|i| (path, &*signals[usize::from(i != 4)]));
+        let errors = [
+            parse_idx(&hit(&images), &labels).err(),
+            parse_idx(&images, &hit(&labels)).err(),
+            parse_idx(&noise, &labels).err(),
+            parse_ts(hit(TS.as_bytes())).err(),
+            parse_ts(&noise).err(),
+            cifar::parse("c", [(path, &*noise)]).err(),
+            har::parse("h", &files, (path, b"1\n2\n")).err(),
+            har::parse("h", &[(path, b"1 2\n3 4\n".as_slice()); 9], (path, &hit(b"1\n2\n"))).err(),
+            gunzip(path, hit(&gzip(TS.as_bytes()))).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            let text = error.to_string();
+            prop_assert!(!text.contains('\n') && text.len() < 400, "{:?}", text);
+        }
+    }
 }

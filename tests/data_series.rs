@@ -6,6 +6,7 @@ use sgt_host::data::{
     Batch, Dataset, Length, Normalization, embedded, epoch_order, stratified_split,
 };
 use sgt_host::model::{InputShape, SeriesOrder};
+use sgt_host::npy::Array;
 
 /// Two channels: the second is ten times the first.
 fn recordings(series: &[&[f32]]) -> Recordings {
@@ -87,16 +88,33 @@ fn cropping_keeps_the_last_steps() {
 #[test]
 fn lengths_without_sense_are_refused() {
     let train = recordings(&[&[1.0, 2.0, 3.0]]);
-    for (steps, expected) in [
-        (0, "length: found 0 steps, expected at least 1"),
+    for (length, expected) in [
         (
-            usize::MAX,
-            "length: found 18446744073709551615 steps, expected at most 48, 16 times the longest series",
+            Length::Steps(0),
+            "length: found 0 steps, expected at least 1",
+        ),
+        (
+            Length::Steps(usize::MAX),
+            "length: found 18446744073709551615 steps for 2 series of 12 values, \
+             expected a length that is not nearly all padding",
         ),
     ] {
-        let error = align(&train, &train, Length::Steps(steps)).unwrap_err();
+        let error = align(&train, &train, length).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
+    // One long recording among many short ones.
+    let long = vec![0.0; 100_000];
+    let mut series = vec![&[1.0][..]; 1_000];
+    series.push(&long);
+    let stray = recordings(&series);
+    let error = align(&stray, &train, Length::Longest)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("length: found 100000 steps for 1002 series"),
+        "{error}"
+    );
+    align(&stray, &train, Length::Steps(10)).unwrap();
     let mut other = train.clone();
     other.channels = 3;
     let error = align(&train, &other, Length::Longest).unwrap_err();
@@ -136,6 +154,33 @@ fn data_sets_are_checked_once() {
     }
     good.subset(&[]).unwrap_err();
     good.subset(&[1]).unwrap_err();
+}
+
+#[test]
+fn arrays_become_images_or_series_by_their_axes() {
+    let array = |shape: &[usize]| Array {
+        shape: shape.to_vec(),
+        values: vec![0.5; shape.iter().product()],
+    };
+    let dataset = |shape: &[usize]| {
+        Dataset::from_array("toy", vec!["a".into()], array(shape), vec![0, 0], None)
+    };
+    let images = dataset(&[2, 3, 4, 5]).unwrap();
+    assert_eq!(
+        (images.shape().dims(), images.steps()),
+        (vec![3, 4, 5], None)
+    );
+    let recordings = dataset(&[2, 3, 4]).unwrap();
+    assert_eq!(
+        (recordings.shape().dims(), recordings.steps()),
+        (vec![3, 4], Some(4))
+    );
+    assert_eq!(
+        dataset(&[2, 3]).unwrap_err().to_string(),
+        "data set: found shape [2, 3], expected [samples, channels, height, width] or \
+         [samples, channels, steps]"
+    );
+    dataset(&[3, 3, 4]).unwrap_err();
 }
 
 #[test]

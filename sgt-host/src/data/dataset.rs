@@ -1,6 +1,7 @@
 //! Labelled samples of one shape.
 
 use crate::model::{InputShape, SeriesOrder};
+use crate::npy::Array;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -75,6 +76,41 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// Samples from an array of images `[samples, channels, height, width]` or series
+    /// `[samples, channels, steps]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] on other axes, and as [`Dataset::new`].
+    pub fn from_array(
+        name: impl Into<String>,
+        classes: Vec<String>,
+        x: Array,
+        labels: Vec<usize>,
+        bounds: Option<Bounds>,
+    ) -> Result<Self> {
+        let shape = match *x.shape {
+            [_, channels, height, width] => InputShape::Image {
+                channels,
+                height,
+                width,
+            },
+            [_, channels, steps] => InputShape::Series {
+                steps,
+                channels,
+                order: SeriesOrder::ChannelsFirst,
+            },
+            _ => {
+                return Err(Error::Shape {
+                    operation: "data set",
+                    found: format!("{:?}", x.shape),
+                    expected: "[samples, channels, height, width] or [samples, channels, steps]"
+                        .into(),
+                });
+            }
+        };
+        Self::new(name, classes, shape, x.values, labels, bounds)
+    }
+
     /// Says how many steps at the end of each series are real; those before are padding.
     ///
     /// # Errors
@@ -99,7 +135,8 @@ impl Dataset {
             found,
             expected,
         };
-        let size = self.shape.len();
+        let axes = self.shape.dims().into_iter();
+        let size = axes.fold(1_usize, usize::saturating_mul);
         if size == 0
             || self.labels.is_empty()
             || size.checked_mul(self.labels.len()) != Some(self.samples.len())
@@ -270,7 +307,7 @@ impl Dataset {
     }
 
     /// Overwrites every padded step with its channel's value in `padding`: the mean of the
-    /// [`super::Normalization`] in use, so that padding is exactly 0 behind it. [`super::load`]
+    /// [`super::Normalization`] in use, so that padding is exactly 0 behind it. [`super::load()`]
     /// pads with the mean of the whole training part.
     ///
     /// # Errors

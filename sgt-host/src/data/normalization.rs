@@ -133,9 +133,7 @@ impl Normalization {
     /// # Errors
     /// As [`Normalization::apply`].
     pub fn invert(&self, shape: InputShape, batch: &mut [f32]) -> Result<()> {
-        self.map(shape, batch, |z, mean, deviation| {
-            z.mul_add(deviation, mean)
-        })
+        self.map(shape, batch, |z, mean, deviation| z * deviation + mean)
     }
 
     /// The gradient with respect to `z` to that with respect to `x`, in place: `∂z / deviation`.

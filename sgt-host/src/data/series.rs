@@ -44,14 +44,20 @@ pub enum Length {
     Steps(usize),
 }
 
+/// Aligned series may take so many times the values that were recorded, so that one stray long
+/// recording (or a slip in the length) among many short ones does not exhaust the memory.
+const MAX_GROWTH: usize = 64;
+/// So many values are always granted: 64 MiB.
+const ALWAYS_GRANTED: usize = 1 << 24;
+
 /// Recordings as data sets of one common length.
 ///
 /// The padding holds the training mean of its channel, so that it is exactly 0 after
 /// [`Normalization::fit`] on the training part.
 ///
 /// # Errors
-/// [`Error::Argument`] when the length is 0; [`Error::Shape`] when the parts differ in their
-/// channels.
+/// [`Error::Argument`] when the length is 0 or so large that nearly all would be padding;
+/// [`Error::Shape`] when the parts differ in their channels.
 pub fn align(train: &Recordings, test: &Recordings, length: Length) -> Result<TrainTest> {
     if train.channels != test.channels {
         return Err(Error::Shape {
@@ -73,6 +79,7 @@ pub fn align(train: &Recordings, test: &Recordings, length: Length) -> Result<Tr
             expected: "at least 1".into(),
         });
     }
+    check_padding(&[train, test], steps)?;
     let mut train = to_dataset(train, steps)?;
     let mut test = to_dataset(test, steps)?;
     if train.is_padded() || test.is_padded() {
@@ -83,22 +90,33 @@ pub fn align(train: &Recordings, test: &Recordings, length: Length) -> Result<Tr
     Ok(TrainTest { train, test })
 }
 
+fn check_padding(parts: &[&Recordings], steps: usize) -> Result<()> {
+    let cases = || parts.iter().flat_map(|part| &part.cases);
+    let recorded: usize = cases().map(|case| case.values.len()).sum();
+    let aligned = parts.iter().try_fold(0_usize, |total, part| {
+        let values = steps.checked_mul(part.channels)?;
+        total.checked_add(values.checked_mul(part.cases.len())?)
+    });
+    let granted = recorded.saturating_mul(MAX_GROWTH).max(ALWAYS_GRANTED);
+    if aligned.is_some_and(|aligned| aligned <= granted) {
+        return Ok(());
+    }
+    Err(Error::Argument {
+        argument: "length".into(),
+        found: format!(
+            "{steps} steps for {} series of {recorded} values",
+            cases().count()
+        ),
+        expected: "a length that is not nearly all padding".into(),
+    })
+}
+
 fn to_dataset(recordings: &Recordings, steps: usize) -> Result<Dataset> {
     let shape = InputShape::Series {
         steps,
         channels: recordings.channels,
         order: SeriesOrder::ChannelsFirst,
     };
-    // The longest recording bounds what a padded copy may take; a length far beyond it is a slip.
-    let longest = recordings.cases.iter().map(|case| case.steps).max();
-    let limit = longest.unwrap_or(0).saturating_mul(MAX_PADDING_FACTOR);
-    if steps > limit {
-        return Err(Error::Argument {
-            argument: "length".into(),
-            found: format!("{steps} steps"),
-            expected: format!("at most {limit}, {MAX_PADDING_FACTOR} times the longest series"),
-        });
-    }
     let mut samples = Vec::with_capacity(recordings.cases.len() * shape.len());
     for case in &recordings.cases {
         let kept = case.steps.min(steps);
@@ -113,6 +131,3 @@ fn to_dataset(recordings: &Recordings, steps: usize) -> Result<Dataset> {
     Dataset::new(&recordings.name, classes, shape, samples, labels, None)?
         .with_real_steps(real.collect())
 }
-
-/// A common length may be so many times the longest series.
-const MAX_PADDING_FACTOR: usize = 16;
