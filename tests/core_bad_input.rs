@@ -355,7 +355,7 @@ fn masking_refused(error: Error, masking: &Masking, gradient: &[f32], sample: &[
             out,
         );
         assert_eq!(generator, rng(), "a refused call drew a number");
-        result.map(<[u32]>::len)
+        result.map(|selected| selected.count())
     });
     refused(error, room, |out| {
         let mut generator = rng();
@@ -445,7 +445,8 @@ fn masking_memory() {
     let good = [1.0, 2.0, 3.0, 4.0];
     refused(length("scratch", 4, 3), 4, |out| {
         let mut scratch = [7; 3];
-        mask_sample(&masking, &good, &good, None, &mut rng(), &mut scratch, out).map(<[u32]>::len)
+        mask_sample(&masking, &good, &good, None, &mut rng(), &mut scratch, out)
+            .map(|selected| selected.count())
     });
     refused(length("indices", 2, 1), 4, |out| {
         let mut indices = [7_u16];
@@ -453,6 +454,26 @@ fn masking_memory() {
             .map(<[u16]>::len)
     });
     let groups = (1 << 16) + 1;
+    let mut scratch = [0; 4];
+    let mut out = [0.0; 4];
+    let selected = mask_sample(
+        &masking,
+        &good,
+        &good,
+        None,
+        &mut rng(),
+        &mut scratch,
+        &mut out,
+    )
+    .expect("valid");
+    let mut indices = [7_u16];
+    assert_eq!(selected.indices(&mut indices), Err(length("indices", 2, 1)));
+    assert_eq!(indices, [7]);
+    for room in [0, 2] {
+        let mut words = vec![7; room];
+        assert_eq!(selected.bits(&mut words), Err(length("words", 1, room)));
+        assert!(words.iter().all(|&word| word == 7));
+    }
     let wide = Masking::reference(flat(groups));
     let long = vec![1.0; groups];
     let mut indices = vec![0_u16; groups];
@@ -460,6 +481,21 @@ fn masking_memory() {
         mask_sample_small(&wide, &long, &long, None, &mut rng(), &mut indices, out)
             .map(<[u16]>::len)
     });
+    let (mut scratch, mut out) = (vec![0; groups], vec![0.0; groups]);
+    let selected = mask_sample(
+        &wide,
+        &long,
+        &long,
+        None,
+        &mut rng(),
+        &mut scratch,
+        &mut out,
+    )
+    .expect("valid");
+    assert_eq!(
+        selected.indices(&mut indices),
+        Err(Error::IndexType { groups })
+    );
     let mut small = Workspace::<3>::new();
     let refused = small.mask(&masking, &good, &good, None, &mut rng());
     assert_eq!(refused, Err(too_many(4, 3)));
@@ -801,15 +837,16 @@ fn fgsm_steps() {
     }
 }
 
+/// Origin, gradient, α, the bad value that x starts with, and the error.
+type BadStep<'c> = (&'c [f32], &'c [f32], f32, Option<f32>, Error);
+
 #[test]
 fn iterated_steps() {
     let good = [0.1, 0.2, 0.3];
     let norms = [Norm::Linf, Norm::L2];
-    // Origin, gradient, α, and where x holds a bad value.
-    type Case<'c> = (&'c [f32], &'c [f32], f32, Option<f32>, Error);
     let poisoned = [0.0, NAN, 0.0];
     let endless = [0.0, 0.0, INFINITY];
-    let cases: [Case<'_>; 10] = [
+    let cases: [BadStep<'_>; 10] = [
         (&[], &[], 0.1, None, empty("origin")),
         (&good[1..], &good[1..], 0.1, None, length("x", 2, 3)),
         (&good, &good[1..], 0.1, None, length("gradient", 3, 2)),

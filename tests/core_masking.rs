@@ -8,11 +8,11 @@ mod samples;
 use proptest::prelude::*;
 use sgt_core::{
     Donors, End, Group, Importance, Layout, Masking, Order, Pcg32, Policy, Random, Scope,
-    Threshold, Workspace, mask_sample, mask_sample_len, mask_sample_small, mask_sample_small_len,
-    rank_features, replace_features, select_small,
+    Threshold, Workspace, mask, mask_sample, mask_sample_len, mask_sample_small,
+    mask_sample_small_len, rank_features, replace_features, select_small,
 };
 
-/// What a masking call made.
+/// What a masking call made; the groups are ascending.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     groups: Vec<usize>,
@@ -36,7 +36,7 @@ fn fast(masking: &Masking, gradient: &[f32], batch: &[f32], seed: u64) -> Outcom
     )
     .expect("valid arguments");
     Outcome {
-        groups: groups.iter().map(|&group| group as usize).collect(),
+        groups: groups.iter().collect(),
         bits: oracle::bits(&out),
         rng,
     }
@@ -57,8 +57,12 @@ fn small(masking: &Masking, gradient: &[f32], batch: &[f32], seed: u64) -> Outco
         &mut out,
     )
     .expect("valid arguments");
+    let mut groups: Vec<usize> = groups.iter().map(|&group| usize::from(group)).collect();
+    // Step after step in scope `per-step`.
+    assert_eq!(groups, oracle::masked_groups(masking, gradient));
+    groups.sort_unstable();
     Outcome {
-        groups: groups.iter().map(|&group| usize::from(group)).collect(),
+        groups,
         bits: oracle::bits(&out),
         rng,
     }
@@ -101,7 +105,8 @@ proptest! {
     fn chosen_groups_are_those_of_a_stable_sort(
         (masking, gradient, batch, seed) in samples::masking_case(),
     ) {
-        let expected = oracle::masked_groups(&masking, &gradient);
+        let mut expected = oracle::masked_groups(&masking, &gradient);
+        expected.sort_unstable();
         prop_assert_eq!(masking.selected()?, expected.len());
         prop_assert_eq!(fast(&masking, &gradient, &batch, seed).groups, expected.clone());
         prop_assert_eq!(small(&masking, &gradient, &batch, seed).groups, expected);
@@ -148,8 +153,11 @@ proptest! {
         let (sample, donors) = second(&masking, &batch);
         let mut rng = Pcg32::new(seed, 0);
         let masked = workspace.mask(&masking, &gradient, sample, donors, &mut rng)?;
+        let mut groups: Vec<usize> =
+            masked.indices.iter().map(|&group| usize::from(group)).collect();
+        groups.sort_unstable();
         let owned = Outcome {
-            groups: masked.indices.iter().map(|&group| usize::from(group)).collect(),
+            groups,
             bits: oracle::bits(masked.values),
             rng,
         };
@@ -182,12 +190,37 @@ proptest! {
     }
 
     #[test]
+    fn the_selected_groups_have_every_form_of_a_mask(
+        (masking, gradient, batch, _) in samples::masking_case(),
+    ) {
+        let (sample, donors) = second(&masking, &batch);
+        let mut scratch = vec![0; mask_sample_len(&masking) + 3];
+        let mut out = vec![0.0; sample.len()];
+        let mut rng = Pcg32::new(0, 0);
+        let selected =
+            mask_sample(&masking, &gradient, sample, donors, &mut rng, &mut scratch, &mut out)?;
+        let mut expected = oracle::masked_groups(&masking, &gradient);
+        expected.sort_unstable();
+        prop_assert_eq!(selected.count(), expected.len());
+        let groups = masking.layout.groups();
+        let (mut narrow, mut wide) = (vec![7_u16; groups], vec![7_u32; groups]);
+        let narrow = selected.indices(&mut narrow)?;
+        prop_assert!(narrow.iter().map(|&group| usize::from(group)).eq(expected.iter().copied()));
+        let wide = selected.indices(&mut wide)?;
+        prop_assert!(wide.iter().map(|&group| group as usize).eq(expected.iter().copied()));
+        let mut words = vec![u32::MAX; mask::bit_words(groups)];
+        selected.bits(&mut words)?;
+        let marked = (0..32 * words.len()).filter(|&group| mask::is_selected(&words, group));
+        prop_assert!(marked.eq(expected.iter().copied()));
+    }
+
+    #[test]
     fn relabelling_features_relabels_the_mask(
         positions in 1_usize..40,
         channels in 1_usize..4,
         last in any::<bool>(),
         cells in any::<bool>(),
-        fraction in 0.0_f32..=1.0,
+        fraction in samples::between(0.0, 1.0),
         end in samples::end(),
         seed in any::<u64>(),
     ) {

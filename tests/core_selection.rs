@@ -139,7 +139,7 @@ macro_rules! selection_suite {
                 #[test]
                 fn equals_a_stable_sort(
                     importance in prop::collection::vec(samples::awkward(), 1..200),
-                    share in 0.0_f64..=1.0,
+                    share in samples::share(),
                     end in samples::end(),
                 ) {
                     let k = (share * importance.len() as f64).round() as usize;
@@ -152,3 +152,20 @@ macro_rules! selection_suite {
 
 selection_suite!(small_selection, select_small);
 selection_suite!(fast_selection, fast);
+
+#[test]
+fn both_selections_give_the_same_threshold() {
+    let mut rng = Pcg32::new(4, 1);
+    for n in [1, 33, 100, 1_000] {
+        for (what, importance) in orders(n, &mut rng) {
+            for k in [0, 1, n / 2, n] {
+                let small = select_small(&importance, k, End::Highest);
+                assert_eq!(
+                    fast(&importance, k, End::Highest),
+                    small,
+                    "{what}: {k} of {n}"
+                );
+            }
+        }
+    }
+}
