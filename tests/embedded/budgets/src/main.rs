@@ -6,7 +6,7 @@
 //!                                           of other symbols); fails when a panic can be reached
 //! sgt-budgets run TARGET PROFILE < OUTPUT   what `stack` and `instructions` printed
 //! ```
-//! With `--suggest` it prints limits, a sixteenth above what it found, instead of comparing.
+//! With `--suggest` it prints limits, a sixteenth (at least 16) above what it found, instead of comparing.
 
 mod elf;
 
@@ -277,11 +277,12 @@ impl Report {
 
     fn compare(&mut self, kind: &str, name: &str, found: u64, limit: Option<&u64>) {
         const HEADROOM: u64 = 16;
+        const LEAST: u64 = 16;
         const STEP: u64 = 8;
         if self.suggest {
             println!(
                 "{name} = {}",
-                (found + found / HEADROOM).next_multiple_of(STEP)
+                (found + (found / HEADROOM).max(LEAST)).next_multiple_of(STEP)
             );
             return;
         }
