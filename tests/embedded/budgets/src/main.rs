@@ -76,7 +76,7 @@ fn run() -> Result<bool, String> {
             let done = link(&budgets, &linker, others, suggest);
             // Gone already when nothing linked.
             let _ = std::fs::remove_file(&linker.output);
-            done
+            Ok(done)
         }
         ["run", target, profile] => {
             let mut output = String::new();
@@ -143,12 +143,7 @@ impl Linker<'_> {
     }
 }
 
-fn link(
-    budgets: &Budgets,
-    linker: &Linker<'_>,
-    others: &[&str],
-    suggest: bool,
-) -> Result<bool, String> {
+fn link(budgets: &Budgets, linker: &Linker<'_>, others: &[&str], suggest: bool) -> bool {
     let names = entry_names();
     let target = budgets.targets.get(linker.target);
     let mut report = Report::new(suggest);
@@ -178,7 +173,7 @@ fn link(
         names.len()
     );
     let Some(target) = target else {
-        return Ok(report.good);
+        return report.good;
     };
     for unknown in target
         .flash
@@ -197,7 +192,7 @@ fn link(
             Ok(size) => report.compare("flash", name, size.flash, target.together.get(name)),
         }
     }
-    Ok(report.good)
+    report.good
 }
 
 fn compare_run(
