@@ -5,7 +5,8 @@
 //!
 //! `cargo bench --bench mask_timing -- [BATCH] [FEATURES…]`
 
-use sgt_core::{Layout, Masking, Pcg32, Random, mask_sample};
+use sgt_core::{Layout, Masking, Pcg32, Random};
+use sgt_host::masking::mask_sample;
 use std::time::Instant;
 
 const ROUNDS: usize = 200;

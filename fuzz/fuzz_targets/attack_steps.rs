@@ -26,13 +26,19 @@ fn assert_inside(threat: &Threat, origin: &[f32], x: &[f32]) {
         Norm::Linf => {
             for (&moved, &centre) in x.iter().zip(origin) {
                 let distance = (f64::from(moved) - f64::from(centre)).abs();
-                assert!(distance <= epsilon + rounding(centre), "{distance} {epsilon}");
+                assert!(
+                    distance <= epsilon + rounding(centre),
+                    "{distance} {epsilon}"
+                );
             }
         }
         Norm::L2 => {
             let slack: f64 = origin.iter().map(|&value| 4.0 * rounding(value)).sum();
             let distance = oracle::distance(x, origin);
-            assert!(distance <= epsilon * (1.0 + 1e-5) + slack, "{distance} {epsilon}");
+            assert!(
+                distance <= epsilon * (1.0 + 1e-5) + slack,
+                "{distance} {epsilon}"
+            );
         }
     }
 }
@@ -41,7 +47,13 @@ fuzz_target!(|data: &[u8]| {
     let mut bytes = Bytes(data);
     let flags = bytes.byte();
     let wild = flags & 1 == 0;
-    let number = |bytes: &mut Bytes<'_>| if wild { bytes.float() } else { bytes.finite().abs() };
+    let number = |bytes: &mut Bytes<'_>| {
+        if wild {
+            bytes.float()
+        } else {
+            bytes.finite().abs()
+        }
+    };
     let threat = Threat {
         ball: Ball {
             norm: if flags & 2 == 0 { Norm::Linf } else { Norm::L2 },
@@ -95,7 +107,14 @@ fuzz_target!(|data: &[u8]| {
             pgd_step(&threat, &origin, &gradient, alpha, &mut x)
         } else {
             mi_fgsm_step(
-                &threat, &origin, &gradient, alpha, decay, scale, &mut momentum, &mut x,
+                &threat,
+                &origin,
+                &gradient,
+                alpha,
+                decay,
+                scale,
+                &mut momentum,
+                &mut x,
             )
         };
         match result {

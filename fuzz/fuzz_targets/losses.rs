@@ -16,12 +16,17 @@ fn assert_close(found: f32, expected: f64, rows: &[&[f32]]) {
     let largest = rows
         .iter()
         .flat_map(|row| row.iter())
-        .fold(1.0_f64, |largest, value| largest.max(f64::from(value.abs())));
+        .fold(1.0_f64, |largest, value| {
+            largest.max(f64::from(value.abs()))
+        });
     let classes = rows[0].len() as f64;
     if largest < 1e6 {
         let unit = f64::from(f32::EPSILON) * largest;
         let slack = unit * 4.0 * (classes.sqrt().max(4.0) + expected.abs());
-        assert!((f64::from(found) - expected).abs() <= slack, "{found}, {expected}");
+        assert!(
+            (f64::from(found) - expected).abs() <= slack,
+            "{found}, {expected}"
+        );
     }
 }
 
@@ -70,7 +75,10 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let divergence = kl_divergence(a, b);
-    assert_eq!(divergence.is_ok(), finite(a) && finite(b) && a.len() == b.len());
+    assert_eq!(
+        divergence.is_ok(),
+        finite(a) && finite(b) && a.len() == b.len()
+    );
     if let Ok(divergence) = divergence {
         assert!(divergence >= 0.0 && divergence.is_finite(), "{divergence}");
         assert_close(divergence, oracle::kl_divergence(&la, &lb), &[a, b]);
@@ -79,7 +87,12 @@ fuzz_target!(|data: &[u8]| {
     let mut p_gradient = vec![0.0; bytes.length(a.len())];
     let mut q_gradient = vec![0.0; bytes.length(a.len())];
     match kl_divergence_grad(a, b, 1.0, &mut p_gradient, &mut q_gradient) {
-        Err(_) => assert!(p_gradient.iter().chain(&q_gradient).all(|&value| value == 0.0)),
+        Err(_) => assert!(
+            p_gradient
+                .iter()
+                .chain(&q_gradient)
+                .all(|&value| value == 0.0)
+        ),
         Ok(()) => {
             let both = p_gradient.iter().chain(&q_gradient);
             assert!(both.clone().all(|value| value.is_finite()), "{both:?}");
@@ -90,7 +103,10 @@ fuzz_target!(|data: &[u8]| {
     let length = a.len().min(b.len());
     let mean = mean_kl_divergence(&a[..length], &b[..length], columns);
     let whole = columns > 0 && length > 0 && length % columns == 0;
-    assert_eq!(mean.is_ok(), whole && finite(&a[..length]) && finite(&b[..length]));
+    assert_eq!(
+        mean.is_ok(),
+        whole && finite(&a[..length]) && finite(&b[..length])
+    );
     let labels: Vec<usize> = (0..columns).map(|_| bytes.below(4)).collect();
     let mean = mean_cross_entropy(a, &labels);
     let width = a.len().checked_div(columns).unwrap_or(0);

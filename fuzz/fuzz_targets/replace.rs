@@ -36,7 +36,9 @@ fuzz_target!(|data: &[u8]| {
     let seed = u64::from(bytes.word());
 
     let mut rng = Pcg32::new(seed, 0);
-    let result = replace_features(&layout, policy, &indices, &sample, donors, &mut rng, &mut out);
+    let result = replace_features(
+        &layout, policy, &indices, &sample, donors, &mut rng, &mut out,
+    );
     let selected: Vec<usize> = indices.iter().map(|&index| usize::from(index)).collect();
     match result {
         Err(_) => assert_untouched(&out),
@@ -59,8 +61,10 @@ fuzz_target!(|data: &[u8]| {
     }
     let words: Vec<u32> = words.iter().map(|_| bytes.word()).collect();
     let mut again = vec![UNTOUCHED; out.len()];
-    if replace_features_by_bits(&layout, policy, &words, &sample, donors, &mut rng, &mut again)
-        .is_err()
+    if replace_features_by_bits(
+        &layout, policy, &words, &sample, donors, &mut rng, &mut again,
+    )
+    .is_err()
     {
         assert_untouched(&again);
     } else {

@@ -32,11 +32,21 @@ fuzz_target!(|data: &[u8]| {
     let expected = oracle::selection(&importance, k, end);
     let mut wide = vec![7_u32; groups];
     let listed = threshold.indices(&importance, &mut wide).unwrap();
-    assert!(listed.iter().map(|&index| index as usize).eq(expected.iter().copied()));
+    assert!(
+        listed
+            .iter()
+            .map(|&index| index as usize)
+            .eq(expected.iter().copied())
+    );
     assert!(wide[k..].iter().all(|&index| index == 7));
     let mut narrow = vec![0_u16; k];
     let listed = threshold.indices(&importance, &mut narrow).unwrap();
-    assert!(listed.iter().map(|&index| usize::from(index)).eq(expected.iter().copied()));
+    assert!(
+        listed
+            .iter()
+            .map(|&index| usize::from(index))
+            .eq(expected.iter().copied())
+    );
 
     let mut words = vec![u32::MAX; mask::bit_words(groups)];
     mask::set_bits(&threshold, &importance, &mut words).unwrap();

@@ -87,7 +87,11 @@ impl Bytes<'_> {
     }
 
     pub fn end(&mut self) -> End {
-        if self.flag() { End::Highest } else { End::Lowest }
+        if self.flag() {
+            End::Highest
+        } else {
+            End::Lowest
+        }
     }
 
     /// Up to 12 positions of up to 6 channels, padded or not.
@@ -224,7 +228,9 @@ pub fn assert_replaced(
     for &group in selected {
         let took = |from: &[f32], at: &[usize]| {
             let offsets = groups[group].iter().zip(at);
-            offsets.into_iter().all(|(&to, &at)| out[to].to_bits() == from[at].to_bits())
+            offsets
+                .into_iter()
+                .all(|(&to, &at)| out[to].to_bits() == from[at].to_bits())
         };
         match policy {
             Policy::Permute => {
@@ -236,7 +242,10 @@ pub fn assert_replaced(
             }
             Policy::PreviousSalient => {
                 let from = oracle::previous_salient(selected, groups.len(), group);
-                assert!(took(sample, &groups[from]), "group {group} is not group {from}");
+                assert!(
+                    took(sample, &groups[from]),
+                    "group {group} is not group {from}"
+                );
             }
             _ => {}
         }

@@ -332,10 +332,10 @@ fn step_checked(threat: &Threat, origin: &[f32], gradient: &[f32], alpha: f32, x
             }
         }
         Norm::L2 => {
-            let norm = math::euclidean_norm(gradient.iter().copied());
-            if norm > 0.0 {
+            let (largest, root) = math::euclidean_factors(gradient.iter().copied());
+            if largest > 0.0 {
                 for (slot, &value) in x.iter_mut().zip(gradient) {
-                    *slot += step * (value / norm);
+                    *slot += step * (value / largest / root);
                 }
             }
         }

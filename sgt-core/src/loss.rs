@@ -51,7 +51,7 @@ pub fn cross_entropy_grad(
 /// # Errors
 /// [`Error::Empty`], [`Error::NonFinite`] or [`Error::Length`], naming `p_logits` or `q_logits`.
 pub fn kl_divergence(p_logits: &[f32], q_logits: &[f32]) -> Result<f32, Error> {
-    check_pair(p_logits, q_logits)?;
+    check_pair(("p_logits", p_logits), ("q_logits", q_logits))?;
     Ok(math::max(
         LogPair::new(p_logits, q_logits).divergence(),
         0.0,
@@ -71,7 +71,7 @@ pub fn kl_divergence_grad(
     p_gradient: &mut [f32],
     q_gradient: &mut [f32],
 ) -> Result<(), Error> {
-    check_pair(p_logits, q_logits)?;
+    check_pair(("p_logits", p_logits), ("q_logits", q_logits))?;
     math::check_length("p_gradient", p_logits.len(), p_gradient.len())?;
     math::check_length("q_gradient", q_logits.len(), q_gradient.len())?;
     let pair = LogPair::new(p_logits, q_logits);
@@ -143,10 +143,14 @@ pub(crate) fn true_logit(logits: &[f32], label: usize) -> Result<f32, Error> {
     })
 }
 
-pub(crate) fn check_pair(p_logits: &[f32], q_logits: &[f32]) -> Result<(), Error> {
-    check_logits("p_logits", p_logits)?;
-    math::check_length("q_logits", p_logits.len(), q_logits.len())?;
-    check_logits("q_logits", q_logits)
+/// Two rows of logits, each with its argument's name, of one length.
+pub(crate) fn check_pair(
+    (first, first_logits): (&'static str, &[f32]),
+    (second, second_logits): (&'static str, &[f32]),
+) -> Result<(), Error> {
+    check_logits(first, first_logits)?;
+    math::check_length(second, first_logits.len(), second_logits.len())?;
+    check_logits(second, second_logits)
 }
 
 /// Row `position` of checked `[batch, classes]` logits. (`chunks_exact` panics for a length of 0;

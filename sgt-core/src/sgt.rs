@@ -72,13 +72,16 @@ impl Masking {
     }
 }
 
-/// `floor(fraction · groups)`, the product in `f32`: 0.7 of 10 is 7.
+/// `floor(fraction · groups)`, where a product within `f32`'s rounding of a whole number counts as
+/// that number: 0.7 of 10 is 7, 0.21 of 300 is 63.
 ///
 /// # Errors
 /// [`Error::Range`] for a fraction that is NaN or outside `[0, 1]`.
 pub const fn masked_count(fraction: f32, groups: usize) -> Result<usize, Error> {
     if fraction >= 0.0 && fraction <= 1.0 {
-        let count = (fraction * groups as f32) as usize;
+        // The next number up: a decimal's binary rounding must not cost a whole group.
+        let product = f32::from_bits((fraction * groups as f32).to_bits() + 1);
+        let count = product as usize;
         Ok(if count < groups { count } else { groups })
     } else {
         Err(Error::Range {

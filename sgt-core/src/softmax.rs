@@ -86,7 +86,7 @@ impl Normalizer {
     /// Never positive. Logits that lie further apart than `f32` can tell count as a quarter of
     /// its range apart, so that no sum or difference of log-probabilities overflows.
     #[inline]
-    pub(crate) fn log_probability(&self, logit: f32) -> f32 {
+    pub(crate) fn log_probability(self, logit: f32) -> f32 {
         const LOWEST: f32 = f32::MIN / 4.0;
         math::max((logit - self.largest) - self.log_sum, LOWEST)
     }

@@ -1,7 +1,7 @@
 //! The formulas once more, naive and in `f64`: what the core is compared with.
-#![allow(dead_code)] // every test binary uses its own part
+#![allow(dead_code, unreachable_pub)] // every test binary uses its own part
 
-use sgt_core::{End, Group, Importance, Layout, Masking, Order, Reduction, Scope};
+use sgt_core::{End, Group, Importance, Layout, Masking, Order, Reduction, Scope, masked_count};
 
 /// The first `k` of a stable sort by importance, ascending by index.
 pub fn selection(importance: &[f32], k: usize, end: End) -> Vec<usize> {
@@ -75,7 +75,7 @@ pub fn importance(layout: &Layout, kind: Importance, gradient: &[f32]) -> Vec<f3
 pub fn masked_groups(masking: &Masking, gradient: &[f32]) -> Vec<usize> {
     let layout = &masking.layout;
     let importance = importance(layout, masking.importance, gradient);
-    let share = |groups: usize| (masking.fraction * groups as f32).floor() as usize;
+    let share = |groups| masked_count(masking.fraction, groups).expect("a fraction in [0, 1]");
     match masking.scope {
         Scope::Sample => selection(&importance, share(importance.len()), masking.end),
         Scope::PerStep => {
