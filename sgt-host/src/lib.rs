@@ -5,12 +5,41 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
+//! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
+//! | [`npy`] | arrays in .npy files |
+//! | [`nn`] | layers: kernels over slices, dfdx tape operations, typed layers |
 //! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`data`] | data sets by name or file, standardisation, splits and batches |
+//! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
+//! | [`masking`] | the core's masking call in the widest vectors of the machine |
+//! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control, over batches |
+//! | [`attribution`] | gradients, integrated gradients, DeepLIFT, SHAP, occlusion |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
+//! | [`config`] | what a run does, as data: TOML in layers, every key checked |
+//! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
+//! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
+//! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
+//! | [`report`] | one HTML page, charts and saliency maps |
+//! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
+//! | [`cli`] | the command line |
 
+pub mod attack;
+pub mod attribution;
+pub mod cli;
+pub mod compare;
+pub mod config;
+pub mod data;
 pub mod error;
+pub mod file;
+pub mod masking;
+pub mod metrics;
 pub mod model;
 pub mod nn;
+pub mod npy;
 pub mod optimizer;
+pub mod report;
+pub mod run;
+pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};

@@ -3,13 +3,22 @@
 //! A [`Model`] is a differentiable classifier over flat `f32` batches. Attacks, attribution
 //! methods and training regimes see only this trait, never a layer or a tensor library.
 
+mod batch;
+mod layout;
 pub mod network;
+mod normalized;
 mod parameters;
 pub mod registry;
+mod rescale;
 mod score;
 pub mod typed;
 
+pub use batch::{check_batch, check_finite, check_labels};
+pub use layout::Grouping;
+pub use normalized::{Normalized, NormalizedPass};
 pub use parameters::{Parameter, Parameters};
+pub use rescale::{RESCALE_EPSILON, Rescale};
+pub(crate) use score::predicted_class;
 pub use score::{Score, input_gradient, score_gradient};
 
 use crate::Result;

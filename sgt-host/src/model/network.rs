@@ -10,6 +10,7 @@ mod draft;
 mod forward;
 mod layer;
 mod pass;
+mod rescale;
 
 pub(crate) use draft::{After, Draft, Filters};
 pub use pass::NetworkPass;

@@ -29,6 +29,7 @@ pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
+mod dot;
 pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;
@@ -76,4 +77,17 @@ pub(crate) fn batch_len(
         found: format!("{name} of {found} values"),
         expected: format!("one or more samples of {len} values"),
     })
+}
+
+/// The instruction sets that this machine can run, the plainest first.
+#[cfg(test)]
+fn instructions() -> Vec<pulp::Arch> {
+    let mut all = vec![pulp::Arch::Scalar];
+    #[cfg(target_arch = "x86_64")]
+    all.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+    let best = pulp::Arch::new();
+    if std::mem::discriminant(&best) != std::mem::discriminant(all.last().unwrap_or(&best)) {
+        all.push(best);
+    }
+    all
 }

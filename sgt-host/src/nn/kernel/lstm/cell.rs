@@ -30,15 +30,32 @@ const TILE_COLUMNS: usize = 5;
 /// Most rows in one register tile.
 const TILE_ROWS: usize = 6;
 
-/// The number of lanes and registers of an instruction set.
-pub(super) struct Registers;
+/// What an instruction set's registers allow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Registers {
+    /// Values in a vector.
+    pub(super) lanes: usize,
+    /// Vectors in the widest register tile of the backward pass.
+    pub(super) tile_columns: usize,
+}
 
-impl WithSimd for Registers {
-    type Output = (usize, usize);
+/// Asks for the [`Registers`] of the instruction set it runs on.
+pub(super) struct AskRegisters;
+
+impl WithSimd for AskRegisters {
+    type Output = Registers;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        (S::F32_LANES, S::REGISTER_COUNT)
+    fn with_simd<S: Simd>(self, _: S) -> Registers {
+        let plenty = S::REGISTER_COUNT > TILE_COLUMNS * TILE_COLUMNS;
+        Registers {
+            lanes: S::F32_LANES,
+            tile_columns: if plenty {
+                TILE_COLUMNS
+            } else {
+                TILE_COLUMNS - 1
+            },
+        }
     }
 }
 
@@ -50,32 +67,38 @@ struct Left<'a> {
     k_stride: usize,
 }
 
-/// `sum[row][column] += Σ_k left[row][k] · right[k][column]`, in the order of k.
+/// `start[row][column] + Σ_k left[row][k] · right[k][column]`, in the order of k.
+///
+/// The sums are passed by value and touched by constant indices alone, so that they live in
+/// registers.
 #[inline(always)]
 fn accumulate<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
-    sum: &mut [[S::f32s; COLUMNS]; ROWS],
+    start: [[S::f32s; COLUMNS]; ROWS],
     left: Left,
     right: &[S::f32s],
-) {
-    let depth = right.len() / COLUMNS;
-    if depth == 0 {
-        return;
-    }
-    let last = (ROWS - 1) * left.row_stride + (depth - 1) * left.k_stride;
+) -> [[S::f32s; COLUMNS]; ROWS] {
+    let mut sums = start;
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    let Some(last) = right.len().checked_sub(1) else {
+        return sums;
+    };
+    let last = (ROWS - 1) * left.row_stride + last * left.k_stride;
     assert!(last < left.values.len(), "the left factor is too short");
-    for (k, right) in right.chunks_exact(COLUMNS).enumerate() {
-        let start = k * left.k_stride;
-        for (row, sum) in sum.iter_mut().enumerate() {
-            // SAFETY: row < ROWS and k < depth, so the index is at most `last`, which the
+    for (k, right) in right.iter().enumerate() {
+        let right = *right;
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let place = k * left.k_stride + row * left.row_stride;
+            // SAFETY: row < ROWS and k < right.len(), so the place is at most `last`, which the
             // assertion above has found inside of the slice.
-            let value = unsafe { left.values.get_unchecked(start + row * left.row_stride) };
-            let value = simd.splat_f32s(*value);
-            for (sum, &right) in sum.iter_mut().zip(right) {
-                *sum = simd.mul_add_e_f32s(right, value, *sum);
+            let value = unsafe { *left.values.get_unchecked(place) };
+            let value = simd.splat_f32s(value);
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = simd.mul_add_e_f32s(value, right, *sum);
             }
         }
     }
+    sums
 }
 
 /// Something done to a register tile of ROWS × COLUMNS, at row `first`.
@@ -135,6 +158,15 @@ fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
     S::as_mut_simd_f32s(values).0
 }
 
+/// Writes vectors to the front of a slice, each from its register.
+#[inline(always)]
+fn store<V: Copy, const N: usize>(place: &mut [V], values: [V; N]) {
+    match place.first_chunk_mut::<N>() {
+        Some(place) => *place = values,
+        None => unreachable!("places have room for a tile's row"),
+    }
+}
+
 /// One step of one block of units, forward.
 struct ForwardTile<'a, S: Simd> {
     weights: &'a [S::f32s],
@@ -152,13 +184,12 @@ struct ForwardTile<'a, S: Simd> {
 impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
     #[inline(always)]
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
-        let mut sums = [self.bias; ROWS];
         let left = Left {
             values: &self.inputs[first * self.width..],
             row_stride: self.width,
             k_stride: 1,
         };
-        accumulate(simd, &mut sums, left, self.weights);
+        let sums = accumulate(simd, [self.bias; ROWS], left, self.weights);
         for (row, sum) in (first..).zip(&sums) {
             let i = sigmoid(simd, sum[INPUT]);
             let f = sigmoid(simd, sum[FORGET]);
@@ -170,7 +201,7 @@ impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
                 None => new,
             };
             let h = simd.mul_f32s(o, tanh(simd, c));
-            self.gates[row * GATES..][..GATES].copy_from_slice(&[i, f, g, o]);
+            store(&mut self.gates[row * GATES..], [i, f, g, o]);
             self.cells[row] = c;
             let place = row * self.width + self.unit;
             let place = &mut self.inputs_after[place..place + S::F32_LANES];
@@ -288,11 +319,11 @@ impl<S: Simd> Tile<S> for InputTile<'_, S> {
                 k_stride: 1,
             };
             let weights = &self.weights[block * depth * COLUMNS..][..depth * COLUMNS];
-            accumulate(simd, &mut sums, left, weights);
+            sums = accumulate(simd, sums, left, weights);
         }
         for (row, sum) in (first..).zip(&sums) {
             let place = row * self.width + self.column;
-            self.d_inputs[place..place + COLUMNS].copy_from_slice(sum);
+            store(&mut self.d_inputs[place..], *sum);
         }
     }
 }
@@ -312,16 +343,17 @@ impl<S: Simd> Tile<S> for WeightTile<'_, S> {
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
         let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
         for (row, sum) in (first..).zip(&mut sums) {
-            sum.copy_from_slice(&self.gradient[row * self.stride..][..COLUMNS]);
+            let gradient = &self.gradient[row * self.stride..][..COLUMNS];
+            *sum = std::array::from_fn(|column| gradient[column]);
         }
         let left = Left {
             values: &self.inputs[first..],
             row_stride: 1,
             k_stride: self.width,
         };
-        accumulate(simd, &mut sums, left, self.d_gates);
+        let sums = accumulate(simd, sums, left, self.d_gates);
         for (row, sum) in (first..).zip(&sums) {
-            self.gradient[row * self.stride..][..COLUMNS].copy_from_slice(sum);
+            store(&mut self.gradient[row * self.stride..], *sum);
         }
     }
 }
@@ -396,7 +428,7 @@ impl WithSimd for Backward<'_> {
 
             let mut column = 0;
             let mut weights = vectors::<S>(packed.backward.values());
-            for tile_columns in column_tiles(columns) {
+            for tile_columns in column_tiles(columns, geometry.tile_columns) {
                 let (panel, rest) = weights.split_at(geometry.units * GATES * tile_columns);
                 let mut tile = InputTile::<S> {
                     weights: panel,
@@ -435,9 +467,9 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Widths of the register tiles that cover `columns` vectors.
-pub(super) fn column_tiles(columns: usize) -> impl Iterator<Item = usize> {
-    let tiles = columns.div_ceil(TILE_COLUMNS);
+/// Widths of the register tiles, at most `widest`, that cover `columns` vectors.
+pub(super) fn column_tiles(columns: usize, widest: usize) -> impl Iterator<Item = usize> {
+    let tiles = columns.div_ceil(widest);
     (0..tiles).map(move |tile| (columns * (tile + 1)) / tiles - (columns * tile) / tiles)
 }
 
@@ -458,8 +490,10 @@ impl<S: Simd> CellGradient<'_, S> {
     #[inline(always)]
     fn run(&mut self, simd: S, blocks: usize, rows: usize) {
         let one = simd.splat_f32s(1.0);
-        for block in 0..blocks {
-            for row in 0..rows {
+        // Downwards, as the steps go: gates and cells are then read as one descending stream, which
+        // the processor fetches ahead.
+        for block in (0..blocks).rev() {
+            for row in (0..rows).rev() {
                 let place = block * rows + row;
                 let gates = &self.gates[place * GATES..][..GATES];
                 let [i, f, g, o] = [INPUT, FORGET, CANDIDATE, OUTPUT].map(|gate| gates[gate]);
@@ -480,8 +514,7 @@ impl<S: Simd> CellGradient<'_, S> {
                 let slope = simd.mul_f32s(o, simd.sub_f32s(one, o));
                 let d_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope);
                 let start = block * self.block_stride + self.start + row * GATES;
-                let d_gates = &mut self.d_gates[start..start + GATES];
-                d_gates.copy_from_slice(&[d_i, d_f, d_g, d_o]);
+                store(&mut self.d_gates[start..], [d_i, d_f, d_g, d_o]);
                 self.d_cells[place] = simd.mul_f32s(dc, f);
             }
         }

@@ -1,0 +1,158 @@
+//! One run of an attack over a batch.
+
+use super::{AttackConfig, AttackKind, Goal, MomentumScale, Norm};
+use crate::model::{Model, Score, input_gradient};
+use crate::{Error, Result};
+use sgt_core::{Ball, Bounds, Pcg32, Threat};
+
+/// Writes adversarial samples of `x` `[batch, input]` into `out`: one run, no evaluation of the
+/// result. What a training step calls.
+///
+/// The model runs in [`crate::model::Mode::InputGradient`]; `pass` is the caller's to reuse. The
+/// random numbers of a sample depend on `seed` and its place in the batch alone;
+/// [`AttackConfig::restarts`] is not read.
+///
+/// # Errors
+/// [`Error::Core`] when a value or gradient is not finite, ε or α is out of its domain, the
+/// bounds cross or lengths differ; as [`Model::forward`] and [`Model::backward`].
+pub fn perturb<M: Model>(
+    model: &M,
+    (x, labels): (&[f32], &[usize]),
+    config: &AttackConfig,
+    bounds: Bounds,
+    seed: u64,
+    pass: &mut M::Pass,
+    out: &mut [f32],
+) -> Result<()> {
+    let draw = Draw {
+        seed,
+        first: 0,
+        restart: 0,
+    };
+    let clean = (x, labels);
+    run(
+        model,
+        clean,
+        Goal::Untargeted,
+        config,
+        bounds,
+        draw,
+        pass,
+        out,
+    )
+}
+
+/// Where a sample's random numbers come from.
+#[derive(Clone, Copy)]
+pub(super) struct Draw {
+    pub(super) seed: u64,
+    /// The place of the first sample in the whole batch.
+    pub(super) first: usize,
+    pub(super) restart: usize,
+}
+
+impl Draw {
+    fn rng(self, index: usize) -> Pcg32 {
+        let place = (self.first + index) as u64;
+        Pcg32::new(self.seed, (self.restart as u64) << 32 | place)
+    }
+}
+
+fn core(source: sgt_core::Error) -> Error {
+    Error::Core {
+        operation: "attack",
+        source,
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // batch, threat, randomness and buffers: one each
+pub(super) fn run<M: Model>(
+    model: &M,
+    (x, labels): (&[f32], &[usize]),
+    goal: Goal<'_>,
+    config: &AttackConfig,
+    bounds: Bounds,
+    draw: Draw,
+    pass: &mut M::Pass,
+    out: &mut [f32],
+) -> Result<()> {
+    let sample = model.input().len();
+    if x.is_empty() || x.len() != labels.len() * sample || out.len() != x.len() {
+        return Err(Error::Shape {
+            operation: "attack",
+            found: format!(
+                "{} values, {} labels, {} results",
+                x.len(),
+                labels.len(),
+                out.len()
+            ),
+            expected: format!(
+                "{:?} values a label and as many results",
+                model.input().dims()
+            ),
+        });
+    }
+    let (aimed, goal) = match goal {
+        Goal::Untargeted => (labels, sgt_core::Goal::Untargeted),
+        Goal::Targeted(targets) => (targets, sgt_core::Goal::Targeted),
+    };
+    let threat = Threat {
+        ball: Ball {
+            norm: match config.norm {
+                Norm::Linf => sgt_core::Norm::Linf,
+                Norm::L2 => sgt_core::Norm::L2,
+            },
+            epsilon: config.epsilon,
+        },
+        bounds,
+        goal,
+    };
+    let rows = || x.chunks_exact(sample).enumerate();
+    if config.kind == AttackKind::RandomNoise {
+        for ((index, x), out) in rows().zip(out.chunks_exact_mut(sample)) {
+            sgt_core::random_noise(&threat, x, &mut draw.rng(index), out).map_err(core)?;
+        }
+        return Ok(());
+    }
+    if config.kind == AttackKind::Pgd && config.random_start {
+        for ((index, x), out) in rows().zip(out.chunks_exact_mut(sample)) {
+            sgt_core::random_start(&threat, x, &mut draw.rng(index), out).map_err(core)?;
+        }
+    } else {
+        out.copy_from_slice(x);
+    }
+
+    let mut gradient = vec![0.0; x.len()];
+    let mut momentum = match config.kind {
+        AttackKind::MiFgsm => vec![0.0; x.len()],
+        _ => Vec::new(),
+    };
+    let steps = match config.kind {
+        AttackKind::Fgsm => 1,
+        _ => config.steps,
+    };
+    let alpha = config.step_length();
+    let scale = match config.momentum_scale {
+        MomentumScale::MeanAbsolute => sgt_core::MomentumScale::MeanAbsolute,
+        MomentumScale::L1 => sgt_core::MomentumScale::L1,
+    };
+    for _ in 0..steps {
+        input_gradient(model, out, aimed, Score::Loss, pass, &mut gradient)?;
+        let gradients = gradient.chunks_exact(sample);
+        for (((index, x), g), out) in rows().zip(gradients).zip(out.chunks_exact_mut(sample)) {
+            match config.kind {
+                AttackKind::Fgsm => sgt_core::fgsm(&threat, x, g, out),
+                AttackKind::MiFgsm => {
+                    let momentum = &mut momentum[index * sample..][..sample];
+                    let decay = config.momentum;
+                    sgt_core::mi_fgsm_step(&threat, x, g, alpha, decay, scale, momentum, out)
+                }
+                AttackKind::Pgd | AttackKind::RandomNoise => {
+                    sgt_core::pgd_step(&threat, x, g, alpha, out)
+                }
+            }
+            .map_err(core)?;
+        }
+    }
+    Ok(())
+}

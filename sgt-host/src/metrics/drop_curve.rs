@@ -1,0 +1,81 @@
+//! The accuracy-drop curve: accuracy after removing the most important features.
+
+use super::core_error;
+use super::description::{Description, Direction};
+use super::removal::{Fill, Removal};
+use super::samples::{Samples, logits, predictions, share_correct};
+use crate::Result;
+use crate::model::Model;
+use serde::{Deserialize, Serialize};
+use sgt_core::masked_count;
+
+/// Area under the accuracy-drop curve.
+pub const DROP_AREA: Description = Description {
+    name: "accuracy-drop area",
+    direction: Direction::LowerIsBetter,
+    sensitive_to: "the fill, above all features that already equal it (see the share changed); \
+                   a model that is robust to missing features has a large area whatever the map, \
+                   so read it against the random map of the same model",
+};
+
+/// Areas are sums in `f32`: digits beyond these are rounding.
+const AREA_DIGITS: f64 = 1e6;
+
+/// The shares that the SGT reference removes: 0, 10, … 90 %.
+pub const REFERENCE_FRACTIONS: [f32; 10] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/// Accuracy after removing growing shares of the most important features, without retraining.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DropCurve {
+    /// What removed features became.
+    pub fill: Fill,
+    /// The shares of the feature groups that were removed, ascending.
+    pub fractions: Vec<f32>,
+    /// The accuracy at each.
+    pub accuracies: Vec<f64>,
+    /// The share of the removed groups that really changed, at each.
+    pub changed: Vec<f64>,
+    /// Area by trapezoids over the span of the fractions.
+    pub area: f64,
+    /// Plain mean of the accuracies: the reference's number.
+    pub mean_accuracy: f64,
+}
+
+/// Removes ⌊fraction · groups⌋ of the most important groups of every sample and classifies
+/// again. `attribution` is `[samples, input]`; groups are ranked by magnitude.
+///
+/// Cost: one forward pass a fraction and sample.
+///
+/// # Errors
+/// As [`Removal::new`] and [`Model::forward`]; [`crate::Error::Core`] for fractions outside
+/// [0, 1], fewer than two or not ascending.
+pub fn accuracy_drop<M: Model>(
+    model: &M,
+    samples: &Samples<'_>,
+    attribution: &[f32],
+    fill: Fill,
+    fractions: &[f32],
+    seed: u64,
+) -> Result<DropCurve> {
+    let mut removal = Removal::new(model, samples, attribution, fill, seed)?;
+    let mut accuracies = Vec::with_capacity(fractions.len());
+    let mut changed = Vec::with_capacity(fractions.len());
+    for &fraction in fractions {
+        let count = |groups| masked_count(fraction, groups).map_err(core_error("fractions"));
+        let without = removal.apply(count, false)?;
+        let predicted = predictions(&logits(model, &without.x)?, model.classes());
+        accuracies.push(share_correct(&predicted, samples.labels));
+        changed.push(without.changed);
+    }
+    let heights: Vec<f32> = accuracies.iter().map(|&accuracy| accuracy as f32).collect();
+    let area = sgt_core::accuracy_drop_area(fractions, &heights);
+    let area = f64::from(area.map_err(core_error("accuracy-drop area"))?);
+    Ok(DropCurve {
+        fill,
+        fractions: fractions.to_vec(),
+        area: (area * AREA_DIGITS).round() / AREA_DIGITS,
+        mean_accuracy: super::mean(accuracies.iter().copied()),
+        accuracies,
+        changed,
+    })
+}

@@ -1,0 +1,85 @@
+//! How few features an attribution points at.
+
+use super::core_error;
+use super::description::{Description, Direction};
+use crate::{Error, Result};
+
+/// Gini index of the group importances.
+pub const SPARSENESS: Description = Description {
+    name: "sparseness (Gini)",
+    direction: Direction::HigherIsBetter,
+    sensitive_to: "the number of features and exact zeros; sparse is not the same as right",
+};
+
+/// Entropy of the group importances.
+pub const ENTROPY: Description = Description {
+    name: "entropy",
+    direction: Direction::LowerIsBetter,
+    sensitive_to: "a constant offset of the map; a focused map is not the same as a right one",
+};
+
+/// Mean over samples of the Gini index of each sample's importances: 0 for a flat map, towards 1
+/// for a single feature (Chalasani et al. 2020, arXiv 1810.06583).
+///
+/// # Errors
+/// [`Error::Core`] on empty or non-finite importances.
+pub fn sparseness(importance: &[Vec<f32>]) -> Result<f64> {
+    let mut scratch = Vec::new();
+    let mut sum = 0.0;
+    for row in importance {
+        scratch.resize(sgt_core::gini_len(row.len()), 0.0);
+        let gini = sgt_core::gini(row, &mut scratch).map_err(core_error("sparseness"))?;
+        sum += f64::from(gini);
+    }
+    Ok(sum / importance.len().max(1) as f64)
+}
+
+/// Mean over samples of `−Σ q ln q / ln n` with `q = importance / Σ importance`: 1 for a flat
+/// map, 0 for a single feature. A map of zeros counts as flat.
+///
+/// # Errors
+/// [`Error::Argument`] on negative or non-finite importances.
+pub fn entropy(importance: &[Vec<f32>]) -> Result<f64> {
+    let mut sum = 0.0;
+    for row in importance {
+        if let Some(value) = row.iter().find(|value| !value.is_finite() || **value < 0.0) {
+            return Err(Error::Argument {
+                argument: "importance".into(),
+                found: value.to_string(),
+                expected: "finite magnitudes".into(),
+            });
+        }
+        let total: f64 = row.iter().map(|&value| f64::from(value)).sum();
+        sum += if row.len() < 2 {
+            0.0
+        } else if total == 0.0 {
+            1.0
+        } else {
+            let shares = row.iter().map(|&value| f64::from(value) / total);
+            let nats: f64 = shares.filter(|&q| q > 0.0).map(|q| -q * q.ln()).sum();
+            nats / (row.len() as f64).ln()
+        };
+    }
+    Ok(sum / importance.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{entropy, sparseness};
+
+    #[test]
+    fn flat_and_single_maps_are_the_ends_of_both_scales() {
+        let flat = [vec![2.0; 50]];
+        let mut single = vec![0.0; 50];
+        single[7] = 3.0;
+        let single = [single];
+        assert!(sparseness(&flat).unwrap().abs() < 1e-6);
+        assert!((sparseness(&single).unwrap() - 0.98).abs() < 1e-6);
+        assert!((entropy(&flat).unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!(entropy(&single).unwrap(), 0.0);
+        let half = [[vec![1.0; 25], vec![0.0; 25]].concat()];
+        let expected = 25.0_f64.ln() / 50.0_f64.ln();
+        assert!((entropy(&half).unwrap() - expected).abs() < 1e-9);
+        assert!(entropy(&[vec![f32::NAN]]).is_err() && entropy(&[vec![-1.0, 2.0]]).is_err());
+    }
+}

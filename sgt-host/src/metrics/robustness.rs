@@ -1,0 +1,79 @@
+//! Accuracy under attack over a range of ε.
+
+use super::description::{Description, Direction};
+use super::samples::{Samples, logits, predictions, share_correct};
+use crate::Result;
+use crate::attack::{AttackConfig, Goal, attack};
+use crate::model::Model;
+use serde::{Deserialize, Serialize};
+use sgt_core::Bounds;
+
+/// Share of samples classified correctly under an untargeted attack of radius ε.
+pub const ROBUST_ACCURACY: Description = Description {
+    name: "accuracy under attack",
+    direction: Direction::HigherIsBetter,
+    sensitive_to: "steps, step length, restarts and bounds; a model with masked gradients looks \
+                   robust to gradient attacks alone, so compare with random noise and more steps",
+};
+
+/// Accuracy of one model under one attack at several ε.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RobustnessCurve {
+    /// The attack; its own ε is that of the last point.
+    pub attack: AttackConfig,
+    /// One point an ε, in the order asked for.
+    pub points: Vec<RobustnessPoint>,
+}
+
+/// What an attack of one radius leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RobustnessPoint {
+    /// The radius.
+    pub epsilon: f32,
+    /// Share of samples still classified correctly.
+    pub accuracy: f64,
+    /// Mean cross-entropy of the labels.
+    pub loss: f64,
+}
+
+/// Attacks all samples at each of `epsilons`. Step lengths that the config leaves open scale
+/// with ε.
+///
+/// # Errors
+/// As [`attack`].
+pub fn robustness<M: Model>(
+    model: &M,
+    samples: &Samples<'_>,
+    config: &AttackConfig,
+    epsilons: &[f32],
+    bounds: Bounds,
+    seed: u64,
+) -> Result<RobustnessCurve> {
+    let mut last = config.clone();
+    let mut points = Vec::with_capacity(epsilons.len());
+    for &epsilon in epsilons {
+        last = config.with_epsilon(epsilon);
+        let goal = Goal::Untargeted;
+        let found = attack(model, samples.x, samples.labels, goal, &last, bounds, seed)?;
+        let losses = found.loss.iter().map(|&loss| f64::from(loss));
+        points.push(RobustnessPoint {
+            epsilon,
+            accuracy: share_correct(&found.predicted, samples.labels),
+            loss: super::mean(losses),
+        });
+    }
+    Ok(RobustnessCurve {
+        attack: last,
+        points,
+    })
+}
+
+/// Accuracy on the samples as they are.
+///
+/// # Errors
+/// As [`Samples::check`] and [`Model::forward`].
+pub fn clean_accuracy<M: Model>(model: &M, samples: &Samples<'_>) -> Result<f64> {
+    samples.check(model)?;
+    let predicted = predictions(&logits(model, samples.x)?, model.classes());
+    Ok(share_correct(&predicted, samples.labels))
+}

@@ -1,0 +1,122 @@
+//! From evaluations to charts.
+
+use super::chart::{BoxChart, Line, LineChart, Point};
+use super::contents::RegimeReport;
+use crate::metrics::Evaluation;
+use crate::metrics::drop_curve::DropCurve;
+use crate::metrics::removal::Fill;
+use crate::metrics::robustness::RobustnessCurve;
+use crate::metrics::statistics::{BoxPlot, MeanDeviation};
+
+/// Accuracy under attack over ε: one chart an attack of the first run, one line a regime, means
+/// and deviations over seeds. Clean accuracy is the point at ε = 0.
+pub fn robustness_charts(regimes: &[RegimeReport]) -> Vec<LineChart> {
+    let attacks = first(regimes)
+        .map(|evaluation| &evaluation.robustness[..])
+        .unwrap_or_default();
+    let chart = |curve: &RobustnessCurve| {
+        let same = |other: &&RobustnessCurve| {
+            other.attack.kind == curve.attack.kind && other.attack.norm == curve.attack.norm
+        };
+        let points = |evaluation: &Evaluation| -> Vec<(f64, f64)> {
+            let curve = evaluation.robustness.iter().find(same);
+            let attacked = curve.into_iter().flat_map(|curve| &curve.points);
+            let attacked = attacked.filter(|point| point.epsilon > 0.0);
+            std::iter::once((0.0, evaluation.accuracy))
+                .chain(attacked.map(|point| (f64::from(point.epsilon), point.accuracy)))
+                .collect()
+        };
+        LineChart {
+            title: super::html::attack_title(&curve.attack),
+            x_label: "radius ε, in input units".into(),
+            y_label: "accuracy, %".into(),
+            x_percent: false,
+            lines: lines(regimes, points),
+        }
+    };
+    attacks.iter().map(chart).collect()
+}
+
+/// Accuracy over the share of removed features: one chart a method and fill of the first run,
+/// one line a regime.
+pub fn drop_charts(regimes: &[RegimeReport]) -> Vec<(Fill, LineChart)> {
+    let mut charts = Vec::new();
+    for map in first(regimes)
+        .map(|evaluation| &evaluation.maps[..])
+        .unwrap_or_default()
+    {
+        for curve in &map.drop_curves {
+            let points = |evaluation: &Evaluation| -> Vec<(f64, f64)> {
+                let same = |other: &&DropCurve| other.fill == curve.fill;
+                let map = evaluation
+                    .maps
+                    .iter()
+                    .find(|other| other.method == map.method);
+                let Some(curve) = map.and_then(|map| map.drop_curves.iter().find(same)) else {
+                    return Vec::new();
+                };
+                let fractions = curve.fractions.iter().map(|&fraction| f64::from(fraction));
+                fractions.zip(curve.accuracies.iter().copied()).collect()
+            };
+            let chart = LineChart {
+                title: map.method.name().into(),
+                x_label: "features removed, %".into(),
+                y_label: "accuracy, %".into(),
+                x_percent: true,
+                lines: lines(regimes, points),
+            };
+            charts.push((curve.fill, chart));
+        }
+    }
+    charts
+}
+
+/// The mean gradients of every regime's first run.
+pub fn gradient_boxes(regimes: &[RegimeReport]) -> BoxChart {
+    let of_regime = |regime: &RegimeReport| -> Option<(String, BoxPlot)> {
+        let run = regime.runs.first()?;
+        Some((regime.name.clone(), run.evaluation.mean_gradient))
+    };
+    BoxChart {
+        title: "Mean gradients".into(),
+        x_label: "mean signed gradient of a sample".into(),
+        boxes: regimes.iter().filter_map(of_regime).collect(),
+    }
+}
+
+fn first(regimes: &[RegimeReport]) -> Option<&Evaluation> {
+    regimes
+        .iter()
+        .find_map(|regime| Some(&regime.runs.first()?.evaluation))
+}
+
+/// One line a regime: means over seeds of the points with the same place.
+fn lines(regimes: &[RegimeReport], points: impl Fn(&Evaluation) -> Vec<(f64, f64)>) -> Vec<Line> {
+    let line = |regime: &RegimeReport| {
+        let curves: Vec<Vec<(f64, f64)>> = regime
+            .runs
+            .iter()
+            .map(|run| points(&run.evaluation))
+            .collect();
+        let places = curves.first().map(|curve| &curve[..]).unwrap_or_default();
+        let mean = |(place, &(x, _)): (usize, &(f64, f64))| {
+            let values: Vec<f64> = curves
+                .iter()
+                .filter_map(|c| Some(c.get(place)?.1))
+                .collect();
+            let MeanDeviation {
+                mean, deviation, ..
+            } = MeanDeviation::of(&values).ok()?;
+            Some(Point {
+                x,
+                y: mean,
+                deviation,
+            })
+        };
+        Line {
+            name: regime.name.clone(),
+            points: places.iter().enumerate().filter_map(mean).collect(),
+        }
+    };
+    regimes.iter().map(line).collect()
+}

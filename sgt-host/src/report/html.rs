@@ -1,0 +1,461 @@
+//! One self-contained page: no script, no font, no picture from elsewhere.
+
+use super::chart::{CHART_STYLE, COLOURS, LineChart, legend};
+use super::contents::{RegimeReport, Report, RunReport, SampleReport};
+use super::figures::{drop_charts, gradient_boxes, robustness_charts};
+use super::map::{self, MAP_STYLE};
+use super::text::{Unit, escape};
+use crate::Result;
+use crate::attack::{AttackConfig, Norm};
+use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
+use crate::metrics::removal::Fill;
+use crate::metrics::statistics::PairedComparison;
+use crate::metrics::{DESCRIPTIONS, Direction};
+use std::fmt::Write;
+
+const PAGE_STYLE: &str = include_str!("page.css");
+
+/// The page of `report`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] when a sample or map does not have the shape that it says.
+pub fn page(report: &Report) -> Result<String> {
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{COLOURS}{CHART_STYLE}{MAP_STYLE}{PAGE_STYLE}</style>\n\
+         </head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"lead\">{}</p>\n",
+        escape(&report.data),
+        title = escape(&report.title),
+    );
+    html += "<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a> \
+             <a href=\"#robustness\">Robustness</a> <a href=\"#drop\">Accuracy drop</a> \
+             <a href=\"#saliency\">Saliency</a> <a href=\"#gradients\">Gradients</a> \
+             <a href=\"#metrics\">All metrics</a> <a href=\"#reproduce\">Reproduce</a></nav>\n\
+             </header>\n<main>\n";
+    html += &summary(report);
+    let names: Vec<String> = report
+        .regimes
+        .iter()
+        .map(|regime| regime.name.clone())
+        .collect();
+    html += &robustness(&report.regimes, &names);
+    html += &drops(&report.regimes, &names);
+    html += &saliency(&report.samples)?;
+    html += &gradients(&report.regimes);
+    html += &metrics(&report.comparison);
+    html += &reproduce(report);
+    html += "</main>\n</body>\n</html>\n";
+    Ok(html)
+}
+
+/// An attack's name and parameters, as a heading.
+pub(super) fn attack_title(attack: &AttackConfig) -> String {
+    use crate::attack::AttackKind;
+    let norm = match attack.norm {
+        Norm::Linf => "L∞",
+        Norm::L2 => "L2",
+    };
+    let steps = match attack.kind {
+        AttackKind::Pgd | AttackKind::MiFgsm => format!(", {} steps", attack.steps),
+        AttackKind::Fgsm | AttackKind::RandomNoise => String::new(),
+    };
+    format!("{} ({norm}{steps})", attack.kind.name())
+}
+
+fn section(id: &str, heading: &str, body: &str) -> String {
+    format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{body}</section>\n")
+}
+
+fn summary(report: &Report) -> String {
+    let comparison = &report.comparison;
+    let rows: Vec<&ComparisonRow> = comparison
+        .rows
+        .iter()
+        .filter(|row| is_headline(row))
+        .collect();
+    let mut body = String::new();
+    let sentences: Vec<String> = rows
+        .iter()
+        .filter_map(|row| winner(comparison, row))
+        .collect();
+    if sentences.is_empty() {
+        body += "<p>No regime is better than the first beyond the confidence interval of the \
+                 difference.</p>\n";
+    } else {
+        body += "<ul class=\"findings\">";
+        for sentence in sentences {
+            let _ = write!(body, "<li>{sentence}</li>");
+        }
+        body += "</ul>\n";
+    }
+    for note in &report.notes {
+        let _ = writeln!(body, "<p class=\"note\">{}</p>", escape(note));
+    }
+    body += &table(comparison, &rows, "The main numbers of every regime");
+    let _ = writeln!(
+        body,
+        "<p class=\"fine\">Mean ± standard deviation over seeds. Small print: difference to {}, \
+         with the {:.0}\u{202f}% confidence interval of the paired difference over seeds; * where \
+         it excludes 0. Bold: the best mean.</p>",
+        escape(
+            comparison
+                .regimes
+                .first()
+                .map_or("the first regime", |name| name)
+        ),
+        100.0 * CONFIDENCE_LEVEL
+    );
+    section("summary", "Summary", &body)
+}
+
+/// The rows of the first table: accuracy, PGD, and the gradient's map under the first fill.
+fn is_headline(row: &ComparisonRow) -> bool {
+    let gradient = row.about == "gradient" || row.about.starts_with("gradient,");
+    match row.metric.as_str() {
+        "accuracy" => true,
+        "accuracy under attack" => row.about.starts_with("pgd"),
+        "accuracy-drop area" | "comprehensiveness" | "sufficiency" | "sparseness (Gini)"
+        | "saliency overlap" => gradient,
+        _ => false,
+    }
+}
+
+/// The best regime of a row in a sentence, when it differs from the first beyond the interval.
+fn winner(comparison: &Comparison, row: &ComparisonRow) -> Option<String> {
+    let best = row.best()?;
+    let unit = Unit::of(&row.metric);
+    let value = row.values[best].as_ref()?;
+    let mut sentence = format!(
+        "{}, {}: best by <strong>{}</strong>, {}",
+        escape(&row.metric),
+        escape(&row.about),
+        escape(&comparison.regimes[best]),
+        unit.mean(value)
+    );
+    let paired = row.against_first[best].filter(PairedComparison::is_significant)?;
+    let _ = write!(
+        sentence,
+        " ({} against {})",
+        unit.interval(paired.difference, paired.low, paired.high),
+        escape(&comparison.regimes[0])
+    );
+    Some(sentence)
+}
+
+fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> String {
+    if rows.is_empty() {
+        return "<p>Nothing was measured.</p>\n".into();
+    }
+    let mut html = format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n\
+         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">Metric</th>"
+    );
+    for name in &comparison.regimes {
+        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for row in rows {
+        let arrow = match row.direction {
+            Direction::HigherIsBetter => "\u{a0}<abbr title=\"higher is better\">↑</abbr>",
+            Direction::LowerIsBetter => "\u{a0}<abbr title=\"lower is better\">↓</abbr>",
+            Direction::Descriptive => "",
+        };
+        let _ = write!(
+            html,
+            "<tr><th scope=\"row\">{}{arrow}<small>{}</small></th>",
+            escape(&row.metric),
+            escape(&row.about)
+        );
+        let (unit, best) = (Unit::of(&row.metric), row.best());
+        for (index, value) in row.values.iter().enumerate() {
+            let Some(value) = value else {
+                html += "<td>–</td>";
+                continue;
+            };
+            let text = unit.mean(value);
+            let text = if best == Some(index) {
+                format!("<strong>{text}</strong>")
+            } else {
+                text
+            };
+            let against = row.against_first.get(index).copied().flatten();
+            let against = against.map_or(String::new(), |paired| {
+                let star = if paired.is_significant() { "*" } else { "" };
+                let PairedComparison {
+                    difference,
+                    low,
+                    high,
+                    ..
+                } = paired;
+                format!(
+                    "<small>{}{star}</small>",
+                    unit.interval(difference, low, high)
+                )
+            });
+            let _ = write!(html, "<td>{text}{against}</td>");
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
+fn charts(charts: &[&LineChart]) -> String {
+    let mut html = String::from("<div class=\"charts\">\n");
+    for chart in charts {
+        let _ = writeln!(html, "<figure>{}</figure>", chart.inline());
+    }
+    html + "</div>\n" + &chart_data(charts)
+}
+
+/// The numbers behind charts, as tables.
+fn chart_data(charts: &[&LineChart]) -> String {
+    let mut html = String::from("<details><summary>The numbers behind these charts</summary>\n");
+    for chart in charts {
+        let _ = write!(
+            html,
+            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\">\n\
+             <table><caption>{title}: {}</caption>\n<thead><tr><th scope=\"col\">{}</th>",
+            escape(&chart.y_label),
+            escape(&chart.x_label),
+            title = escape(&chart.title)
+        );
+        for line in &chart.lines {
+            let _ = write!(html, "<th scope=\"col\">{}</th>", escape(&line.name));
+        }
+        html += "</tr></thead>\n<tbody>\n";
+        let places = chart
+            .lines
+            .iter()
+            .map(|line| line.points.len())
+            .max()
+            .unwrap_or(0);
+        for place in 0..places {
+            let x = chart.lines.iter().find_map(|line| line.points.get(place));
+            let x = x.map_or(0.0, |point| point.x);
+            let x = if chart.x_percent {
+                format!("{:.0}", 100.0 * x)
+            } else {
+                format!("{x:.3}")
+            };
+            let _ = write!(html, "<tr><th scope=\"row\">{x}</th>");
+            for line in &chart.lines {
+                let value = line.points.get(place).map_or("–".into(), |point| {
+                    let value = Unit::Percent.number(point.y);
+                    if point.deviation > 0.0 {
+                        format!("{value} ± {}", Unit::Percent.number(point.deviation))
+                    } else {
+                        value
+                    }
+                });
+                let _ = write!(html, "<td>{value}</td>");
+            }
+            html += "</tr>\n";
+        }
+        html += "</tbody></table>\n</div>\n";
+    }
+    html + "</details>\n"
+}
+
+fn robustness(regimes: &[RegimeReport], names: &[String]) -> String {
+    let drawn = robustness_charts(regimes);
+    let body = format!(
+        "<p>Accuracy when every test sample is attacked within a ball of radius ε. Bands show one \
+         standard deviation over seeds. Random noise of the same size is the control: an attack \
+         must lie below it.</p>\n{}{}",
+        legend(names),
+        charts(&drawn.iter().collect::<Vec<_>>())
+    );
+    section("robustness", "Robustness", &body)
+}
+
+fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
+    let drawn = drop_charts(regimes);
+    let mut fills: Vec<Fill> = Vec::new();
+    for (fill, _) in &drawn {
+        if !fills.contains(fill) {
+            fills.push(*fill);
+        }
+    }
+    let mut body = format!(
+        "<p>Accuracy after the most important features of every sample are overwritten, without \
+         retraining. A steeper fall means that the map found what the network uses; compare with \
+         the random map.</p>\n{}",
+        legend(names)
+    );
+    for (place, &fill) in fills.iter().enumerate() {
+        let of_fill: Vec<&LineChart> = drawn
+            .iter()
+            .filter(|(other, _)| *other == fill)
+            .map(|(_, chart)| chart)
+            .collect();
+        let content = format!("{}{}", changed(regimes, fill), charts(&of_fill));
+        let heading = format!("Removed features become: {}", fill.name());
+        if place == 0 {
+            let _ = write!(body, "<h3>{heading}</h3>\n{content}");
+        } else {
+            let _ = write!(
+                body,
+                "<details><summary>{heading}</summary>\n{content}</details>\n"
+            );
+        }
+    }
+    section("drop", "Accuracy drop", &body)
+}
+
+/// What the fill really changes, in a sentence.
+fn changed(regimes: &[RegimeReport], fill: Fill) -> String {
+    let runs = regimes.iter().flat_map(|regime| &regime.runs);
+    let curves = runs
+        .flat_map(|run| &run.evaluation.maps)
+        .flat_map(|map| &map.drop_curves);
+    let shares = curves
+        .filter(|curve| curve.fill == fill)
+        .flat_map(|curve| &curve.changed);
+    let least = shares.copied().fold(1.0, f64::min);
+    format!(
+        "<p class=\"fine\">At least {}\u{202f}% of the removed features really changed: those that \
+         already have the fill's value do not.</p>\n",
+        Unit::Percent.number(least)
+    )
+}
+
+fn saliency(samples: &[SampleReport]) -> Result<String> {
+    let mut body = String::from(
+        "<p>Red raises the score, blue lowers it; the strength is relative to the strongest value \
+         of each map. Methods that give magnitudes are red alone.</p>\n",
+    );
+    for (number, sample) in samples.iter().enumerate() {
+        let kind = match sample.shape {
+            crate::model::InputShape::Image { .. } => "image",
+            crate::model::InputShape::Series { .. } => "series",
+            crate::model::InputShape::Tokens { .. } => "text",
+        };
+        let _ = write!(
+            body,
+            "<article class=\"{kind}\">\n<h3>Sample {}: {}</h3>\n<figure class=\"original\">{}{}\
+             <figcaption>the sample{}</figcaption></figure>\n",
+            number + 1,
+            escape(&sample.class),
+            map::plain_words(sample),
+            map::sample(sample)?,
+            match map::hidden_lanes(sample) {
+                0 => String::new(),
+                hidden => format!("; {hidden} more channels with less saliency are not drawn"),
+            }
+        );
+        let mut methods: Vec<&str> = Vec::new();
+        for map in &sample.maps {
+            if !methods.contains(&map.method.as_str()) {
+                methods.push(&map.method);
+            }
+        }
+        body += "<div class=\"methods\">\n";
+        for method in methods {
+            let maps: Vec<_> = sample
+                .maps
+                .iter()
+                .filter(|map| map.method == method)
+                .collect();
+            let _ = write!(
+                body,
+                "<div>\n<h4>{}</h4>\n<div class=\"maps\" style=\"--columns:{}\">\n",
+                escape(method),
+                maps.len()
+            );
+            for shown in maps {
+                let wrong = if shown.predicted == sample.class {
+                    ""
+                } else {
+                    " class=\"wrong\""
+                };
+                let _ = writeln!(
+                    body,
+                    "<figure>{}{}<figcaption>{}<br><span{wrong}>{}</span></figcaption></figure>",
+                    map::words(sample, shown),
+                    map::saliency(sample, shown)?,
+                    escape(&shown.regime),
+                    escape(&shown.predicted)
+                );
+            }
+            body += "</div>\n</div>\n";
+        }
+        body += "</div>\n</article>\n";
+    }
+    if samples.is_empty() {
+        body += "<p>No sample was chosen.</p>\n";
+    }
+    Ok(section("saliency", "Saliency side by side", &body))
+}
+
+fn gradients(regimes: &[RegimeReport]) -> String {
+    let body = format!(
+        "<p>The distribution over samples, first seed of every regime. Box: half of the samples; \
+         line: median; whiskers: 1.5 box lengths; circles: extremes.</p>\n\
+         <div class=\"charts\"><figure>{}</figure></div>\n",
+        gradient_boxes(regimes).inline()
+    );
+    section("gradients", "Gradients", &body)
+}
+
+fn metrics(comparison: &Comparison) -> String {
+    let rows: Vec<&ComparisonRow> = comparison.rows.iter().collect();
+    let mut body = format!(
+        "<details><summary>All {} rows</summary>\n{}</details>\n",
+        rows.len(),
+        table(comparison, &rows, "Every metric of every regime")
+    );
+    body += "<h3>What the metrics mean</h3>\n<dl>\n";
+    for description in DESCRIPTIONS {
+        if !rows.iter().any(|row| row.metric == description.name) {
+            continue;
+        }
+        let direction = match description.direction {
+            Direction::HigherIsBetter => "Higher is better.",
+            Direction::LowerIsBetter => "Lower is better.",
+            Direction::Descriptive => "Describes; it does not judge.",
+        };
+        let _ = writeln!(
+            body,
+            "<dt>{}</dt><dd>{direction} Sensitive to {}.</dd>",
+            escape(description.name),
+            escape(description.sensitive_to)
+        );
+    }
+    body += "</dl>\n";
+    section("metrics", "All metrics", &body)
+}
+
+fn reproduce(report: &Report) -> String {
+    let mut body = String::from("<p>Each run again, from its command or its configuration:</p>\n");
+    for regime in &report.regimes {
+        for RunReport {
+            seed,
+            config,
+            command,
+            seconds,
+            evaluation,
+        } in &regime.runs
+        {
+            let took = seconds.map_or(String::new(), |s| format!(", trained in {s:.1} s"));
+            let mut skipped = String::new();
+            for method in &evaluation.skipped {
+                let _ = writeln!(
+                    skipped,
+                    "<p class=\"fine\">Without {}: {}</p>",
+                    escape(&method.method),
+                    escape(&method.reason)
+                );
+            }
+            let _ = write!(
+                body,
+                "<details><summary>{}, seed {seed}{took}</summary>\n<pre><code>{}</code></pre>\n\
+                 <pre><code>{}</code></pre>\n{skipped}</details>\n",
+                escape(&regime.name),
+                escape(command),
+                escape(config)
+            );
+        }
+    }
+    section("reproduce", "Reproduce", &body)
+}

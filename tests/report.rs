@@ -1,0 +1,357 @@
+//! The page and the pictures: self-contained, well-formed, accessible, and true to their data.
+
+#[path = "common/golden.rs"]
+mod golden;
+
+use sgt_core::{Bounds, Pcg32, Random};
+use sgt_host::attribution::{Method, Settings, attribute};
+use sgt_host::metrics::comparison::{Regime, compare};
+use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
+use sgt_host::model::network::{Network, NetworkPass};
+use sgt_host::model::{InputShape, Mode, Model, SeriesOrder, registry};
+use sgt_host::report::picture::{Picture, strongest};
+use sgt_host::report::{
+    RegimeReport, Report, RunReport, SampleMap, SampleReport, drop_charts, gradient_boxes, map,
+    page, robustness_charts,
+};
+
+/// Names that only look like regimes: golden weights with growing noise.
+const REGIMES: [(&str, f32); 4] = [
+    ("standard", 0.0),
+    ("sgt", 0.02),
+    ("adversarial", 0.05),
+    ("asgt", 0.1),
+];
+/// Runs a regime.
+const SEEDS: u64 = 2;
+const METHODS: [&str; 4] = [
+    "gradient",
+    "integrated-gradients",
+    "smoothgrad-squared",
+    "random",
+];
+
+/// A method with few steps: the pictures' content is not the subject.
+fn method(name: &str) -> Method {
+    Method::named(name).unwrap().with_steps(5)
+}
+
+struct Study {
+    name: &'static str,
+    input: Option<InputShape>,
+    bounds: Bounds,
+    classes: Vec<String>,
+    names: Vec<String>,
+}
+
+fn network(study: &Study, noise: f32, seed: u64) -> Network {
+    let (weights, _) = golden::golden(study.name).unwrap();
+    let shapes: Vec<(&str, &[usize])> = weights
+        .iter()
+        .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
+        .collect();
+    let sizes = registry::infer_sizes(study.name, &shapes, study.input).unwrap();
+    let mut network = registry::build(study.name, &sizes, 0).unwrap();
+    let mut rng = Pcg32::new(seed, 0);
+    for entry in network.parameters().entries().to_vec() {
+        let values = &mut network.parameters_mut().values_mut()[entry.range];
+        for (value, golden) in values.iter_mut().zip(&weights[&entry.name].1) {
+            *value = golden + noise * rng.standard_normal();
+        }
+    }
+    network
+}
+
+fn report(study: &Study) -> Report {
+    let (_, cases) = golden::golden(study.name).unwrap();
+    let x = &cases["x"].1;
+    let labels: Vec<usize> = cases["y"].1.iter().map(|&label| label as usize).collect();
+    let config = EvaluationConfig {
+        methods: METHODS.iter().map(|name| method(name)).collect(),
+        fills: vec![Fill::Zero, Fill::Uniform],
+        stability_samples: 1,
+        ..EvaluationConfig::default()
+    };
+    let samples = Samples::new(x, &labels);
+    let mut regimes = Vec::new();
+    let mut sample_reports = Vec::new();
+    for (name, noise) in REGIMES {
+        let run = |seed: u64| {
+            let network = network(study, noise + 0.003, seed);
+            RunReport {
+                seed,
+                evaluation: evaluate(&network, &samples, study.bounds, &config).unwrap(),
+                config: format!(
+                    "model = \"{}\"\nregime = \"{name}\"\nseed = {seed}\n",
+                    study.name
+                ),
+                command: format!("sgt train --config {name}.toml --seed {seed}"),
+                seconds: Some(12.3),
+            }
+        };
+        regimes.push(RegimeReport {
+            name: name.into(),
+            runs: (0..SEEDS).map(run).collect(),
+        });
+    }
+    for sample in [0, 3] {
+        let shape = network(study, 0.0, 0).input();
+        let values = x[sample * shape.len()..][..shape.len()].to_vec();
+        let mut maps = Vec::new();
+        for name_of_method in METHODS {
+            for (name, noise) in REGIMES {
+                let network = network(study, noise, 1);
+                let mut pass = NetworkPass::default();
+                let logits = network
+                    .forward(&values, Mode::Evaluation, &mut pass)
+                    .unwrap();
+                let predicted = (0..logits.len())
+                    .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
+                    .unwrap();
+                let (label, method) = (&labels[sample..=sample], method(name_of_method));
+                let settings = Settings::default();
+                let found = attribute(&network, &values, label, &method, &settings).unwrap();
+                maps.push(SampleMap {
+                    regime: name.into(),
+                    method: method.name().into(),
+                    predicted: study.classes[predicted].clone(),
+                    values: found.values,
+                });
+            }
+        }
+        sample_reports.push(SampleReport {
+            shape,
+            class: study.classes[labels[sample]].clone(),
+            values,
+            names: study.names.clone(),
+            maps,
+        });
+    }
+    let evaluations: Vec<(String, Vec<Evaluation>)> = regimes
+        .iter()
+        .map(|regime| {
+            let runs = regime.runs.iter().map(|run| run.evaluation.clone());
+            (regime.name.clone(), runs.collect())
+        })
+        .collect();
+    let compared: Vec<Regime<'_>> = evaluations
+        .iter()
+        .map(|(name, evaluations)| Regime { name, evaluations })
+        .collect();
+    Report {
+        title: format!("Four regimes of {}", study.name),
+        data: format!("{} test samples, two seeds a regime.", labels.len()),
+        comparison: compare(&compared).unwrap(),
+        regimes,
+        samples: sample_reports,
+        notes: vec!["Made up: weights with noise, <not> training & such.".into()],
+    }
+}
+
+fn images() -> Study {
+    Study {
+        name: "small-cnn",
+        input: None,
+        bounds: Bounds::UNIT,
+        classes: (0..10).map(|digit| digit.to_string()).collect(),
+        names: Vec::new(),
+    }
+}
+
+fn series() -> Study {
+    Study {
+        name: "sensor-lstm",
+        input: Some(InputShape::Series {
+            steps: 100,
+            channels: 6,
+            order: SeriesOrder::StepsFirst,
+        }),
+        bounds: Bounds::NONE,
+        classes: ["standing", "running", "walking", "badminton"]
+            .map(Into::into)
+            .to_vec(),
+        names: ["acc x", "acc y", "acc z", "gyro x", "gyro y", "gyro z"]
+            .map(Into::into)
+            .to_vec(),
+    }
+}
+
+fn text() -> Study {
+    let words = "the film is not as bad as its <b>title</b> would suggest";
+    Study {
+        name: "text-bilstm",
+        input: Some(InputShape::Tokens {
+            tokens: 12,
+            dim: 20,
+        }),
+        bounds: Bounds::NONE,
+        classes: ["negative", "positive"].map(Into::into).to_vec(),
+        names: words.split(' ').map(Into::into).collect(),
+    }
+}
+
+/// Elements that HTML closes by themselves.
+const VOID: [&str; 3] = ["meta", "br", "!doctype"];
+
+/// Asserts that every element is closed in order and every attribute is quoted.
+#[track_caller]
+fn assert_well_formed(markup: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = markup;
+    while let Some(start) = rest.find('<') {
+        let end = start + rest[start..].find('>').expect("a tag ends");
+        let tag = &rest[start + 1..end];
+        rest = &rest[end + 1..];
+        assert!(!tag.contains('<'), "unescaped < before {tag}");
+        assert_eq!(tag.matches('"').count() % 2, 0, "quotes in {tag}");
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '/'])
+            .next()
+            .unwrap();
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed));
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+        if name == "style" && !tag.starts_with('/') {
+            rest = &rest[rest.find("</style>").unwrap()..];
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+}
+
+fn keep(file: &str, content: &str) {
+    // For a person to look at.
+    std::fs::write(
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(file),
+        content,
+    )
+    .unwrap();
+}
+
+#[test]
+fn pages_are_self_contained_well_formed_and_say_what_they_show() {
+    for study in [images(), series(), text()] {
+        let report = report(&study);
+        let html = page(&report).unwrap();
+        keep(&format!("report-{}.html", study.name), &html);
+        assert_well_formed(&html);
+        let without_namespace = html.replace("http://www.w3.org/2000/svg", "");
+        for outside in ["http:", "https:", "<script", "<link", "@import", "url("] {
+            assert!(!without_namespace.contains(outside), "{outside}");
+        }
+        assert!(html.contains("lang=\"en\"") && html.contains("width=device-width"));
+        assert!(html.contains("prefers-color-scheme: dark"));
+        // Every picture has words, every table has heads and a caption.
+        let pictures = html.matches("role=\"img\"").count();
+        assert_eq!(pictures, html.matches("role=\"img\"><title>").count());
+        let charts = 4 + 2 * report.regimes[0].runs[0].evaluation.maps.len() + 1;
+        let maps = report.samples.len() * (1 + METHODS.len() * REGIMES.len());
+        assert_eq!(pictures, charts + maps);
+        assert_eq!(
+            html.matches("<table>").count(),
+            html.matches("<caption>").count()
+        );
+        assert_eq!(
+            html.matches("<table>").count(),
+            html.matches("<thead>").count()
+        );
+        for (regime, _) in REGIMES {
+            assert!(html.contains(&format!("<th scope=\"col\">{regime}</th>")));
+            assert!(html.contains(&format!("sgt train --config {regime}.toml --seed 1")));
+        }
+        assert!(html.contains("weights with noise, &lt;not&gt; training &amp; such."));
+        assert!(!html.contains("<b>title"));
+        let json = serde_json::to_string(&report).unwrap();
+        assert!(serde_json::from_str::<Report>(&json).unwrap() == report);
+    }
+}
+
+#[test]
+fn charts_and_panels_stand_alone() {
+    let image = report(&images());
+    let series = report(&series());
+    let mut drawn = Vec::new();
+    for (index, chart) in robustness_charts(&image.regimes).iter().enumerate() {
+        assert_eq!(chart.lines.len(), REGIMES.len());
+        assert_eq!(chart.lines[0].points.len(), 5, "clean and four radii");
+        let mean = image.regimes[0]
+            .runs
+            .iter()
+            .map(|run| run.evaluation.accuracy)
+            .sum::<f64>();
+        assert!((chart.lines[0].points[0].y - mean / SEEDS as f64).abs() < 1e-9);
+        drawn.push((format!("robustness-{index}.svg"), chart.standalone()));
+    }
+    let drops = drop_charts(&image.regimes);
+    assert_eq!(
+        drops.len(),
+        2 * image.regimes[0].runs[0].evaluation.maps.len()
+    );
+    drawn.push(("drop.svg".into(), drops[0].1.standalone()));
+    drawn.push((
+        "gradients.svg".into(),
+        gradient_boxes(&image.regimes).standalone(),
+    ));
+    drawn.push((
+        "panel-image.svg".into(),
+        map::panel(&image.samples, "gradient").unwrap(),
+    ));
+    drawn.push((
+        "panel-series.svg".into(),
+        map::panel(&series.samples, "gradient").unwrap(),
+    ));
+    for (file, svg) in drawn {
+        assert_well_formed(&svg);
+        assert!(svg.contains("<title>") && svg.contains("<desc>") && svg.contains("<style>"));
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{file}");
+        keep(&file, &svg);
+    }
+    let error = map::panel(&image.samples, "lime").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "method: found lime, expected a method whose maps the samples have"
+    );
+}
+
+#[test]
+fn maps_draw_sign_as_colour_and_magnitude_as_opacity() {
+    let values = [0.0, 1.0, -2.0, 0.5, 2.0, -1.0];
+    assert_eq!(strongest(&values), 2.0);
+    let png = Picture::saliency(&values, 3, 2).unwrap().png().unwrap();
+    let decoder = png::Decoder::new(std::io::Cursor::new(png));
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((frame.width, frame.height), (3, 2));
+    let opacity: Vec<u8> = pixels.chunks(4).map(|pixel| pixel[3]).collect();
+    assert_eq!(opacity, [0, 128, 255, 64, 255, 128]);
+    assert_eq!(pixels[4..7], pixels[16..19]);
+    assert_eq!(pixels[8..11], pixels[20..23]);
+    assert_ne!(pixels[4..7], pixels[8..11]);
+    // One value in a thousand is drawn, too; an outlier does not hide the rest.
+    let mut single = vec![0.0; 1000];
+    single[3] = -4.0;
+    assert_eq!(strongest(&single), 4.0);
+    let mut outlier = vec![1.0; 1000];
+    outlier[3] = 1e9;
+    assert_eq!(strongest(&outlier), 1.0);
+    assert!(Picture::saliency(&values, 4, 2).is_err() && Picture::saliency(&[], 0, 0).is_err());
+    let grey = Picture::image(&values, 1, 3, 2, (-2.0, 2.0)).unwrap();
+    assert!(
+        grey.data_uri()
+            .unwrap()
+            .starts_with("data:image/png;base64,iVBORw0KGgo")
+    );
+}
+
+#[test]
+fn a_map_of_another_shape_is_refused_in_one_line() {
+    let mut report = report(&images());
+    report.samples[0].maps[0].values.pop();
+    assert_eq!(
+        page(&report).unwrap_err().to_string(),
+        "picture of a sample: found shape 255 values, expected shape [1, 16, 16]"
+    );
+}
