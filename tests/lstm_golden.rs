@@ -23,19 +23,14 @@ fn read(name: &str) -> (Tensors, BTreeMap<String, Vec<usize>>) {
     let mut tensors = Tensors::new();
     let mut shapes = BTreeMap::new();
     for (name, view) in file.tensors() {
-        let values = match view.dtype() {
-            safetensors::Dtype::I64 => {
-                let (chunks, _) = view.data().as_chunks::<8>();
-                let integers = chunks.iter().map(|bytes| i64::from_le_bytes(*bytes));
-                integers.map(|integer| integer as f32).collect()
-            }
-            _ => {
-                let (chunks, _) = view.data().as_chunks::<4>();
-                chunks
-                    .iter()
-                    .map(|bytes| f32::from_le_bytes(*bytes))
-                    .collect()
-            }
+        let values = if view.dtype() == safetensors::Dtype::I64 {
+            let (chunks, _) = view.data().as_chunks::<8>();
+            let integers = chunks.iter().map(|bytes| i64::from_le_bytes(*bytes));
+            integers.map(|integer| integer as f32).collect()
+        } else {
+            let (chunks, _) = view.data().as_chunks::<4>();
+            let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            values.collect()
         };
         shapes.insert(name.clone(), view.shape().to_vec());
         tensors.insert(name, values);

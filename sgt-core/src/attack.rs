@@ -111,7 +111,8 @@ impl Threat {
                 argument: "epsilon",
             });
         }
-        if self.bounds.low <= self.bounds.high {
+        let Bounds { low, high } = self.bounds;
+        if low <= high && low < f32::INFINITY && high > f32::NEG_INFINITY {
             Ok(())
         } else {
             Err(Error::Range { argument: "bounds" })
@@ -123,7 +124,7 @@ impl Threat {
 ///
 /// # Errors
 /// [`Error::Empty`], [`Error::Length`], [`Error::NonFinite`] for the gradient or the sample,
-/// [`Error::Range`] for ε or the bounds; `out` is untouched then.
+/// [`Error::Range`] for ε or the bounds; the output is untouched then.
 ///
 /// Source: Goodfellow et al., "Explaining and Harnessing Adversarial Examples", 2015. (The
 /// sources that print a minus sign describe the targeted form.)
@@ -137,7 +138,7 @@ impl Threat {
 /// # Ok::<(), sgt_core::Error>(())
 /// ```
 pub fn fgsm(threat: &Threat, x: &[f32], gradient: &[f32], out: &mut [f32]) -> Result<(), Error> {
-    check_step(threat, x, gradient, out)?;
+    check_step(threat, ("x", x), gradient, ("out", out))?;
     copy(x, out);
     step_checked(threat, x, gradient, threat.ball.epsilon, out);
     Ok(())
@@ -158,7 +159,7 @@ pub fn pgd_step(
     alpha: f32,
     x: &mut [f32],
 ) -> Result<(), Error> {
-    check_step(threat, origin, gradient, x)?;
+    check_step(threat, ("origin", origin), gradient, ("x", x))?;
     check_alpha(alpha)?;
     math::check_finite("x", x)?;
     step_checked(threat, origin, gradient, alpha, x);
@@ -186,7 +187,7 @@ pub fn mi_fgsm_step(
     momentum: &mut [f32],
     x: &mut [f32],
 ) -> Result<(), Error> {
-    check_step(threat, origin, gradient, x)?;
+    check_step(threat, ("origin", origin), gradient, ("x", x))?;
     check_alpha(alpha)?;
     math::check_finite("x", x)?;
     if !math::is_finite(decay) || decay < 0.0 {
@@ -225,7 +226,7 @@ pub fn mi_fgsm_step(
 /// # Errors
 /// As [`fgsm`]; `x` is untouched then.
 pub fn project(threat: &Threat, origin: &[f32], x: &mut [f32]) -> Result<(), Error> {
-    check_step(threat, origin, origin, x)?;
+    check_start(threat, ("origin", origin), ("x", x))?;
     math::check_finite("x", x)?;
     project_checked(threat, origin, x);
     Ok(())
@@ -242,7 +243,7 @@ pub fn random_start<R: Random>(
     rng: &mut R,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    check_step(threat, origin, origin, out)?;
+    check_start(threat, ("origin", origin), ("out", out))?;
     match threat.ball.norm {
         Norm::Linf => {
             for (slot, &value) in out.iter_mut().zip(origin) {
@@ -269,7 +270,7 @@ pub fn random_noise<R: Random>(
     rng: &mut R,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    check_step(threat, origin, origin, out)?;
+    check_start(threat, ("origin", origin), ("out", out))?;
     match threat.ball.norm {
         Norm::Linf => {
             for (slot, &value) in out.iter_mut().zip(origin) {
@@ -284,20 +285,28 @@ pub fn random_noise<R: Random>(
     Ok(())
 }
 
+/// An argument and its name.
+type Named<'v> = (&'static str, &'v [f32]);
+
 fn check_step(
     threat: &Threat,
-    origin: &[f32],
+    origin: Named<'_>,
     gradient: &[f32],
-    moved: &[f32],
+    moved: Named<'_>,
 ) -> Result<(), Error> {
-    threat.check()?;
-    if origin.is_empty() {
-        return Err(Error::Empty { argument: "sample" });
-    }
-    math::check_length("gradient", origin.len(), gradient.len())?;
-    math::check_length("out", origin.len(), moved.len())?;
-    math::check_finite("sample", origin)?;
+    check_start(threat, origin, moved)?;
+    math::check_length("gradient", origin.1.len(), gradient.len())?;
     math::check_finite("gradient", gradient)
+}
+
+fn check_start(threat: &Threat, origin: Named<'_>, moved: Named<'_>) -> Result<(), Error> {
+    threat.check()?;
+    let (argument, values) = origin;
+    if values.is_empty() {
+        return Err(Error::Empty { argument });
+    }
+    math::check_length(moved.0, values.len(), moved.1.len())?;
+    math::check_finite(argument, values)
 }
 
 fn check_alpha(alpha: f32) -> Result<(), Error> {
@@ -323,10 +332,10 @@ fn step_checked(threat: &Threat, origin: &[f32], gradient: &[f32], alpha: f32, x
             }
         }
         Norm::L2 => {
-            let norm = math::euclidean_norm(gradient.iter().copied());
-            if norm > 0.0 {
+            let (largest, root) = math::euclidean_factors(gradient.iter().copied());
+            if largest > 0.0 {
                 for (slot, &value) in x.iter_mut().zip(gradient) {
-                    *slot += step * (value / norm);
+                    *slot += step * (value / largest / root);
                 }
             }
         }
@@ -336,7 +345,9 @@ fn step_checked(threat: &Threat, origin: &[f32], gradient: &[f32], alpha: f32, x
 
 fn project_checked(threat: &Threat, origin: &[f32], x: &mut [f32]) {
     let epsilon = threat.ball.epsilon;
-    let Bounds { low, high } = threat.bounds;
+    // A step from a huge value may overflow; what comes out is finite all the same.
+    let low = math::max(threat.bounds.low, f32::MIN);
+    let high = math::min(threat.bounds.high, f32::MAX);
     match threat.ball.norm {
         Norm::Linf => {
             for (slot, &centre) in x.iter_mut().zip(origin) {
@@ -347,12 +358,15 @@ fn project_checked(threat: &Threat, origin: &[f32], x: &mut [f32]) {
         Norm::L2 => {
             let perturbation = x.iter().zip(origin).map(|(&moved, &centre)| moved - centre);
             let norm = math::euclidean_norm(perturbation);
-            let shrink = if norm > epsilon { epsilon / norm } else { 1.0 };
             for (slot, &centre) in x.iter_mut().zip(origin) {
-                let inside = if shrink < 1.0 {
-                    centre + (*slot - centre) * shrink
-                } else {
+                let inside = if norm <= epsilon {
                     *slot
+                } else if math::is_finite(norm) {
+                    // Divided first: ε/norm may be too small a number to be exact.
+                    centre + (*slot - centre) / norm * epsilon
+                } else {
+                    // A difference has overflowed; the centre is surely inside.
+                    centre
                 };
                 *slot = math::min(math::max(inside, low), high);
             }

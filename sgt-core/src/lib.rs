@@ -53,6 +53,9 @@
 //! (`Format` for the error). None is on by default.
 #![no_std]
 #![forbid(unsafe_code)]
+// The loops over features are marked so that a caller compiled for a wider vector unit gets them in
+// its width; see `mask_sample`.
+#![allow(clippy::inline_always)]
 
 pub mod attack;
 pub mod error;
@@ -94,7 +97,7 @@ pub use rng::{Pcg32, Random};
 pub use schedule::Schedule;
 pub use select::{End, Index, Threshold, select_fast, select_fast_len, select_small};
 pub use sgt::{
-    Masking, Scope, adaptive_fraction, mask_sample, mask_sample_len, mask_sample_small,
+    Masking, Scope, Selected, adaptive_fraction, mask_sample, mask_sample_len, mask_sample_small,
     mask_sample_small_len, masked_count,
 };
 pub use softmax::{log_softmax, log_sum_exp, softmax};

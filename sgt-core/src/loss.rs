@@ -4,7 +4,7 @@
 //! functions **add** `scale` times the gradient to their outputs: a batch mean passes
 //! `scale = 1 / batch`, a weighted sum of losses calls several on the same output.
 
-use crate::softmax::{check_logits, log_normalizer};
+use crate::softmax::{Normalizer, check_logits};
 use crate::{Error, math};
 
 /// `CE(z, y) = −log softmax(z)_y`, in nats.
@@ -20,7 +20,8 @@ use crate::{Error, math};
 pub fn cross_entropy(logits: &[f32], label: usize) -> Result<f32, Error> {
     check_logits("logits", logits)?;
     let true_logit = true_logit(logits, label)?;
-    Ok(math::max(log_normalizer(logits) - true_logit, 0.0))
+    // Subtracted, not negated: a certain prediction costs 0, not -0.
+    Ok(0.0 - Normalizer::new(logits).log_probability(true_logit))
 }
 
 /// Adds `scale · (softmax(z)_i − 1[i = y])` to `gradient`.
@@ -36,10 +37,10 @@ pub fn cross_entropy_grad(
     check_logits("logits", logits)?;
     true_logit(logits, label)?;
     math::check_length("gradient", logits.len(), gradient.len())?;
-    let normalizer = log_normalizer(logits);
+    let normalizer = Normalizer::new(logits);
     for (class, (slot, &logit)) in gradient.iter_mut().zip(logits).enumerate() {
         let target = if class == label { 1.0 } else { 0.0 };
-        *slot += scale * (math::exp(logit - normalizer) - target);
+        *slot += scale * (math::exp(normalizer.log_probability(logit)) - target);
     }
     Ok(())
 }
@@ -50,7 +51,7 @@ pub fn cross_entropy_grad(
 /// # Errors
 /// [`Error::Empty`], [`Error::NonFinite`] or [`Error::Length`], naming `p_logits` or `q_logits`.
 pub fn kl_divergence(p_logits: &[f32], q_logits: &[f32]) -> Result<f32, Error> {
-    check_pair(p_logits, q_logits)?;
+    check_pair(("p_logits", p_logits), ("q_logits", q_logits))?;
     Ok(math::max(
         LogPair::new(p_logits, q_logits).divergence(),
         0.0,
@@ -70,7 +71,7 @@ pub fn kl_divergence_grad(
     p_gradient: &mut [f32],
     q_gradient: &mut [f32],
 ) -> Result<(), Error> {
-    check_pair(p_logits, q_logits)?;
+    check_pair(("p_logits", p_logits), ("q_logits", q_logits))?;
     math::check_length("p_gradient", p_logits.len(), p_gradient.len())?;
     math::check_length("q_gradient", q_logits.len(), q_gradient.len())?;
     let pair = LogPair::new(p_logits, q_logits);
@@ -89,10 +90,18 @@ pub fn kl_divergence_grad(
 /// # Errors
 /// As [`cross_entropy`], [`Error::Empty`] for no labels, and [`Error::Length`].
 pub fn mean_cross_entropy(logits: &[f32], labels: &[usize]) -> Result<f32, Error> {
-    let classes = row_length("labels", labels.len(), "logits", logits.len())?;
+    if labels.is_empty() {
+        return Err(Error::Empty { argument: "labels" });
+    }
+    if logits.is_empty() {
+        return Err(Error::Empty { argument: "logits" });
+    }
+    let classes = logits.len().div_ceil(labels.len().max(1));
+    let expected = labels.len().saturating_mul(classes);
+    math::check_length("logits", expected, logits.len())?;
     let mut sum = 0.0;
-    for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
-        sum += cross_entropy(row, label)?;
+    for (position, &label) in labels.iter().enumerate() {
+        sum += cross_entropy(row(logits, position, classes), label)?;
     }
     Ok(sum / labels.len() as f32)
 }
@@ -112,12 +121,17 @@ pub fn mean_kl_divergence(
             argument: "classes",
         });
     }
-    let batch = p_logits.len() / classes.max(1);
-    row_length("classes", batch, "p_logits", p_logits.len())?;
+    if p_logits.is_empty() {
+        return Err(Error::Empty {
+            argument: "p_logits",
+        });
+    }
+    let batch = p_logits.len().div_ceil(classes.max(1));
+    math::check_length("p_logits", batch.saturating_mul(classes), p_logits.len())?;
     let mut sum = 0.0;
-    let rows = p_logits.chunks_exact(classes.max(1));
-    for (p_row, q_row) in rows.zip(q_logits.chunks_exact(classes.max(1))) {
-        sum += kl_divergence(p_row, q_row)?;
+    for position in 0..batch {
+        let p_row = row(p_logits, position, classes);
+        sum += kl_divergence(p_row, row(q_logits, position, classes))?;
     }
     Ok(sum / batch as f32)
 }
@@ -129,37 +143,29 @@ pub(crate) fn true_logit(logits: &[f32], label: usize) -> Result<f32, Error> {
     })
 }
 
-pub(crate) fn check_pair(p_logits: &[f32], q_logits: &[f32]) -> Result<(), Error> {
-    check_logits("p_logits", p_logits)?;
-    math::check_length("q_logits", p_logits.len(), q_logits.len())?;
-    check_logits("q_logits", q_logits)
+/// Two rows of logits, each with its argument's name, of one length.
+pub(crate) fn check_pair(
+    (first, first_logits): (&'static str, &[f32]),
+    (second, second_logits): (&'static str, &[f32]),
+) -> Result<(), Error> {
+    check_logits(first, first_logits)?;
+    math::check_length(second, first_logits.len(), second_logits.len())?;
+    check_logits(second, second_logits)
 }
 
-fn row_length(
-    rows_argument: &'static str,
-    rows: usize,
-    argument: &'static str,
-    length: usize,
-) -> Result<usize, Error> {
-    if rows == 0 {
-        return Err(Error::Empty {
-            argument: rows_argument,
-        });
-    }
-    let columns = length / rows.max(1);
-    math::check_length(argument, rows * columns, length)?;
-    if columns == 0 {
-        return Err(Error::Empty { argument });
-    }
-    Ok(columns)
+/// Row `position` of checked `[batch, classes]` logits. (`chunks_exact` panics for a length of 0;
+/// a compiler that optimises for size may not see that this cannot be.)
+fn row(logits: &[f32], position: usize, classes: usize) -> &[f32] {
+    let start = position * classes;
+    logits.get(start..start + classes).unwrap_or(&[])
 }
 
-/// Two rows of checked logits with their log-normalizers.
+/// Two rows of checked logits with their normalizers.
 struct LogPair<'l> {
     p_logits: &'l [f32],
     q_logits: &'l [f32],
-    p_normalizer: f32,
-    q_normalizer: f32,
+    p_normalizer: Normalizer,
+    q_normalizer: Normalizer,
 }
 
 impl<'l> LogPair<'l> {
@@ -167,14 +173,17 @@ impl<'l> LogPair<'l> {
         Self {
             p_logits,
             q_logits,
-            p_normalizer: log_normalizer(p_logits),
-            q_normalizer: log_normalizer(q_logits),
+            p_normalizer: Normalizer::new(p_logits),
+            q_normalizer: Normalizer::new(q_logits),
         }
     }
 
     fn log_probabilities(&self) -> impl Iterator<Item = (f32, f32)> + '_ {
         let pairs = self.p_logits.iter().zip(self.q_logits);
-        pairs.map(|(&a, &b)| (a - self.p_normalizer, b - self.q_normalizer))
+        pairs.map(|(&a, &b)| {
+            let log_p = self.p_normalizer.log_probability(a);
+            (log_p, self.q_normalizer.log_probability(b))
+        })
     }
 
     fn divergence(&self) -> f32 {

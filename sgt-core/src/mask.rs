@@ -64,12 +64,15 @@ pub fn bits_from_indices<I: Index>(
     }
     words.fill(0);
     for index in indices {
-        let index = index.to_usize();
-        if let Some(word) = words.get_mut(index / BITS) {
-            *word |= 1 << (index % BITS);
-        }
+        set_bit(words, index.to_usize());
     }
     Ok(())
+}
+
+pub(crate) fn set_bit(words: &mut [u32], group: usize) {
+    if let Some(word) = words.get_mut(group / BITS) {
+        *word |= 1 << (group % BITS);
+    }
 }
 
 /// Lists the marked groups, ascending, and returns the part of `indices` that was used.

@@ -53,21 +53,28 @@ pub(crate) fn is_finite(x: f32) -> bool {
     x.to_bits() & EXPONENT != EXPONENT
 }
 
-/// Euclidean norm that neither overflows nor underflows: `m·√Σ(x/m)²` with `m = max|x|`.
-pub(crate) fn euclidean_norm(values: impl Iterator<Item = f32> + Clone) -> f32 {
+/// Euclidean norm `m·√Σ(x/m)²` as its factors `m = max|x|` and the root, of which neither
+/// overflows nor loses digits to denormals. Both are zero when every value is.
+pub(crate) fn euclidean_factors(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
     let mut largest = 0.0;
     for value in values.clone() {
         largest = max(largest, value.abs());
     }
     if largest == 0.0 {
-        return 0.0;
+        return (0.0, 0.0);
     }
     let mut sum = 0.0;
     for value in values {
         let scaled = value / largest;
         sum += scaled * scaled;
     }
-    largest * sqrt(sum)
+    (largest, sqrt(sum))
+}
+
+/// Euclidean norm.
+pub(crate) fn euclidean_norm(values: impl Iterator<Item = f32> + Clone) -> f32 {
+    let (largest, root) = euclidean_factors(values);
+    largest * root
 }
 
 #[inline]

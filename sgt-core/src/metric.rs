@@ -9,7 +9,7 @@
 //! | [`top_k_overlap`] | higher | k; an overlap of k/n is chance |
 
 use crate::rank::order_key;
-use crate::select::{End, Threshold, check_selection, select_small};
+use crate::select::{End, Threshold, check_count, select_small};
 use crate::{Error, math};
 
 /// The mean of `p(x) − p(x without the rationale)` over bins: ERASER's AOPC comprehensiveness.
@@ -172,7 +172,12 @@ pub fn top_k_overlap(a: &[f32], b: &[f32], k: usize) -> Result<f32, Error> {
     if k == 0 {
         return Err(Error::Empty { argument: "k" });
     }
-    check_selection(b, k)?;
+    if a.is_empty() {
+        return Err(Error::Empty { argument: "a" });
+    }
+    check_count(k, a.len())?;
+    math::check_finite("a", a)?;
+    math::check_finite("b", b)?;
     let mut top_a = Membership::new(select_small(a, k, End::Highest)?);
     let mut top_b = Membership::new(select_small(b, k, End::Highest)?);
     let mut shared = 0_usize;

@@ -13,7 +13,6 @@
 use crate::loss::{
     check_pair, cross_entropy, cross_entropy_grad, kl_divergence, kl_divergence_grad, true_logit,
 };
-use crate::softmax::check_logits;
 use crate::{Error, math};
 
 /// One sample's loss and its terms, unscaled. A term that an objective lacks is zero.
@@ -56,7 +55,10 @@ pub fn sgt_objective(
     masked_gradient: &mut [f32],
 ) -> Result<Losses, Error> {
     check_weights(lambda, scale)?;
-    check_pair(clean_logits, masked_logits)?;
+    check_pair(
+        ("clean_logits", clean_logits),
+        ("masked_logits", masked_logits),
+    )?;
     true_logit(clean_logits, label)?;
     math::check_length("clean_gradient", clean_logits.len(), clean_gradient.len())?;
     math::check_length("masked_gradient", clean_logits.len(), masked_gradient.len())?;
@@ -93,7 +95,10 @@ pub fn adversarial_objective(
     adversarial_gradient: &mut [f32],
 ) -> Result<Losses, Error> {
     check_weights(0.0, scale)?;
-    check_pair(clean_logits, adversarial_logits)?;
+    check_pair(
+        ("clean_logits", clean_logits),
+        ("adversarial_logits", adversarial_logits),
+    )?;
     true_logit(clean_logits, label)?;
     let classes = clean_logits.len();
     math::check_length("clean_gradient", classes, clean_gradient.len())?;
@@ -138,13 +143,13 @@ pub fn asgt_objective(
 ) -> Result<Losses, Error> {
     check_weights(lambda, scale)?;
     let classes = logits.clean.len();
-    check_pair(logits.masked, logits.clean)?;
-    check_logits("adversarial", logits.adversarial)?;
-    math::check_length("adversarial", classes, logits.adversarial.len())?;
+    let clean_row = ("clean", logits.clean);
+    check_pair(clean_row, ("adversarial", logits.adversarial))?;
+    check_pair(clean_row, ("masked", logits.masked))?;
     true_logit(logits.clean, label)?;
-    math::check_length("clean gradient", classes, gradients.clean.len())?;
-    math::check_length("adversarial gradient", classes, gradients.adversarial.len())?;
-    math::check_length("masked gradient", classes, gradients.masked.len())?;
+    math::check_length("clean_gradient", classes, gradients.clean.len())?;
+    math::check_length("adversarial_gradient", classes, gradients.adversarial.len())?;
+    math::check_length("masked_gradient", classes, gradients.masked.len())?;
     let clean = cross_entropy(logits.clean, label)?;
     let adversarial = cross_entropy(logits.adversarial, label)?;
     let divergence = kl_divergence(logits.masked, logits.clean)?;

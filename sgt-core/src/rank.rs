@@ -60,6 +60,7 @@ pub(crate) struct Ranking<'g> {
 }
 
 impl<'g> Ranking<'g> {
+    #[inline(always)]
     pub(crate) fn new(
         layout: &'g Layout,
         kind: Importance,
@@ -127,13 +128,13 @@ impl<'g> Ranking<'g> {
     }
 
     #[inline]
-    pub(crate) fn key(&self, group: usize) -> u32 {
+    pub(crate) fn key(&self, group: usize) -> i32 {
         order_key(self.importance(group))
     }
 
     /// The key of a group whose reduced gradient is `value`.
     #[inline]
-    pub(crate) fn key_of(&self, value: f32) -> u32 {
+    pub(crate) fn key_of(&self, value: f32) -> i32 {
         order_key(match self.kind {
             Importance::Signed => value,
             Importance::Absolute => value.abs(),
@@ -142,6 +143,7 @@ impl<'g> Ranking<'g> {
 }
 
 /// Branch-free so that it runs several lanes at a time.
+#[inline(always)]
 pub(crate) fn all_finite(values: &[f32]) -> bool {
     const MAGNITUDE: i32 = 0x7fff_ffff;
     const LARGEST_FINITE: i32 = 0x7f7f_ffff;
@@ -160,10 +162,17 @@ pub(crate) fn all_finite(values: &[f32]) -> bool {
 /// Maps a float to an integer so that `a < b` for floats is `key(a) < key(b)` for integers, with
 /// both zeros equal. Comparing keys is exact for denormals whatever the float environment flushes.
 #[inline]
-pub(crate) fn order_key(value: f32) -> u32 {
-    const SIGN: u32 = 0x8000_0000;
-    let bits = value.to_bits();
-    let bits = if bits == SIGN { 0 } else { bits };
-    // All ones for a negative number, only the sign bit for a positive one.
-    bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | SIGN)
+pub(crate) fn order_key(value: f32) -> i32 {
+    const NEGATIVE_ZERO: i32 = i32::MIN;
+    const MAGNITUDE: i32 = i32::MAX;
+    let bits = value.to_bits().cast_signed();
+    let bits = if bits == NEGATIVE_ZERO { 0 } else { bits };
+    // Negative numbers are stored as sign and magnitude: turning the magnitude makes them ascend.
+    bits ^ ((bits >> 31) & MAGNITUDE)
+}
+
+/// The float whose [`order_key`] is `key`.
+#[inline]
+pub(crate) fn from_order_key(key: i32) -> f32 {
+    f32::from_bits((key ^ ((key >> 31) & i32::MAX)).cast_unsigned())
 }

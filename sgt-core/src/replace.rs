@@ -3,8 +3,8 @@
 use crate::layout::{Group, Layout};
 use crate::mask::{bit_words, marked};
 use crate::rank::all_finite;
-use crate::rng::Random;
-use crate::select::Index;
+use crate::rng::{Random, RandomField};
+use crate::select::{Index, Threshold};
 use crate::{Error, math};
 
 /// The replacement policy: what a masked feature becomes.
@@ -48,9 +48,10 @@ pub struct Donors<'b> {
 
 /// Copies `sample` to `out` with the groups listed in `indices` replaced.
 ///
-/// Every other value, padding included, keeps its bits. `indices` must be ascending for
-/// [`Policy::PreviousSalient`]; the other policies take any order, which is then the order of the
-/// draws. `donors` is read by [`Policy::Permute`] only. Cost O(sample + k · channels).
+/// Every other value, padding included, keeps its bits. `indices` must be strictly ascending for
+/// [`Policy::PreviousSalient`]; the other policies take any order. Random policies draw 64 bits
+/// from `rng`, once; a replaced value is a function of these and its offset. `donors` is read by
+/// [`Policy::Permute`] only. Cost O(sample + k · channels).
 ///
 /// # Errors
 /// [`Error::Length`] on a wrong length of `sample`, `out` or the donors' batch; [`Error::Range`]
@@ -116,6 +117,7 @@ pub fn replace_features_by_bits<R: Random>(
     Ok(())
 }
 
+#[inline(always)]
 pub(crate) fn check_replacement(
     layout: &Layout,
     policy: Policy,
@@ -179,6 +181,8 @@ pub(crate) fn check_replacement(
 }
 
 /// Arguments are those that [`check_replacement`] let pass; every index is a group.
+///
+/// One loop serves every policy: a loop for each would take three times the flash.
 pub(crate) fn replace_checked<R: Random>(
     layout: &Layout,
     policy: Policy,
@@ -192,51 +196,137 @@ pub(crate) fn replace_checked<R: Random>(
     for (to, &from) in out.iter_mut().zip(sample) {
         *to = from;
     }
-    let all = 0..layout.channels();
-    match policy {
-        Policy::Zero => for_each_value(layout, selected, &all, |offset, _| {
-            write(out, offset, 0.0);
-        }),
-        Policy::Constant(value) => for_each_value(layout, selected, &all, |offset, _| {
-            write(out, offset, value);
-        }),
-        Policy::Gaussian { mean, std } => for_each_value(layout, selected, &all, |offset, _| {
-            write(out, offset, mean + std * rng.standard_normal());
-        }),
-        Policy::Uniform => {
-            let range = |channel| channel_range(layout, sample, channel);
-            with_statistics(layout, &selected, range, |offset, &(low, high)| {
-                let share = rng.unit();
-                // The weighted form cannot overflow, the clamp undoes its rounding.
-                let value = low * (1.0 - share) + high * share;
-                write(out, offset, math::min(math::max(value, low), high));
-            });
+    let field = match policy {
+        Policy::PreviousSalient => {
+            replace_by_previous(layout, selected, sample, out);
+            return;
         }
-        Policy::Mean => {
-            let mean = |channel| channel_mean(layout, sample, channel);
-            with_statistics(layout, &selected, mean, |offset, &mean| {
-                write(out, offset, mean);
-            });
+        Policy::Uniform | Policy::Gaussian { .. } | Policy::Permute => RandomField::draw(rng),
+        Policy::Zero | Policy::Constant(_) | Policy::Mean | Policy::Background => {
+            RandomField::default()
         }
-        Policy::Background => {
-            let first = |channel| read(sample, layout.offset(0, channel));
-            with_statistics(layout, &selected, first, |offset, &first| {
-                write(out, offset, first);
-            });
+    };
+    let length = layout.sample_len();
+    let (batch, own) = donors.map_or((&[][..], 0), |donors| (donors.batch, donors.own));
+    let others = (batch.len() / length.max(1)).saturating_sub(1);
+    // Statistics are held for a block of channels at a time: no memory of the caller's is needed,
+    // and samples of up to a block of channels take one pass over the mask.
+    let channels = layout.channels();
+    let mut first = 0;
+    while first < channels {
+        let block = first..channels.min(first.saturating_add(BLOCK));
+        let mut fills = [Fill::Value(0.0); BLOCK];
+        for (slot, channel) in fills.iter_mut().zip(block.clone()) {
+            *slot = Fill::new(policy, layout, sample, channel);
         }
-        Policy::Permute => {
-            let Some(donors) = donors else { return };
-            let length = layout.sample_len();
-            let others = donors.batch.len() / length.max(1) - 1;
-            for group in selected {
-                let draw = rng.below(others as u32) as usize;
-                let donor = draw + usize::from(draw >= donors.own);
-                for_each_value(layout, core::iter::once(group), &all, |offset, _| {
-                    write(out, offset, read(donors.batch, donor * length + offset));
-                });
+        for_each_value(
+            layout,
+            selected.clone(),
+            &block,
+            |group, channel, offset| {
+                let fill = fills.get((channel - first) % BLOCK);
+                let value = match fill.copied().unwrap_or(Fill::Value(0.0)) {
+                    Fill::Value(value) => value,
+                    Fill::Between(low, high) => uniform((low, high), field.unit_at(offset)),
+                    Fill::Normal { mean, std } => mean + std * field.normal_at(offset),
+                    Fill::Donor => {
+                        let draw = field.below_at(group, others as u32) as usize;
+                        let donor = draw + usize::from(draw >= own);
+                        read(batch, donor * length + offset)
+                    }
+                };
+                write(out, offset, value);
+            },
+        );
+        first = block.end;
+    }
+}
+
+/// Channels whose statistics are held at a time.
+const BLOCK: usize = 16;
+
+/// What the masked values of one channel become.
+#[derive(Clone, Copy)]
+enum Fill {
+    Value(f32),
+    Between(f32, f32),
+    Normal { mean: f32, std: f32 },
+    Donor,
+}
+
+impl Fill {
+    fn new(policy: Policy, layout: &Layout, sample: &[f32], channel: usize) -> Self {
+        match policy {
+            Policy::Uniform => {
+                let (low, high) = channel_range(layout, sample, channel);
+                Self::Between(low, high)
+            }
+            Policy::Constant(value) => Self::Value(value),
+            Policy::Mean => Self::Value(channel_mean(layout, sample, channel)),
+            Policy::Gaussian { mean, std } => Self::Normal { mean, std },
+            Policy::Background => Self::Value(read(sample, layout.offset(0, channel))),
+            Policy::Permute => Self::Donor,
+            Policy::Zero | Policy::PreviousSalient => Self::Value(0.0),
+        }
+    }
+}
+
+/// `share` of the way through the range: the weighted form cannot overflow, the clamp undoes its
+/// rounding.
+#[inline(always)]
+fn uniform((low, high): (f32, f32), share: f32) -> f32 {
+    let value = low * (1.0 - share) + high * share;
+    math::min(math::max(value, low), high)
+}
+
+/// [`replace_checked`] with the uniform policy for samples of one channel whose groups are
+/// `keys`, as turned for `threshold`: a loop without branches on the data.
+#[inline(always)]
+pub(crate) fn replace_uniform_fast<R: Random>(
+    threshold: &Threshold,
+    keys: &[u32],
+    layout: &Layout,
+    sample: &[f32],
+    rng: &mut R,
+    out: &mut [f32],
+) {
+    const LANES: usize = 64;
+    let range = channel_range(layout, sample, 0);
+    let field = RandomField::draw(rng);
+    for (to, &from) in out.iter_mut().zip(sample) {
+        *to = from;
+    }
+    let start = layout.offset(0, 0);
+    let end = start + layout.groups();
+    let outs = out.get_mut(start..end).unwrap_or(&mut []);
+    let mut ties = threshold.ties as u32;
+    let mut place = start;
+    for (keys, outs) in keys.chunks(LANES).zip(outs.chunks_mut(LANES)) {
+        let mut equal = 0;
+        for &key in keys {
+            equal += u32::from(key.cast_signed() == threshold.key);
+        }
+        if equal <= ties {
+            for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
+                let value = uniform(range, field.unit_at(place + lane));
+                *out = if key.cast_signed() <= threshold.key {
+                    value
+                } else {
+                    *out
+                };
+            }
+            ties -= equal;
+        } else {
+            // The last selected tie lies in this block or before it.
+            for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
+                let tied = key.cast_signed() == threshold.key && ties != 0;
+                ties -= u32::from(tied);
+                if tied || key.cast_signed() < threshold.key {
+                    *out = uniform(range, field.unit_at(place + lane));
+                }
             }
         }
-        Policy::PreviousSalient => replace_by_previous(layout, selected, sample, out),
+        place += LANES;
     }
 }
 
@@ -268,63 +358,35 @@ fn replace_by_previous(
     }
 }
 
-/// Calls `replace` with the offset and the channel's statistic of every selected value. Statistics
-/// are held for a block of channels at a time: no memory of the caller's is needed, and samples of
-/// up to a block of channels take one pass over the mask.
-fn with_statistics<S: Copy + Default>(
-    layout: &Layout,
-    selected: &(impl Iterator<Item = usize> + Clone),
-    statistic: impl Fn(usize) -> S,
-    mut replace: impl FnMut(usize, &S),
-) {
-    const BLOCK: usize = 16;
-    let channels = layout.channels();
-    let mut first = 0;
-    while first < channels {
-        let block = first..channels.min(first + BLOCK);
-        let mut statistics = [S::default(); BLOCK];
-        for (slot, channel) in statistics.iter_mut().zip(block.clone()) {
-            *slot = statistic(channel);
-        }
-        for_each_value(layout, selected.clone(), &block, |offset, channel| {
-            if let Some(statistic) = statistics.get(channel - first) {
-                replace(offset, statistic);
-            }
-        });
-        first = block.end;
-    }
-}
-
-/// Calls `visit` with the offset and channel of every value of the groups that lies in `channels`.
+/// Calls `visit` with the group, channel and offset of every value of the groups that lies in
+/// `channels`.
 #[inline]
 fn for_each_value(
     layout: &Layout,
     groups: impl Iterator<Item = usize>,
     channels: &core::ops::Range<usize>,
-    mut visit: impl FnMut(usize, usize),
+    mut visit: impl FnMut(usize, usize, usize),
 ) {
-    match (layout.group(), layout.contiguous_cells()) {
-        (_, Some(start)) if layout.channels() == 1 => {
-            for group in groups {
-                visit(start + group, 0);
-            }
-        }
-        (Group::Cell, _) => {
-            for group in groups {
+    // A single channel's cells need no division to be found.
+    let start = match layout.channels() {
+        1 => layout.contiguous_cells(),
+        _ => None,
+    };
+    for group in groups {
+        let (mut offset, visited) = match (start, layout.group()) {
+            (Some(start), _) => (start + group, channels.clone()),
+            (None, Group::Cell) => {
                 let (position, channel) = layout.cell(group);
-                if channels.contains(&channel) {
-                    visit(layout.offset(position, channel), channel);
+                if !channels.contains(&channel) {
+                    continue;
                 }
+                (layout.offset(position, channel), channel..channel + 1)
             }
-        }
-        (Group::Position, _) => {
-            for group in groups {
-                let mut offset = layout.offset(group, channels.start);
-                for channel in channels.clone() {
-                    visit(offset, channel);
-                    offset += layout.channel_stride();
-                }
-            }
+            (None, Group::Position) => (layout.offset(group, channels.start), channels.clone()),
+        };
+        for channel in visited {
+            visit(group, channel, offset);
+            offset += layout.channel_stride();
         }
     }
 }
@@ -341,6 +403,7 @@ fn channel_values<'s>(
 }
 
 /// `(min, max)` of a channel.
+#[inline(always)]
 fn channel_range(layout: &Layout, sample: &[f32], channel: usize) -> (f32, f32) {
     const LANES: usize = 8;
     let start = layout.offset(0, channel);
@@ -375,8 +438,17 @@ fn channel_range(layout: &Layout, sample: &[f32], channel: usize) -> (f32, f32) 
 }
 
 fn channel_mean(layout: &Layout, sample: &[f32], channel: usize) -> f32 {
+    let count = layout.valid() as f32;
     let sum: f32 = channel_values(layout, sample, channel).sum();
-    sum / layout.valid() as f32
+    if math::is_finite(sum) {
+        return sum / count;
+    }
+    // The values are finite, so only their sum has overflowed; their mean has not.
+    let mut mean = 0.0;
+    for value in channel_values(layout, sample, channel) {
+        mean += value / count;
+    }
+    math::min(math::max(mean, f32::MIN), f32::MAX)
 }
 
 #[inline]

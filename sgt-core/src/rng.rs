@@ -10,15 +10,14 @@ pub trait Random {
     /// Uniform in `[0, 1)`, a multiple of 2⁻²⁴.
     #[inline]
     fn unit(&mut self) -> f32 {
-        const STEP: f32 = 1.0 / (1 << 24) as f32;
-        (self.next_u32() >> 8) as f32 * STEP
+        unit_from_bits(self.next_u32())
     }
 
     /// Uniform in `0 .. bound` by multiplication; the bias is below `bound / 2³²`. Zero for a
     /// bound of zero.
     #[inline]
     fn below(&mut self, bound: u32) -> u32 {
-        ((u64::from(self.next_u32()) * u64::from(bound)) >> 32) as u32
+        below_from_bits(self.next_u32(), bound)
     }
 
     /// Standard normal by inversion of one uniform draw (relative error about 1e-7 of the
@@ -28,9 +27,7 @@ pub trait Random {
     /// Distribution", 1988, routine PPND7.
     #[inline]
     fn standard_normal(&mut self) -> f32 {
-        const STEP: f32 = 1.0 / (1 << 23) as f32;
-        // Midpoints of 2²³ equal intervals: never 0 or 1, symmetric about 0.5.
-        normal_quantile(((self.next_u32() >> 9) as f32 + 0.5) * STEP)
+        normal_from_bits(self.next_u32())
     }
 }
 
@@ -95,6 +92,76 @@ impl Random for Pcg32 {
         let xorshifted = (((state >> 18) ^ state) >> 27) as u32;
         xorshifted.rotate_right((state >> 59) as u32)
     }
+}
+
+/// A random number for every place: a function of a seed and the place's number alone.
+///
+/// Replacement draws one of these from the caller's generator and asks it for each replaced value.
+/// So a value does not depend on which others are replaced or on the order of the loop, the loop
+/// has no chain of states and runs several lanes at a time, and a microcontroller needs only
+/// 32-bit products.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RandomField {
+    before: u32,
+    between: u32,
+}
+
+impl RandomField {
+    pub(crate) fn draw<R: Random>(rng: &mut R) -> Self {
+        Self {
+            before: rng.next_u32(),
+            between: rng.next_u32(),
+        }
+    }
+
+    /// A bijective mix of 32 bits (the constants of C. Wellons' `lowbias32`), keyed twice.
+    #[inline(always)]
+    fn bits_at(self, place: usize) -> u32 {
+        const WEYL: u32 = 0x9e37_79b9;
+        let mut bits = (place as u32).wrapping_mul(WEYL) ^ self.before;
+        bits ^= bits >> 16;
+        bits = bits.wrapping_mul(0x7feb_352d);
+        bits ^= bits >> 15;
+        bits = (bits ^ self.between).wrapping_mul(0x846c_a68b);
+        bits ^ (bits >> 16)
+    }
+
+    /// As [`Random::unit`].
+    #[inline(always)]
+    pub(crate) fn unit_at(self, place: usize) -> f32 {
+        unit_from_bits(self.bits_at(place))
+    }
+
+    /// As [`Random::below`].
+    #[inline]
+    pub(crate) fn below_at(self, place: usize, bound: u32) -> u32 {
+        below_from_bits(self.bits_at(place), bound)
+    }
+
+    /// As [`Random::standard_normal`].
+    #[inline]
+    pub(crate) fn normal_at(self, place: usize) -> f32 {
+        normal_from_bits(self.bits_at(place))
+    }
+}
+
+#[inline(always)]
+fn unit_from_bits(bits: u32) -> f32 {
+    const STEP: f32 = 1.0 / (1 << 24) as f32;
+    // Below 2²⁴, so the signed conversion, which every vector unit has, is exact.
+    (bits >> 8).cast_signed() as f32 * STEP
+}
+
+#[inline]
+fn below_from_bits(bits: u32, bound: u32) -> u32 {
+    ((u64::from(bits) * u64::from(bound)) >> 32) as u32
+}
+
+#[inline]
+fn normal_from_bits(bits: u32) -> f32 {
+    const STEP: f32 = 1.0 / (1 << 23) as f32;
+    // Midpoints of 2²³ equal intervals: never 0 or 1, symmetric about 0.5.
+    normal_quantile(((bits >> 9) as f32 + 0.5) * STEP)
 }
 
 /// Lets any generator of the `rand` family feed this crate.

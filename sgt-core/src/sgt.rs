@@ -1,8 +1,9 @@
 //! Rank, select and replace in one call: `x̃ = M_k(x)`.
 
 use crate::layout::{Group, Layout, Order};
+use crate::mask::{bit_words, set_bit};
 use crate::rank::{Importance, Ranking};
-use crate::replace::{Donors, Policy, check_replacement, replace_checked};
+use crate::replace::{Donors, Policy, check_replacement, replace_checked, replace_uniform_fast};
 use crate::rng::Random;
 use crate::select::{
     End, Index, Threshold, check_index_type, threshold_fast, threshold_small, write_indices,
@@ -71,13 +72,16 @@ impl Masking {
     }
 }
 
-/// `floor(fraction · groups)`, the product in `f32`: 0.7 of 10 is 7.
+/// `floor(fraction · groups)`, where a product within `f32`'s rounding of a whole number counts as
+/// that number: 0.7 of 10 is 7, 0.21 of 300 is 63.
 ///
 /// # Errors
 /// [`Error::Range`] for a fraction that is NaN or outside `[0, 1]`.
 pub const fn masked_count(fraction: f32, groups: usize) -> Result<usize, Error> {
     if fraction >= 0.0 && fraction <= 1.0 {
-        let count = (fraction * groups as f32) as usize;
+        // The next number up: a decimal's binary rounding must not cost a whole group.
+        let product = f32::from_bits((fraction * groups as f32).to_bits() + 1);
+        let count = product as usize;
         Ok(if count < groups { count } else { groups })
     } else {
         Err(Error::Range {
@@ -100,8 +104,63 @@ pub const fn mask_sample_len(masking: &Masking) -> usize {
     masking.layout.groups()
 }
 
+/// The groups that [`mask_sample`] replaced. Held as a threshold over the keys in the caller's
+/// scratch: listing them costs only when it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Selected<'s> {
+    keys: &'s [u32],
+    threshold: Threshold,
+}
+
+impl<'s> Selected<'s> {
+    /// The number of groups.
+    pub const fn count(&self) -> usize {
+        self.threshold.selected()
+    }
+
+    /// Their numbers, ascending. Cost O(n) for the whole iteration.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + Clone + 's {
+        let keys = self.keys.iter().map(|key| key.cast_signed());
+        self.threshold.among_turned(keys)
+    }
+
+    /// Writes their numbers, ascending, and returns the part of `indices` that was used.
+    ///
+    /// # Errors
+    /// [`Error::IndexType`] when `I` cannot number the groups, [`Error::Length`] when `indices` is
+    /// too short; nothing is written then.
+    pub fn indices<'i, I: Index>(&self, indices: &'i mut [I]) -> Result<&'i [I], Error> {
+        check_index_type::<I>(self.keys.len())?;
+        let found = indices.len();
+        let Some(used) = indices.get_mut(..self.count()) else {
+            return Err(Error::Length {
+                argument: "indices",
+                expected: self.count(),
+                found,
+            });
+        };
+        for (slot, group) in used.iter_mut().zip(self.iter()) {
+            *slot = I::from_usize(group);
+        }
+        Ok(used)
+    }
+
+    /// Marks them in a bit set of [`crate::mask::bit_words`] words; the others are cleared.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for another number of words; `words` is untouched then.
+    pub fn bits(&self, words: &mut [u32]) -> Result<(), Error> {
+        math::check_length("words", bit_words(self.keys.len()), words.len())?;
+        words.fill(0);
+        for group in self.iter() {
+            set_bit(words, group);
+        }
+        Ok(())
+    }
+}
+
 /// Ranks the groups of one sample by `gradient`, copies the sample to `out` with the selected
-/// groups replaced, and returns their indices: ascending, in scope `per-step` step after step.
+/// groups replaced, and returns which they are.
 ///
 /// `gradient`, `sample` and `out` have the layout's sample length. `donors` is read by
 /// [`Policy::Permute`] only. This is the fast implementation; [`mask_sample_small`] gives the same
@@ -124,10 +183,13 @@ pub const fn mask_sample_len(masking: &Masking) -> usize {
 /// let mut rng = Pcg32::new(7, 0);
 /// let replaced =
 ///     mask_sample(&masking, &gradient, &sample, None, &mut rng, &mut scratch, &mut masked)?;
-/// assert_eq!(replaced, [1, 3]);
+/// let mut indices = [0_u16; 2];
+/// assert_eq!(replaced.indices(&mut indices)?, [1, 3]);
 /// assert_eq!(masked, [1.0, 0.0, 3.0, 0.0]);
 /// # Ok::<(), sgt_core::Error>(())
 /// ```
+// Inlined so that a caller compiled for a wider vector unit gets these loops in its width.
+#[inline(always)]
 pub fn mask_sample<'s, R: Random>(
     masking: &Masking,
     gradient: &[f32],
@@ -136,12 +198,12 @@ pub fn mask_sample<'s, R: Random>(
     rng: &mut R,
     scratch: &'s mut [u32],
     out: &mut [f32],
-) -> Result<&'s [u32], Error> {
+) -> Result<Selected<'s>, Error> {
     let layout = &masking.layout;
     let selected = masking.selected()?;
     check_index_type::<u32>(layout.groups())?;
     let found = scratch.len();
-    let Some(scratch) = scratch.get_mut(..mask_sample_len(masking)) else {
+    let Some(keys) = scratch.get_mut(..mask_sample_len(masking)) else {
         return Err(Error::Length {
             argument: "scratch",
             expected: mask_sample_len(masking),
@@ -150,20 +212,26 @@ pub fn mask_sample<'s, R: Random>(
     };
     let ranking = Ranking::new(layout, masking.importance, gradient)?;
     check_replacement(layout, masking.policy, selected, sample, donors, out)?;
-    match masking.scope {
+    let threshold = match masking.scope {
         Scope::Sample => {
-            select_sample_fast(&ranking, selected, masking.end, scratch);
+            write_keys(&ranking, masking.end, keys);
+            threshold_fast(keys, selected, masking.end)
         }
-        Scope::PerStep => select_per_step(&ranking, masking, scratch),
+        Scope::PerStep => mark_per_step(&ranking, masking, selected, keys),
+    };
+    let selected = Selected { keys, threshold };
+    if masking.policy == Policy::Uniform && layout.channels() == 1 {
+        replace_uniform_fast(&threshold, keys, layout, sample, rng, out);
+    } else {
+        let groups = selected.iter();
+        replace_checked(layout, masking.policy, groups, sample, donors, rng, out);
     }
-    let indices = scratch.get(..selected).unwrap_or(&[]);
-    let groups = indices.iter().map(|&index| index as usize);
-    replace_checked(layout, masking.policy, groups, sample, donors, rng, out);
-    Ok(indices)
+    Ok(selected)
 }
 
-/// [`mask_sample`] for small memories: same arguments, same result, no scratch but the room for
-/// the returned indices ([`mask_sample_small_len`]).
+/// [`mask_sample`] for small memories: same arguments, same masked sample, no scratch but the room
+/// for the returned indices ([`mask_sample_small_len`]): ascending, in scope `per-step` step after
+/// step.
 ///
 /// Cost: 9 passes over the gradient.
 ///
@@ -202,65 +270,103 @@ pub fn mask_sample_small<'i, I: Index, R: Random>(
     };
     let ranking = Ranking::new(layout, masking.importance, gradient)?;
     check_replacement(layout, masking.policy, selected, sample, donors, out)?;
-    match masking.scope {
-        Scope::Sample => {
-            let threshold = threshold_small(layout.groups(), selected, masking.end, |group| {
-                masking.end.turn(ranking.key(group))
-            });
-            let keys = (0..layout.groups()).map(|group| (group, ranking.key(group)));
-            write_indices(&threshold, keys, indices);
-        }
-        Scope::PerStep => select_per_step(&ranking, masking, indices),
-    }
+    select_groups_small(&ranking, masking, indices);
     let groups = indices.iter().map(|index| index.to_usize());
     replace_checked(layout, masking.policy, groups, sample, donors, rng, out);
     Ok(indices)
 }
 
-/// `scratch` holds one `u32` a group; its first `selected` become the indices.
-fn select_sample_fast(ranking: &Ranking<'_>, selected: usize, end: End, scratch: &mut [u32]) {
-    let threshold;
+/// Fills `keys`, one a group, with the turned order keys.
+#[inline(always)]
+fn write_keys(ranking: &Ranking<'_>, end: End, keys: &mut [u32]) {
     if let Some(cells) = ranking.cells() {
-        // One value a group, without a gap: these loops run several lanes at a time.
-        let turned = |value: f32| end.turn(ranking.key_of(value));
-        for (key, &value) in scratch.iter_mut().zip(cells) {
-            *key = turned(value);
+        for (key, &value) in keys.iter_mut().zip(cells) {
+            *key = end.turn(ranking.key_of(value)).cast_unsigned();
         }
-        threshold = threshold_fast(scratch, selected, end);
-        let keys = cells.iter().map(|&value| ranking.key_of(value));
-        write_indices(&threshold, keys.enumerate(), scratch);
     } else {
-        for (group, key) in scratch.iter_mut().enumerate() {
-            *key = end.turn(ranking.key(group));
+        for (group, key) in keys.iter_mut().enumerate() {
+            *key = end.turn(ranking.key(group)).cast_unsigned();
         }
-        threshold = threshold_fast(scratch, selected, end);
-        let groups = scratch.len();
-        let keys = (0..groups).map(|group| (group, ranking.key(group)));
-        write_indices(&threshold, keys, scratch);
     }
 }
 
-/// The share of each step's channels, step after step. Channels are few: the small selection is
-/// the fast one here.
-fn select_per_step<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
-    let layout = &masking.layout;
-    let steps = layout.valid();
-    let channels = layout.channels();
-    let each = masked_count(masking.fraction, channels).unwrap_or(0);
-    if each == 0 {
-        return;
+/// The groups that compete in one round of a selection: group `start + place · stride` at each
+/// `place`. Scope `sample` is one round over all groups, `per-step` a round for each step.
+#[derive(Clone, Copy)]
+struct Rounds {
+    count: usize,
+    competing: usize,
+    next_round: usize,
+    stride: usize,
+}
+
+impl Rounds {
+    fn new(masking: &Masking) -> Self {
+        let layout = &masking.layout;
+        let (count, competing) = match masking.scope {
+            Scope::Sample => (1, layout.groups()),
+            Scope::PerStep => (layout.valid(), layout.channels()),
+        };
+        let (next_round, stride) = match layout.order() {
+            Order::ChannelsFirst if masking.scope == Scope::PerStep => (1, layout.valid()),
+            _ => (competing, 1),
+        };
+        Self {
+            count,
+            competing,
+            next_round,
+            stride,
+        }
     }
-    let group_of = |step: usize, channel: usize| match layout.order() {
-        Order::ChannelsFirst => channel * steps + step,
-        Order::ChannelsLast => step * channels + channel,
-    };
-    for (step, slots) in indices.chunks_exact_mut(each).take(steps).enumerate() {
-        let key = |channel| ranking.key(group_of(step, channel));
-        let threshold: Threshold = threshold_small(channels, each, masking.end, |channel| {
-            masking.end.turn(key(channel))
+}
+
+/// Lists the selected groups with the small selection: ascending within a round, round after
+/// round. The channels of a step are few, so that it is the fast one there too.
+fn select_groups_small<I: Index>(ranking: &Ranking<'_>, masking: &Masking, indices: &mut [I]) {
+    let rounds = Rounds::new(masking);
+    let each = masked_count(masking.fraction, rounds.competing).unwrap_or(0);
+    for round in 0..rounds.count {
+        let group_of = |place: usize| round * rounds.next_round + place * rounds.stride;
+        let threshold = threshold_small(rounds.competing, each, masking.end, |place| {
+            masking.end.turn(ranking.key(group_of(place)))
         });
-        let keys = (0..channels).map(|channel| (group_of(step, channel), key(channel)));
-        write_indices(&threshold, keys, slots);
+        let keys = (0..rounds.competing).map(|place| {
+            let group = group_of(place);
+            (group, ranking.key(group))
+        });
+        let slots = indices.get_mut(round * each..(round + 1) * each);
+        write_indices(&threshold, keys, slots.unwrap_or(&mut []));
+    }
+}
+
+/// Marks the share of each step's channels in `keys` and returns the threshold that tells marked
+/// from unmarked.
+fn mark_per_step(
+    ranking: &Ranking<'_>,
+    masking: &Masking,
+    selected: usize,
+    keys: &mut [u32],
+) -> Threshold {
+    const MARKED: i32 = i32::MIN;
+    const UNMARKED: i32 = i32::MAX;
+    keys.fill(UNMARKED.cast_unsigned());
+    let rounds = Rounds::new(masking);
+    let each = masked_count(masking.fraction, rounds.competing).unwrap_or(0);
+    for round in 0..rounds.count {
+        let group_of = |place: usize| round * rounds.next_round + place * rounds.stride;
+        let turned = |place: usize| masking.end.turn(ranking.key(group_of(place)));
+        let threshold = threshold_small(rounds.competing, each, masking.end, turned);
+        for place in threshold.among_turned((0..rounds.competing).map(turned)) {
+            if let Some(key) = keys.get_mut(group_of(place)) {
+                *key = MARKED.cast_unsigned();
+            }
+        }
+    }
+    Threshold {
+        key: MARKED,
+        ties: selected,
+        selected,
+        end: masking.end,
     }
 }
 

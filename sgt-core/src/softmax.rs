@@ -8,19 +8,21 @@ use crate::{Error, math};
 /// [`Error::Empty`] for no logits, [`Error::NonFinite`] for NaN or an infinity.
 pub fn log_sum_exp(logits: &[f32]) -> Result<f32, Error> {
     check_logits("logits", logits)?;
-    Ok(log_normalizer(logits))
+    let normalizer = Normalizer::new(logits);
+    Ok(normalizer.largest + normalizer.log_sum)
 }
 
-/// `log p_i = z_i − log Σ exp(z)`. Logits in, log-probabilities out; `out` has their length.
+/// `log p_i = z_i − log Σ exp(z)`, computed as `(z_i − m) − log Σ exp(z − m)`. Logits in,
+/// log-probabilities out; `out` has their length.
 ///
 /// # Errors
 /// As [`log_sum_exp`], and [`Error::Length`]; `out` is untouched then.
 pub fn log_softmax(logits: &[f32], out: &mut [f32]) -> Result<(), Error> {
     check_logits("logits", logits)?;
     math::check_length("out", logits.len(), out.len())?;
-    let normalizer = log_normalizer(logits);
+    let normalizer = Normalizer::new(logits);
     for (slot, &logit) in out.iter_mut().zip(logits) {
-        *slot = logit - normalizer;
+        *slot = normalizer.log_probability(logit);
     }
     Ok(())
 }
@@ -58,14 +60,36 @@ pub(crate) fn check_logits(argument: &'static str, logits: &[f32]) -> Result<(),
     math::check_finite(argument, logits)
 }
 
-/// `log Σ exp(z)` of checked logits.
-pub(crate) fn log_normalizer(logits: &[f32]) -> f32 {
-    let largest = largest(logits);
-    let mut sum = 0.0;
-    for &logit in logits {
-        sum += math::exp(logit - largest);
+/// `log Σ exp(z)` of checked logits in two parts: their sum would lose the smaller one for logits
+/// of a large magnitude.
+#[derive(Clone, Copy)]
+pub(crate) struct Normalizer {
+    /// `m = max z`.
+    largest: f32,
+    /// `log Σ exp(z − m)`, in `[0, log n]`.
+    log_sum: f32,
+}
+
+impl Normalizer {
+    pub(crate) fn new(logits: &[f32]) -> Self {
+        let largest = largest(logits);
+        let mut sum = 0.0;
+        for &logit in logits {
+            sum += math::exp(logit - largest);
+        }
+        Self {
+            largest,
+            log_sum: math::ln(sum),
+        }
     }
-    largest + math::ln(sum)
+
+    /// Never positive. Logits that lie further apart than `f32` can tell count as a quarter of
+    /// its range apart, so that no sum or difference of log-probabilities overflows.
+    #[inline]
+    pub(crate) fn log_probability(self, logit: f32) -> f32 {
+        const LOWEST: f32 = f32::MIN / 4.0;
+        math::max((logit - self.largest) - self.log_sum, LOWEST)
+    }
 }
 
 fn largest(logits: &[f32]) -> f32 {

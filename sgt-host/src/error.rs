@@ -52,6 +52,9 @@ pub enum Error {
     /// A numerical failure during a run (NaN loss, for example).
     #[error("{0}")]
     Numerical(String),
+    /// A tensor device refused, for lack of memory for example.
+    #[error("tensor device: {0}")]
+    Device(String),
     /// A check of the core refused its arguments.
     #[error("{operation}: {source}")]
     Core {

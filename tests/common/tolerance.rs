@@ -1,5 +1,28 @@
-//! The tolerances of the network tests, in one place.
+//! How far `f32` results may lie from an oracle, a golden value or a finite difference: one table
+//! for all tests.
 #![allow(dead_code, reason = "each test program uses its own part")]
+
+// The core, against `f64` oracles.
+/// Softmax, losses and objectives, relative to `1 + largest |logit|` and the value.
+pub(crate) const LOSS: f64 = 1e-6;
+/// Analytic gradients of losses against central differences of the `f64` loss, likewise.
+pub(crate) const LOSS_GRADIENT: f64 = 2e-6;
+/// Group importances, means and other short sums, relative to the largest term.
+pub(crate) const SUM: f64 = 1e-5;
+/// One attack step and the distance to the ball, relative to the values.
+pub(crate) const STEP: f64 = 1e-6;
+/// Interpretability metrics, absolute.
+pub(crate) const METRIC: f64 = 1e-5;
+/// Schedules and adaptive shares, relative to the end values.
+pub(crate) const SCHEDULE: f64 = 3e-7;
+/// The normal quantile, relative.
+pub(crate) const QUANTILE: f64 = 1e-6;
+/// Moments of random draws, in standard errors: a fixed seed either passes always or never.
+pub(crate) const STANDARD_ERRORS: f64 = 4.0;
+/// Golden losses of the core, relative; PyTorch sums in another order.
+pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
+
+// Networks.
 
 /// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected
 /// values were summed in `f32` in another order.
@@ -22,7 +45,7 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 9] = [
+pub(crate) const DIFFERENCES: [Difference; 10] = [
     difference("convolution", 0.25, 1e-3),
     difference("linear", 0.25, 1e-3),
     difference("relu", 0.01, 2e-3),
@@ -32,6 +55,7 @@ pub(crate) const DIFFERENCES: [Difference; 9] = [
     difference("dropout", 0.25, 1e-3),
     difference("embedding", 0.25, 1e-3),
     difference("network", 0.01, 2e-2),
+    difference("deep network", 1e-4, 2e-2),
 ];
 
 const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference {

@@ -11,6 +11,7 @@ mod parameters;
 pub mod registry;
 mod rescale;
 mod score;
+pub mod typed;
 
 pub use batch::{check_batch, check_finite, check_labels};
 pub use layout::Grouping;

@@ -64,7 +64,9 @@ pub fn score_gradient(
                     *g = (logit - largest).exp();
                 }
                 let scale = sign / gradient.iter().sum::<f32>();
-                gradient.iter_mut().for_each(|g| *g *= scale);
+                for g in gradient.iter_mut() {
+                    *g *= scale;
+                }
                 gradient[label] -= sign;
             }
         }

@@ -627,3 +627,230 @@ impl Packed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::instructions;
+    use super::{
+        Direction, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
+        Readout, backward_on, forward_on,
+    };
+
+    /// Largest difference from the oracle, as a share of the largest expected magnitude.
+    const TOLERANCE: f64 = 2e-5;
+    /// Batch, steps, input, hidden: around the sizes of chunks, segments, vectors and tiles.
+    const SHAPES: [[usize; 4]; 9] = [
+        [1, 1, 1, 1],
+        [1, 8, 3, 16],
+        [3, 7, 9, 5],
+        [16, 9, 2, 17],
+        [17, 3, 17, 33],
+        [33, 5, 1, 8],
+        [5, 17, 4, 64],
+        [2, 4, 70, 40],
+        [7, 2, 6, 100],
+    ];
+
+    /// Repeatable values in −1..1.
+    fn values(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(next).collect()
+    }
+
+    /// States, then the gradients of x and of the four parameters, one value after the other.
+    struct Oracle {
+        states: Vec<f64>,
+        dx: Vec<f64>,
+        gradients: [Vec<f64>; 4],
+    }
+
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// The definition, sample by sample, in `f64`.
+    fn oracle(call: &LstmCall, weights: &LstmWeights, x: &[f32], d_states: &[f32]) -> Oracle {
+        let LstmShape {
+            batch,
+            steps,
+            input,
+            hidden,
+        } = call.shape;
+        let mut oracle = Oracle {
+            states: vec![0.0; d_states.len()],
+            dx: vec![0.0; x.len()],
+            gradients: [
+                4 * hidden * input,
+                4 * hidden * hidden,
+                4 * hidden,
+                4 * hidden,
+            ]
+            .map(|len| vec![0.0; len]),
+        };
+        let time = |step: usize| match call.direction {
+            Direction::Forward => step,
+            Direction::Reverse => steps - 1 - step,
+        };
+        let place = |sample: usize, step: usize| match call.readout {
+            Readout::Last if step + 1 < steps => None,
+            Readout::Last => Some(sample * call.row_width + call.row_offset),
+            Readout::All => Some((sample * steps + time(step)) * call.row_width + call.row_offset),
+        };
+        for sample in 0..batch {
+            let mut h = vec![vec![0.0; hidden]];
+            let mut c = vec![vec![0.0; hidden]];
+            let mut gates = Vec::new();
+            for step in 0..steps {
+                let x = &x[(sample * steps + time(step)) * input..][..input];
+                let mut z = vec![0.0; 4 * hidden];
+                for (row, z) in z.iter_mut().enumerate() {
+                    *z = f64::from(weights.bias_ih[row]) + f64::from(weights.bias_hh[row]);
+                    for (k, x) in x.iter().enumerate() {
+                        *z += f64::from(weights.weight_ih[row * input + k] * x);
+                    }
+                    for (k, h) in h[step].iter().enumerate() {
+                        *z += f64::from(weights.weight_hh[row * hidden + k]) * h;
+                    }
+                    let candidate = row / hidden == 2;
+                    *z = if candidate { z.tanh() } else { sigmoid(*z) };
+                }
+                let new_c =
+                    |unit: usize| z[hidden + unit] * c[step][unit] + z[unit] * z[2 * hidden + unit];
+                c.push((0..hidden).map(new_c).collect::<Vec<f64>>());
+                let new_h = |unit: usize| z[3 * hidden + unit] * c[step + 1][unit].tanh();
+                h.push((0..hidden).map(new_h).collect::<Vec<f64>>());
+                gates.push(z);
+                if let Some(place) = place(sample, step) {
+                    oracle.states[place..place + hidden].copy_from_slice(&h[step + 1]);
+                }
+            }
+            let mut dh = vec![0.0; hidden];
+            let mut dc = vec![0.0; hidden];
+            for step in (0..steps).rev() {
+                if let Some(place) = place(sample, step) {
+                    for (dh, d_state) in dh.iter_mut().zip(&d_states[place..]) {
+                        *dh += f64::from(*d_state);
+                    }
+                }
+                let z = &gates[step];
+                let mut dz = vec![0.0; 4 * hidden];
+                for unit in 0..hidden {
+                    let [i, f, g, o] = [0, 1, 2, 3].map(|gate| z[gate * hidden + unit]);
+                    let tanh_c = c[step + 1][unit].tanh();
+                    dc[unit] += dh[unit] * o * (1.0 - tanh_c * tanh_c);
+                    dz[unit] = dc[unit] * g * i * (1.0 - i);
+                    dz[hidden + unit] = dc[unit] * c[step][unit] * f * (1.0 - f);
+                    dz[2 * hidden + unit] = dc[unit] * i * (1.0 - g * g);
+                    dz[3 * hidden + unit] = dh[unit] * tanh_c * o * (1.0 - o);
+                    dc[unit] *= f;
+                }
+                dh.fill(0.0);
+                let start = (sample * steps + time(step)) * input;
+                for (row, &dz) in dz.iter().enumerate() {
+                    for k in 0..input {
+                        let weight = f64::from(weights.weight_ih[row * input + k]);
+                        oracle.dx[start + k] += dz * weight;
+                        oracle.gradients[0][row * input + k] += dz * f64::from(x[start + k]);
+                    }
+                    for k in 0..hidden {
+                        dh[k] += dz * f64::from(weights.weight_hh[row * hidden + k]);
+                        oracle.gradients[1][row * hidden + k] += dz * h[step][k];
+                    }
+                    oracle.gradients[2][row] += dz;
+                    oracle.gradients[3][row] += dz;
+                }
+            }
+        }
+        oracle
+    }
+
+    fn assert_close(name: &str, found: &[f32], expected: &[f64], start: f32) {
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let largest = expected
+            .iter()
+            .fold(1e-3_f64, |max, value| max.max(value.abs()));
+        for (index, (&found, expected)) in found.iter().zip(expected).enumerate() {
+            let difference = (f64::from(found) - f64::from(start) - expected).abs() / largest;
+            assert!(
+                difference < TOLERANCE,
+                "{name}[{index}]: {found}, expected {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_definition_on_every_instruction_set() {
+        for arch in instructions() {
+            for [batch, steps, input, hidden] in SHAPES {
+                for direction in [Direction::Forward, Direction::Reverse] {
+                    for readout in [Readout::Last, Readout::All] {
+                        let shape = LstmShape {
+                            batch,
+                            steps,
+                            input,
+                            hidden,
+                        };
+                        let mut call = LstmCall::new(shape);
+                        call.direction = direction;
+                        call.readout = readout;
+                        compare(arch, &call);
+                    }
+                }
+            }
+        }
+    }
+
+    fn compare(arch: pulp::Arch, call: &LstmCall) {
+        let LstmShape { input, hidden, .. } = call.shape;
+        let name = format!("{arch:?}, {call:?}");
+        let lens = [
+            4 * hidden * input,
+            4 * hidden * hidden,
+            4 * hidden,
+            4 * hidden,
+        ];
+        let parameters = [0, 1, 2, 3].map(|index| {
+            let values = values(lens[index], 10 + index as u32);
+            values.iter().map(|value| value * 0.5).collect::<Vec<_>>()
+        });
+        let weights = LstmWeights {
+            weight_ih: &parameters[0],
+            weight_hh: &parameters[1],
+            bias_ih: &parameters[2],
+            bias_hh: &parameters[3],
+        };
+        let x = values(call.input_len(), 20);
+        let d_states = values(call.readout_len(), 30);
+        let expected = oracle(call, &weights, &x, &d_states);
+        let mut cache = LstmCache::default();
+        let mut states = vec![f32::NAN; call.readout_len()];
+        forward_on(arch, call, &weights, &x, &mut states, &mut cache).unwrap();
+        assert_close(&format!("states: {name}"), &states, &expected.states, 0.0);
+
+        // Twice on one pass: overwritten without weights, then added to ones with them.
+        let mut dx = vec![f32::NAN; x.len()];
+        let overwrite = InputGradient::Overwrite(&mut dx);
+        backward_on(arch, &weights, &mut cache, &d_states, overwrite, None).unwrap();
+        assert_close(&format!("dx: {name}"), &dx, &expected.dx, 0.0);
+        let mut dx = vec![1.0; x.len()];
+        let mut gradients = lens.map(|len| vec![1.0; len]);
+        let [weight_ih, weight_hh, bias_ih, bias_hh] = &mut gradients;
+        let gradient = LstmGradient {
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+        };
+        let add = InputGradient::Add(&mut dx);
+        backward_on(arch, &weights, &mut cache, &d_states, add, Some(gradient)).unwrap();
+        assert_close(&format!("dx added: {name}"), &dx, &expected.dx, 1.0);
+        for (found, expected) in gradients.iter().zip(&expected.gradients) {
+            assert_close(&format!("gradient: {name}"), found, expected, 1.0);
+        }
+        assert_eq!(cache.call.keep, Keep::ForWeights);
+    }
+}

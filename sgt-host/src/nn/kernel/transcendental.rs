@@ -1,7 +1,15 @@
 //! Exponential, logistic sigmoid and hyperbolic tangent of whole vectors.
 //!
-//! Polynomials instead of the C library's scalar calls. Largest errors against `f64`, over the
-//! ranges the tests sweep: see [`tests`]' table.
+//! Polynomials instead of the C library's scalar calls. Largest relative errors against `f64`
+//! (asserted by the tests, on every instruction set of the machine):
+//!
+//! | function | range | relative error |
+//! |---|---|---|
+//! | `exp` | −87 to 88 | 1.2e-7 |
+//! | `sigmoid` | −87 to 87 | 1.8e-7 |
+//! | `tanh` | all | 3.6e-7 |
+//!
+//! NaN gives NaN.
 
 #![allow(
     clippy::inline_always,
@@ -56,13 +64,24 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: &[f32;
     sum
 }
 
+/// `x` limited to `low..=high`; NaN stays NaN.
+#[inline(always)]
+fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+    if S::F32_LANES == 1 {
+        // The scalar minimum and maximum drop a NaN.
+        let x = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
+        return simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    }
+    // Vector instructions return NaN when either operand is one, or, on x86, the second operand:
+    // so x comes second.
+    simd.max_f32s(low, simd.min_f32s(high, x))
+}
+
 /// `exp(x)`, for x in [−87, 88] and clamped to that range outside of it.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // The constant comes first: x86's minimum and maximum return the second operand when one is
-    // NaN, and a NaN must come out again.
-    let x = simd.min_f32s(simd.splat_f32s(LARGEST), x);
-    let x = simd.max_f32s(simd.splat_f32s(SMALLEST), x);
+    let x = clamp(simd, x, SMALLEST, LARGEST);
     let magic = simd.splat_f32s(ROUND_WITH_BIAS);
     let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), magic);
     let exponent = simd.sub_f32s(shifted, magic);
@@ -87,9 +106,114 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// `tanh(x)`.
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let x = simd.min_f32s(simd.splat_f32s(TANH_LIMIT), x);
-    let x = simd.max_f32s(simd.splat_f32s(-TANH_LIMIT), x);
+    let x = clamp(simd, x, -TANH_LIMIT, TANH_LIMIT);
     let square = simd.mul_f32s(x, x);
     let numerator = simd.mul_f32s(x, polynomial(simd, square, &TANH_NUMERATOR));
     simd.div_f32s(numerator, polynomial(simd, square, &TANH_DENOMINATOR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::instructions;
+    use super::{exp, sigmoid, tanh};
+    use pulp::{Simd, WithSimd};
+
+    /// Points of a sweep over a function's range.
+    const POINTS: usize = 200_000;
+
+    #[derive(Clone, Copy)]
+    enum Function {
+        Exp,
+        Sigmoid,
+        Tanh,
+    }
+
+    /// A function's values in place of its arguments.
+    struct Apply<'a>(Function, &'a mut [f32]);
+
+    impl WithSimd for Apply<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self(function, values) = self;
+            for values in values.chunks_mut(S::F32_LANES) {
+                let x = simd.partial_load_f32s(values);
+                let y = match function {
+                    Function::Exp => exp(simd, x),
+                    Function::Sigmoid => sigmoid(simd, x),
+                    Function::Tanh => tanh(simd, x),
+                };
+                simd.partial_store_f32s(values, y);
+            }
+        }
+    }
+
+    /// The largest relative error over `low..=high` on every instruction set.
+    fn largest_error(function: Function, low: f32, high: f32, truth: fn(f64) -> f64) -> f64 {
+        let step = (high - low) / POINTS as f32;
+        let arguments: Vec<f32> = (0..=POINTS).map(|i| low + step * i as f32).collect();
+        let mut largest = 0.0_f64;
+        for arch in instructions() {
+            let mut values = arguments.clone();
+            arch.dispatch(Apply(function, &mut values));
+            let mut worst = (0.0_f64, 0.0);
+            for (&x, &found) in arguments.iter().zip(&values) {
+                let expected = truth(f64::from(x));
+                let error = (f64::from(found) - expected).abs() / expected.abs().max(1e-300);
+                assert!(
+                    error.is_finite(),
+                    "{arch:?}: {found} at {x}, expected {expected}"
+                );
+                if error > worst.0 && expected != 0.0 {
+                    worst = (error, x);
+                }
+            }
+            println!("{arch:?}: relative error {:.2e} at {}", worst.0, worst.1);
+            largest = largest.max(worst.0);
+        }
+        largest
+    }
+
+    #[test]
+    fn exp_is_accurate() {
+        assert!(largest_error(Function::Exp, -87.0, 88.0, f64::exp) < 1.2e-7);
+        assert!(largest_error(Function::Exp, -0.5, 0.5, f64::exp) < 1.2e-7);
+    }
+
+    #[test]
+    fn sigmoid_is_accurate() {
+        let truth = |x: f64| 1.0 / (1.0 + (-x).exp());
+        assert!(largest_error(Function::Sigmoid, -87.0, 87.0, truth) < 1.8e-7);
+        assert!(largest_error(Function::Sigmoid, -3.0, 3.0, truth) < 1.8e-7);
+    }
+
+    #[test]
+    fn tanh_is_accurate() {
+        for limit in [1e-30, 1e-3, 1.0, 20.0, 1e30] {
+            assert!(
+                largest_error(Function::Tanh, -limit, limit, f64::tanh) < 3.6e-7,
+                "{limit}"
+            );
+        }
+    }
+
+    #[test]
+    fn nan_comes_out_and_infinity_saturates() {
+        let cases = [
+            (Function::Exp, f32::NEG_INFINITY, 0.0),
+            (Function::Sigmoid, f32::NEG_INFINITY, 0.0),
+            (Function::Sigmoid, f32::INFINITY, 1.0),
+            (Function::Tanh, f32::NEG_INFINITY, -1.0),
+            (Function::Tanh, f32::INFINITY, 1.0),
+        ];
+        for arch in instructions() {
+            for (function, argument, limit) in cases {
+                let mut values = [f32::NAN, argument];
+                arch.dispatch(Apply(function, &mut values));
+                assert!(values[0].is_nan(), "{arch:?}: {values:?}");
+                assert!((values[1] - limit).abs() < 1e-6, "{arch:?}: {values:?}");
+            }
+        }
+    }
 }

@@ -50,32 +50,38 @@ struct Left<'a> {
     k_stride: usize,
 }
 
-/// `sum[row][column] += Σ_k left[row][k] · right[k][column]`, in the order of k.
+/// `start[row][column] + Σ_k left[row][k] · right[k][column]`, in the order of k.
+///
+/// The sums are passed by value and touched by constant indices alone, so that they live in
+/// registers.
 #[inline(always)]
 fn accumulate<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
-    sum: &mut [[S::f32s; COLUMNS]; ROWS],
+    start: [[S::f32s; COLUMNS]; ROWS],
     left: Left,
     right: &[S::f32s],
-) {
-    let depth = right.len() / COLUMNS;
-    if depth == 0 {
-        return;
-    }
-    let last = (ROWS - 1) * left.row_stride + (depth - 1) * left.k_stride;
+) -> [[S::f32s; COLUMNS]; ROWS] {
+    let mut sums = start;
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    let Some(last) = right.len().checked_sub(1) else {
+        return sums;
+    };
+    let last = (ROWS - 1) * left.row_stride + last * left.k_stride;
     assert!(last < left.values.len(), "the left factor is too short");
-    for (k, right) in right.chunks_exact(COLUMNS).enumerate() {
-        let start = k * left.k_stride;
-        for (row, sum) in sum.iter_mut().enumerate() {
-            // SAFETY: row < ROWS and k < depth, so the index is at most `last`, which the
+    for (k, right) in right.iter().enumerate() {
+        let right = *right;
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let place = k * left.k_stride + row * left.row_stride;
+            // SAFETY: row < ROWS and k < right.len(), so the place is at most `last`, which the
             // assertion above has found inside of the slice.
-            let value = unsafe { left.values.get_unchecked(start + row * left.row_stride) };
-            let value = simd.splat_f32s(*value);
-            for (sum, &right) in sum.iter_mut().zip(right) {
-                *sum = simd.mul_add_e_f32s(right, value, *sum);
+            let value = unsafe { *left.values.get_unchecked(place) };
+            let value = simd.splat_f32s(value);
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = simd.mul_add_e_f32s(value, right, *sum);
             }
         }
     }
+    sums
 }
 
 /// Something done to a register tile of ROWS × COLUMNS, at row `first`.
@@ -135,6 +141,15 @@ fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
     S::as_mut_simd_f32s(values).0
 }
 
+/// Writes vectors to the front of a slice, each from its register.
+#[inline(always)]
+fn store<V: Copy, const N: usize>(place: &mut [V], values: [V; N]) {
+    match place.first_chunk_mut::<N>() {
+        Some(place) => *place = values,
+        None => unreachable!("places have room for a tile's row"),
+    }
+}
+
 /// One step of one block of units, forward.
 struct ForwardTile<'a, S: Simd> {
     weights: &'a [S::f32s],
@@ -152,13 +167,12 @@ struct ForwardTile<'a, S: Simd> {
 impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
     #[inline(always)]
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
-        let mut sums = [self.bias; ROWS];
         let left = Left {
             values: &self.inputs[first * self.width..],
             row_stride: self.width,
             k_stride: 1,
         };
-        accumulate(simd, &mut sums, left, self.weights);
+        let sums = accumulate(simd, [self.bias; ROWS], left, self.weights);
         for (row, sum) in (first..).zip(&sums) {
             let i = sigmoid(simd, sum[INPUT]);
             let f = sigmoid(simd, sum[FORGET]);
@@ -170,7 +184,7 @@ impl<S: Simd> Tile<S> for ForwardTile<'_, S> {
                 None => new,
             };
             let h = simd.mul_f32s(o, tanh(simd, c));
-            self.gates[row * GATES..][..GATES].copy_from_slice(&[i, f, g, o]);
+            store(&mut self.gates[row * GATES..], [i, f, g, o]);
             self.cells[row] = c;
             let place = row * self.width + self.unit;
             let place = &mut self.inputs_after[place..place + S::F32_LANES];
@@ -288,11 +302,11 @@ impl<S: Simd> Tile<S> for InputTile<'_, S> {
                 k_stride: 1,
             };
             let weights = &self.weights[block * depth * COLUMNS..][..depth * COLUMNS];
-            accumulate(simd, &mut sums, left, weights);
+            sums = accumulate(simd, sums, left, weights);
         }
         for (row, sum) in (first..).zip(&sums) {
             let place = row * self.width + self.column;
-            self.d_inputs[place..place + COLUMNS].copy_from_slice(sum);
+            store(&mut self.d_inputs[place..], *sum);
         }
     }
 }
@@ -312,16 +326,17 @@ impl<S: Simd> Tile<S> for WeightTile<'_, S> {
     fn tile<const ROWS: usize, const COLUMNS: usize>(&mut self, simd: S, first: usize) {
         let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; ROWS];
         for (row, sum) in (first..).zip(&mut sums) {
-            sum.copy_from_slice(&self.gradient[row * self.stride..][..COLUMNS]);
+            let gradient = &self.gradient[row * self.stride..][..COLUMNS];
+            *sum = std::array::from_fn(|column| gradient[column]);
         }
         let left = Left {
             values: &self.inputs[first..],
             row_stride: 1,
             k_stride: self.width,
         };
-        accumulate(simd, &mut sums, left, self.d_gates);
+        let sums = accumulate(simd, sums, left, self.d_gates);
         for (row, sum) in (first..).zip(&sums) {
-            self.gradient[row * self.stride..][..COLUMNS].copy_from_slice(sum);
+            store(&mut self.gradient[row * self.stride..], *sum);
         }
     }
 }
@@ -458,8 +473,10 @@ impl<S: Simd> CellGradient<'_, S> {
     #[inline(always)]
     fn run(&mut self, simd: S, blocks: usize, rows: usize) {
         let one = simd.splat_f32s(1.0);
-        for block in 0..blocks {
-            for row in 0..rows {
+        // Downwards, as the steps go: gates and cells are then read as one descending stream, which
+        // the processor fetches ahead.
+        for block in (0..blocks).rev() {
+            for row in (0..rows).rev() {
                 let place = block * rows + row;
                 let gates = &self.gates[place * GATES..][..GATES];
                 let [i, f, g, o] = [INPUT, FORGET, CANDIDATE, OUTPUT].map(|gate| gates[gate]);
@@ -480,8 +497,7 @@ impl<S: Simd> CellGradient<'_, S> {
                 let slope = simd.mul_f32s(o, simd.sub_f32s(one, o));
                 let d_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope);
                 let start = block * self.block_stride + self.start + row * GATES;
-                let d_gates = &mut self.d_gates[start..start + GATES];
-                d_gates.copy_from_slice(&[d_i, d_f, d_g, d_o]);
+                store(&mut self.d_gates[start..], [d_i, d_f, d_g, d_o]);
                 self.d_cells[place] = simd.mul_f32s(dc, f);
             }
         }

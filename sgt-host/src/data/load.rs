@@ -1,0 +1,272 @@
+//! Data by name or file.
+
+use super::catalog::{self, Entry, Format, Origin};
+use super::series::{self, Length, Recordings};
+use super::{Dataset, TrainTest, cifar, embedded, har, idx, ts};
+use crate::file::{data_error, io_error, read_decompressed};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The environment variable that names the data directory.
+pub const DATA_DIR_VARIABLE: &str = "SGT_DATA";
+
+/// How [`load`] reads.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// The data directory; `None` takes [`data_dir`]'s answer.
+    pub data_dir: Option<PathBuf>,
+    /// The test file beside a training file; `None` takes `NAME_TEST.ts` beside `NAME_TRAIN.ts`.
+    pub test: Option<PathBuf>,
+    /// The common length of series; `None` takes the data set's own: [`Length::Longest`], but
+    /// that of the shortest recording where the length would give a class away (`magicwand`).
+    pub length: Option<Length>,
+}
+
+/// The data directory: `chosen` if given, else what `SGT_DATA` says, else `./data`.
+pub fn data_dir(chosen: Option<&Path>) -> PathBuf {
+    match (chosen, std::env::var_os(DATA_DIR_VARIABLE)) {
+        (Some(chosen), _) => chosen.to_path_buf(),
+        (None, Some(folder)) if !folder.is_empty() => folder.into(),
+        _ => PathBuf::from("data"),
+    }
+}
+
+/// Reads a data set: a name of the [`catalog`], or the path of a `.ts` (or `.ts.gz`) file whose
+/// classes and length count.
+///
+/// # Errors
+/// [`Error::Argument`] when it is neither, [`Error::Data`] when the data set is not in the data
+/// directory or a file is damaged (see the parsers), [`Error::Io`].
+pub fn load(name_or_file: &str, options: &LoadOptions) -> Result<TrainTest> {
+    let path = Path::new(name_or_file);
+    let unknown = match catalog::entry(name_or_file) {
+        Ok(entry) if options.test.is_none() => return load_entry(entry, options),
+        Ok(entry) => {
+            return Err(Error::Argument {
+                argument: "test".into(),
+                found: "a file".into(),
+                expected: format!("none, {} has a test part of its own", entry.name),
+            });
+        }
+        Err(unknown) => unknown,
+    };
+    if !is_ts(path) {
+        return Err(unknown);
+    }
+    let test = match &options.test {
+        Some(test) => test.clone(),
+        None => test_beside(path)?,
+    };
+    load_ts(path, &test, options.length.unwrap_or_default())
+}
+
+fn is_ts(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let plain = Path::new(name.strip_suffix(".gz").unwrap_or(&name));
+    plain.extension().is_some_and(|ending| ending == "ts")
+}
+
+/// `NAME_TEST.ts` beside `NAME_TRAIN.ts`, either of them with or without `.gz`.
+fn test_beside(train: &Path) -> Result<PathBuf> {
+    let name = train.file_name().unwrap_or_default().to_string_lossy();
+    let Some((stem, _)) = name.rsplit_once("_TRAIN.") else {
+        return Err(Error::Argument {
+            argument: "test".into(),
+            found: format!("none beside {}", train.display()),
+            expected: "a test file, or a training file called NAME_TRAIN.ts".into(),
+        });
+    };
+    let stem = format!("{stem}_TEST.ts");
+    existing(&crate::file::parent(train), &stem).ok_or_else(|| {
+        data_error(
+            train,
+            format!("no {stem} beside it"),
+            "one, or a test file named by --test",
+        )
+    })
+}
+
+fn load_ts(train: &Path, test: &Path, length: Length) -> Result<TrainTest> {
+    let train = ts::parse(train, &read_decompressed(train)?, None)?;
+    let test = ts::parse(test, &read_decompressed(test)?, Some(&train.classes))?;
+    series::align(&train, &test, length)
+}
+
+fn load_entry(entry: &Entry, options: &LoadOptions) -> Result<TrainTest> {
+    let length = options.length.unwrap_or(entry.length);
+    let folder = || required_folder(entry, &data_dir(options.data_dir.as_deref()));
+    match entry.format {
+        Format::EmbeddedBasicMotions => embedded::basic_motions(length),
+        Format::EmbeddedMnistSubset => embedded::mnist_subset(),
+        Format::Idx => {
+            let folder = folder()?;
+            Ok(TrainTest {
+                train: load_idx(entry.name, &folder, "train")?,
+                test: load_idx(entry.name, &folder, "t10k")?,
+            })
+        }
+        Format::Cifar => {
+            let folder = folder()?;
+            Ok(TrainTest {
+                train: load_cifar(entry.name, &folder, Part::Train)?,
+                test: load_cifar(entry.name, &folder, Part::Test)?,
+            })
+        }
+        Format::Har => {
+            let folder = folder()?;
+            let train = load_har(entry.name, &folder, "train")?;
+            series::align(&train, &load_har(entry.name, &folder, "test")?, length)
+        }
+        Format::Ts(stem) => {
+            let folder = folder()?;
+            let train = required(&folder, &format!("{stem}_TRAIN.ts"))?;
+            let test = required(&folder, &format!("{stem}_TEST.ts"))?;
+            load_ts(&train, &test, length)
+        }
+    }
+}
+
+fn required_folder(entry: &Entry, data_dir: &Path) -> Result<PathBuf> {
+    folder_of(entry, data_dir).ok_or_else(|| {
+        let how = match entry.origin {
+            Origin::Manual(how) => how.to_string(),
+            _ => format!("`sgt data fetch {}` gets it", entry.name),
+        };
+        data_error(
+            data_dir,
+            format!("no {} data", entry.name),
+            format!(
+                "it in one of the folders {}; {how}",
+                entry.folders.join(", ")
+            ),
+        )
+    })
+}
+
+/// The folder that holds the files of `entry`: the first that has its first training file.
+pub(super) fn folder_of(entry: &Entry, data_dir: &Path) -> Option<PathBuf> {
+    let mut folders = entry.folders.iter().map(|&folder| match folder {
+        "." => data_dir.to_path_buf(),
+        _ => data_dir.join(folder),
+    });
+    folders.find(|folder| match entry.format {
+        Format::Idx => idx_file(folder, "train", "images", 3).is_some(),
+        Format::Cifar => cifar_files(folder, Part::Train).is_ok_and(|files| !files.is_empty()),
+        Format::Ts(stem) => existing(folder, &format!("{stem}_TRAIN.ts")).is_some(),
+        Format::Har => existing(&signals(folder, "train"), "body_acc_x_train.txt").is_some(),
+        Format::EmbeddedBasicMotions | Format::EmbeddedMnistSubset => false,
+    })
+}
+
+/// `name` or `name.gz` in `folder`, whichever is a file.
+fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
+    let plain = folder.join(name);
+    let compressed = folder.join(format!("{name}.gz"));
+    [plain, compressed].into_iter().find(|path| path.is_file())
+}
+
+fn required(folder: &Path, name: &str) -> Result<PathBuf> {
+    existing(folder, name)
+        .ok_or_else(|| data_error(folder, format!("no {name}"), format!("{name} or {name}.gz")))
+}
+
+/// Sites and tools write both `train-images-idx3-ubyte` and `train-images.idx3-ubyte`.
+fn idx_file(folder: &Path, part: &str, what: &str, axes: usize) -> Option<PathBuf> {
+    ['-', '.']
+        .into_iter()
+        .find_map(|dot| existing(folder, &format!("{part}-{what}{dot}idx{axes}-ubyte")))
+}
+
+fn load_idx(name: &str, folder: &Path, part: &str) -> Result<Dataset> {
+    let read = |what: &str, axes: usize| {
+        let path = idx_file(folder, part, what, axes).ok_or_else(|| {
+            let name = format!("{part}-{what}-idx{axes}-ubyte");
+            data_error(folder, format!("no {name}"), format!("{name} or {name}.gz"))
+        })?;
+        let bytes = read_decompressed(&path)?;
+        Ok::<_, Error>((path, bytes))
+    };
+    let (image_path, images) = read("images", 3)?;
+    let (label_path, labels) = read("labels", 1)?;
+    idx::parse(name, (&image_path, &images), (&label_path, &labels))
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Train,
+    Test,
+}
+
+/// The original's batches, or else every `train….bin` or `test….bin`, in the order of names.
+fn cifar_files(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
+    const BATCHES: [&str; 5] = [
+        "data_batch_1.bin",
+        "data_batch_2.bin",
+        "data_batch_3.bin",
+        "data_batch_4.bin",
+        "data_batch_5.bin",
+    ];
+    if existing(folder, BATCHES[0]).is_some() {
+        return match part {
+            Part::Train => BATCHES.iter().map(|name| required(folder, name)).collect(),
+            Part::Test => Ok(vec![required(folder, "test_batch.bin")?]),
+        };
+    }
+    let prefix = match part {
+        Part::Train => "train",
+        Part::Test => "test",
+    };
+    let entries = std::fs::read_dir(folder).map_err(|source| io_error(folder, "list", source))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let plain = Path::new(name.strip_suffix(".gz").unwrap_or(&name));
+            let batch = plain.extension().is_some_and(|ending| ending == "bin");
+            batch && name.starts_with(prefix) && path.is_file()
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn load_cifar(name: &str, folder: &Path, part: Part) -> Result<Dataset> {
+    let files = cifar_files(folder, part)?;
+    if files.is_empty() {
+        return Err(data_error(
+            folder,
+            "no test….bin",
+            "one beside the training batches",
+        ));
+    }
+    let mut batches = Vec::new();
+    for path in files {
+        let bytes = read_decompressed(&path)?;
+        batches.push((path, bytes));
+    }
+    cifar::parse(
+        name,
+        batches.iter().map(|(path, bytes)| (&**path, &**bytes)),
+    )
+}
+
+fn signals(folder: &Path, part: &str) -> PathBuf {
+    folder.join(part).join("Inertial Signals")
+}
+
+fn load_har(name: &str, folder: &Path, part: &str) -> Result<Recordings> {
+    let mut files = Vec::with_capacity(har::SIGNALS.len());
+    for signal in har::SIGNALS {
+        let path = required(&signals(folder, part), &format!("{signal}_{part}.txt"))?;
+        let bytes = read_decompressed(&path)?;
+        files.push((path, bytes));
+    }
+    let labels = required(&folder.join(part), &format!("y_{part}.txt"))?;
+    let label_bytes = read_decompressed(&labels)?;
+    let files = std::array::from_fn(|index| {
+        let (path, bytes) = &files[index];
+        (&**path, &**bytes)
+    });
+    har::parse(name, &files, (&labels, &label_bytes))
+}

@@ -1,0 +1,37 @@
+//! Data sets: readers, alignment of unequal series, standardisation, splits and batches.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Dataset`] | labelled samples of one shape, in input units, with bounds and padding |
+//! | [`idx`], [`cifar`], [`ts`], [`har`] | parsers of bytes, one format each |
+//! | [`series`] | recordings of unequal length and how they get one length |
+//! | [`Normalization`] | per-channel standardisation, both ways, and its gradient |
+//! | [`Split`], [`epoch_order`] | the validation part and the order of an epoch, by seed |
+//! | [`Batch`] | minibatches in a model's memory order |
+//! | [`embedded`] | the data sets inside the binary |
+//! | [`catalog`] | the data sets known by name: numbers, licence, origin |
+//! | [`fetch`](mod@fetch), [`archive`] | downloads from the original sites, and what is kept of them |
+//! | [`load`](mod@load) | data by name or file |
+
+pub mod archive;
+mod batch;
+pub mod catalog;
+pub mod cifar;
+mod dataset;
+pub mod embedded;
+pub mod fetch;
+pub mod har;
+pub mod idx;
+pub mod load;
+mod normalization;
+pub mod series;
+mod split;
+pub mod ts;
+
+pub use batch::Batch;
+pub use dataset::{Bounds, Dataset, TrainTest};
+pub use fetch::fetch;
+pub use load::{LoadOptions, data_dir, load};
+pub use normalization::Normalization;
+pub use series::Length;
+pub use split::{Split, epoch_order, stratified_split};

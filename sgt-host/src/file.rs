@@ -1,0 +1,214 @@
+//! Files: read whole, gunzipped where they are gzip, written whole or not at all.
+
+use crate::{Error, Result};
+use flate2::read::MultiGzDecoder;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// No file may decompress to more than this: the largest known data set (CIFAR-10's binary
+/// archive) has a fifth of it.
+pub const MAX_DECOMPRESSED: u64 = 1 << 30;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// The content of a file, as it lies on the disk.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| io_error(path, "read", source))
+}
+
+/// The content of a file, decompressed when it is gzip.
+///
+/// # Errors
+/// As [`read`] and [`gunzip`].
+pub fn read_decompressed(path: &Path) -> Result<Vec<u8>> {
+    gunzip(path, read(path)?)
+}
+
+/// `bytes` decompressed when they are gzip, and as they are otherwise.
+///
+/// Gzip is told by its magic number; a name that ends in `.gz` makes it compulsory. `path` is
+/// only named in errors.
+///
+/// # Errors
+/// [`Error::Data`] when the stream is empty, cut or damaged, when `path` says gzip and the bytes
+/// do not, or when more than [`MAX_DECOMPRESSED`] bytes come out.
+pub fn gunzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    if bytes.starts_with(&GZIP_MAGIC) {
+        return inflate(path, &bytes, MAX_DECOMPRESSED);
+    }
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let found = if bytes.is_empty() {
+            "an empty file".into()
+        } else {
+            format!("a file that begins with {}", excerpt(&bytes))
+        };
+        return Err(data_error(path, found, "gzip data"));
+    }
+    Ok(bytes)
+}
+
+fn inflate(path: &Path, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    MultiGzDecoder::new(bytes)
+        .take(limit + 1)
+        .read_to_end(&mut content)
+        .map_err(|reason| {
+            let found = if reason.kind() == std::io::ErrorKind::UnexpectedEof {
+                format!("gzip data cut off after {} bytes", bytes.len())
+            } else {
+                format!("damaged gzip data ({})", one_line(&reason))
+            };
+            data_error(path, found, "a whole gzip file")
+        })?;
+    if content.len() as u64 > limit {
+        return Err(data_error(
+            path,
+            format!("more than {limit} bytes after decompression"),
+            "a data file",
+        ));
+    }
+    Ok(content)
+}
+
+/// `bytes` as a gzip stream without name or time, so that equal content gives equal bytes.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default()
+}
+
+/// Writes `bytes` to `path` whole or not at all: to a temporary file beside it, flushed to the
+/// disk, then renamed over it. On an error the old file, if any, is untouched.
+///
+/// # Errors
+/// [`Error::Io`] with the path, when the folder is missing or not writable or the disk is full.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = parent(path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        // A temporary file is private by default; what replaces the target is an ordinary file.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder
+        .tempfile_in(&folder)
+        .map_err(|source| io_error(path, "write", source))?;
+    temporary
+        .write_all(bytes)
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(|source| io_error(path, "write", source))?;
+    temporary
+        .persist(path)
+        .map_err(|error| io_error(path, "rename", error.error))?;
+    sync_folder(&folder);
+    Ok(())
+}
+
+/// The sha256 of `bytes` in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    use std::fmt::Write;
+    let mut text = String::new();
+    for byte in sha2::Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Creates a folder and those above it.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|source| io_error(path, "create folder", source))
+}
+
+/// The folder that holds `path`.
+pub(crate) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Makes a rename in `folder` outlive a power cut where the system can; a system that cannot
+/// sync a folder still has the file itself on the disk.
+pub(crate) fn sync_folder(folder: &Path) {
+    if let Ok(handle) = std::fs::File::open(folder) {
+        let _ = handle.sync_all();
+    }
+}
+
+pub(crate) fn io_error(path: &Path, action: &'static str, source: std::io::Error) -> Error {
+    Error::Io {
+        path: path.to_path_buf(),
+        action,
+        source,
+    }
+}
+
+pub(crate) fn data_error(
+    path: &Path,
+    found: impl Into<String>,
+    expected: impl Into<String>,
+) -> Error {
+    Error::Data {
+        path: path.to_path_buf(),
+        found: found.into(),
+        expected: expected.into(),
+    }
+}
+
+/// The start of foreign content, quoted and escaped so that it fits into a one-line error.
+pub(crate) fn excerpt(content: impl AsRef<[u8]>) -> String {
+    const SHOWN: usize = 32;
+    let content = content.as_ref();
+    let shown = &content[..content.len().min(SHOWN)];
+    let more = if content.len() > SHOWN { "…" } else { "" };
+    format!("\"{}\"{more}", shown.escape_ascii())
+}
+
+/// A foreign error's message, without what would break a one-line error.
+pub(crate) fn one_line(message: &impl std::fmt::Display) -> String {
+    const SHOWN: usize = 160;
+    let message = message.to_string();
+    let words = message
+        .split(|c: char| c.is_control())
+        .filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gzip_stream_stops_at_the_limit() {
+        let bytes = gzip(&vec![0; 100_000]);
+        let path = Path::new("zeros.gz");
+        assert_eq!(inflate(path, &bytes, 100_000).unwrap().len(), 100_000);
+        let error = inflate(path, &bytes, 99_999).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "zeros.gz: found more than 99999 bytes after decompression, expected a data file"
+        );
+    }
+
+    #[test]
+    fn foreign_content_stays_on_one_line() {
+        assert_eq!(excerpt(b"a\nb\xff"), r#""a\nb\xff""#);
+        assert_eq!(excerpt("x".repeat(40)), format!("\"{}\"…", "x".repeat(32)));
+    }
+}

@@ -1,0 +1,71 @@
+//! The data sets inside the binary.
+
+use sgt_host::data::embedded::{
+    ASSETS, BASIC_MOTIONS_ATTRIBUTION, MNIST_SUBSET_ATTRIBUTION, basic_motions, mnist_subset,
+};
+use sgt_host::data::{Bounds, Length};
+use sgt_host::file::sha256;
+
+/// As `sgt-host/assets/make.py` prints them.
+const SHA256: [&str; 6] = [
+    "09be9a114f182a7c67808161de672778aeef8f9eb9963ff67226093ca1bdb621",
+    "741a7610041bcd4c054dd3035410a8fddb5d86f70ae2502f674ddbc2ae42b066",
+    "502c52a4dc23e193df01782d3c4ceefcbc0d2566d9ba6c9beed11c3176d4b4f3",
+    "bed0ebda958976dadbb3dbd1ed2f285fc0af3515151d242beb74ed0934a182ff",
+    "076ba9ac3999e9007326665dfb57b70e55a09e73105b400f0286cf84292a94c1",
+    "fd3826397e6e0684a3513aa8cdcfd56cd2713a676525e8e1988e03cd1634d950",
+];
+
+#[test]
+fn the_files_are_those_that_the_script_made() {
+    for (asset, expected) in ASSETS.iter().zip(SHA256) {
+        assert_eq!(sha256(asset.bytes), expected, "{}", asset.name);
+    }
+}
+
+#[test]
+fn basic_motions_has_forty_and_forty_balanced_cases() {
+    let data = basic_motions(Length::Longest).unwrap();
+    let classes = ["Standing", "Running", "Walking", "Badminton"];
+    for part in [&data.train, &data.test] {
+        assert_eq!(part.name(), "BasicMotions");
+        assert_eq!(part.classes(), classes);
+        assert_eq!(part.class_counts(), [10; 4]);
+        assert_eq!(part.shape().dims(), [6, 100]);
+        assert!(!part.is_padded());
+        assert_eq!(part.bounds(), None);
+    }
+    // The first and last numbers of the training file.
+    assert_eq!(
+        data.train.sample(0)[..3],
+        [0.079_106, 0.079_106, -0.903_497]
+    );
+    assert_eq!(data.train.sample(39)[598..], [0.442_12, 0.428_803]);
+    assert_eq!(data.train.labels()[0], 0);
+    assert_eq!(data.train.labels()[39], 3);
+}
+
+#[test]
+fn the_mnist_subset_has_five_hundred_and_a_hundred_a_digit() {
+    let data = mnist_subset().unwrap();
+    assert_eq!(data.train.class_counts(), [500; 10]);
+    assert_eq!(data.test.class_counts(), [100; 10]);
+    for part in [&data.train, &data.test] {
+        assert_eq!(part.shape().dims(), [1, 28, 28]);
+        assert_eq!(part.bounds(), Some(Bounds::PIXEL));
+        assert_eq!(part.range(), Bounds::PIXEL);
+    }
+    // MNIST begins with 5 0 4 1 9; its test part with 7 2 1 0 4.
+    assert_eq!(data.train.labels()[..5], [5, 0, 4, 1, 9]);
+    assert_eq!(data.test.labels()[..5], [7, 2, 1, 0, 4]);
+    let sum: f64 = data.train.samples().iter().map(|&v| f64::from(v)).sum();
+    let mean = sum / data.train.samples().len() as f64;
+    assert!((mean - 0.13066).abs() < 0.003, "{mean} is not MNIST's mean");
+}
+
+#[test]
+fn each_set_says_who_made_it() {
+    assert!(BASIC_MOTIONS_ATTRIBUTION.contains("UEA"));
+    assert!(MNIST_SUBSET_ATTRIBUTION.contains("LeCun"));
+    assert!(MNIST_SUBSET_ATTRIBUTION.contains("Attribution-ShareAlike 3.0"));
+}

@@ -1,0 +1,466 @@
+//! Measures the stack that every entry point uses: the memory below the stack pointer is painted,
+//! the entry point runs, and the lowest word that lost its paint tells the depth.
+//!
+//! Every branch that calls deeper is taken: all policies, norms and errors. Arguments that don't
+//! fit registers lie in the caller's frame and don't count.
+#![no_std]
+#![no_main]
+
+#[path = "../../../entry/src/entries.rs"]
+mod entries;
+
+use core::hint::black_box;
+use cortex_m_rt::entry;
+use cortex_m_semihosting::hprintln;
+use entries::{Line, NAMES, WORKSPACE};
+use sgt_core::{
+    AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout, Masking,
+    MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope, Threat,
+    Threshold, Workspace,
+};
+
+/// Painted below the stack pointer; an entry point that needs more is reported as using it all.
+const PAINTED: usize = 4096;
+const PAINT: u32 = 0xc5a5_5ac5;
+const WORD: usize = size_of::<u32>();
+
+const FEATURES: usize = WORKSPACE;
+const CLASSES: usize = 10;
+
+/// Arguments of every entry point.
+struct Fixture {
+    gradient: [f32; FEATURES],
+    batch: [f32; 2 * FEATURES],
+    out: [f32; FEATURES],
+    momentum: [f32; FEATURES],
+    narrow: [u16; FEATURES],
+    wide: [u32; FEATURES],
+    words: [u32; FEATURES / 32],
+    logits: [[f32; CLASSES]; 3],
+    gradients: [[f32; CLASSES]; 3],
+    workspace: Workspace<WORKSPACE>,
+    rng: Pcg32,
+    line: Line,
+    layout: Layout,
+    threshold: Threshold,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let mut rng = Pcg32::new(2021, 0);
+        let mut normal = || sgt_core::Random::standard_normal(&mut rng);
+        let gradient = core::array::from_fn(|_| normal());
+        let Ok(threshold) = sgt_core::select_small(&gradient, 30, End::Lowest) else {
+            sgt_firmware::exit(false)
+        };
+        Self {
+            gradient,
+            layout: series(Group::Cell),
+            threshold,
+            batch: core::array::from_fn(|_| normal()),
+            out: [0.0; FEATURES],
+            momentum: [0.0; FEATURES],
+            narrow: core::array::from_fn(|index| index as u16),
+            wide: core::array::from_fn(|index| index as u32),
+            words: [0x5555_5555; FEATURES / 32],
+            logits: core::array::from_fn(|_| core::array::from_fn(|_| normal())),
+            gradients: [[0.0; CLASSES]; 3],
+            workspace: Workspace::new(),
+            rng: Pcg32::new(2021, 1),
+            line: Line {
+                bytes: [0; 96],
+                used: 0,
+            },
+        }
+    }
+}
+
+/// Nine channels take the paths with strides, divisions and per-step selection.
+fn series(group: Group) -> Layout {
+    valid(Layout::series(7, 9, Order::ChannelsFirst, group)).unwrap_or_else(|_| flat())
+}
+
+fn valid(layout: Result<Layout, Error>) -> Result<Layout, Error> {
+    layout?.with_valid(1, 6)
+}
+
+fn flat() -> Layout {
+    match Layout::flat(FEATURES) {
+        Ok(layout) => layout,
+        Err(_) => sgt_firmware::exit(false),
+    }
+}
+
+const POLICIES: [Policy; 7] = [
+    Policy::Uniform,
+    Policy::Zero,
+    Policy::Constant(1.0),
+    Policy::Mean,
+    Policy::Gaussian {
+        mean: 0.0,
+        std: 1.0,
+    },
+    Policy::Background,
+    Policy::Permute,
+];
+
+fn maskings(mut call: impl FnMut(&Masking)) {
+    let reference = Masking::reference(series(Group::Cell));
+    for policy in POLICIES {
+        for scope in [Scope::Sample, Scope::PerStep] {
+            call(black_box(&Masking {
+                policy,
+                scope,
+                importance: Importance::Absolute,
+                ..reference
+            }));
+        }
+    }
+    call(black_box(&Masking {
+        policy: Policy::PreviousSalient,
+        ..Masking::reference(series(Group::Position))
+    }));
+    call(black_box(&Masking::reference(flat())));
+}
+
+fn replacements(mut call: impl FnMut(&Layout, Policy)) {
+    for policy in POLICIES {
+        call(&series(Group::Cell), black_box(policy));
+    }
+    call(&series(Group::Position), black_box(Policy::PreviousSalient));
+}
+
+fn threats(mut call: impl FnMut(&Threat)) {
+    for norm in [Norm::Linf, Norm::L2] {
+        call(black_box(&Threat {
+            ball: Ball { norm, epsilon: 0.5 },
+            bounds: Bounds::UNIT,
+            goal: Goal::Untargeted,
+        }));
+    }
+}
+
+const ERRORS: [Error; 8] = [
+    Error::Empty {
+        argument: "gradient",
+    },
+    Error::Length {
+        argument: "gradient",
+        expected: 1152,
+        found: 1151,
+    },
+    Error::TooMany {
+        selected: 1152,
+        groups: 1151,
+    },
+    Error::NonFinite {
+        argument: "gradient",
+        index: 1151,
+    },
+    Error::Label {
+        label: 10,
+        classes: 10,
+    },
+    Error::Range { argument: "lambda" },
+    Error::IndexType { groups: 100_000 },
+    Error::Unsupported { argument: "scope" },
+];
+
+type Call = fn(&mut Fixture);
+
+/// A refusal is a mistake in this file: an argument meant to be valid was not.
+fn accept<T>(result: Result<T, Error>) {
+    if let Err(error) = black_box(result) {
+        hprintln!("refused: {}", error);
+        sgt_firmware::exit(false);
+    }
+}
+
+unsafe extern "C" {
+    static _stack_end: u32;
+}
+
+/// Where the painted memory begins and where the stack pointer is, in this function's caller.
+#[inline(always)]
+fn below_stack_pointer() -> (usize, usize) {
+    let top = cortex_m::register::msp::read() as usize & !(WORD - 1);
+    let bottom = (&raw const _stack_end as usize).max(top - PAINTED);
+    (bottom.next_multiple_of(WORD), top)
+}
+
+#[inline(always)]
+fn paint() {
+    let (mut address, top) = below_stack_pointer();
+    while address < top {
+        // SAFETY: between the statics' end and the stack pointer nothing lives: there are no
+        // interrupts, and nothing is called before the paint is dry.
+        unsafe { (address as *mut u32).write_volatile(PAINT) };
+        address += WORD;
+    }
+}
+
+/// The bytes below the stack pointer that were written to since [`paint`].
+#[inline(always)]
+fn depth() -> usize {
+    let (mut lowest, top) = below_stack_pointer();
+    // SAFETY: as in `paint`.
+    while lowest < top && unsafe { (lowest as *const u32).read_volatile() } == PAINT {
+        lowest += WORD;
+    }
+    top - lowest
+}
+
+/// The deepest call since the last report.
+static DEEPEST: Deepest = Deepest(core::cell::Cell::new(0));
+
+struct Deepest(core::cell::Cell<usize>);
+
+// SAFETY: one thread, no interrupts.
+unsafe impl Sync for Deepest {}
+
+/// A call whose stack counts. (A macro, because a function would add its own frame.)
+macro_rules! measured {
+    ($call:expr) => {{
+        paint();
+        let result = $call;
+        DEEPEST.0.set(DEEPEST.0.get().max(depth()));
+        result
+    }};
+}
+
+fn keep<T>(value: T) {
+    black_box(value);
+}
+
+macro_rules! calls {
+    ($($name:ident: |$fixture:ident| $body:expr;)*) => {
+        const CALLS: &[(&str, Call)] = &[$((stringify!($name), {
+            #[inline(never)]
+            fn $name($fixture: &mut Fixture) {
+                $body
+            }
+            $name
+        })),*];
+    };
+}
+
+calls! {
+    layout_new: |_f| accept(measured!(entries::layout_new(
+        black_box(4), black_box(2), Order::ChannelsLast, Group::Cell, Reduction::Mean,
+    )));
+    layout_image: |_f| accept(measured!(entries::layout_image(black_box(3), black_box(4))));
+    layout_series: |_f| accept(measured!(entries::layout_series(
+        black_box(3), black_box(4), Order::ChannelsFirst, Group::Cell,
+    )));
+    layout_text: |_f| accept(measured!(entries::layout_text(black_box(3), black_box(4))));
+    layout_flat: |_f| accept(measured!(entries::layout_flat(black_box(3))));
+    layout_with_valid: |f| accept(measured!(entries::layout_with_valid(f.layout, black_box(1), 2)));
+    layout_getters: |f| keep(measured!(entries::layout_getters(&f.layout, black_box(1), 2)));
+    layout_kinds: |f| keep(measured!(entries::layout_kinds(&f.layout)));
+    rank_features: |f| accept(measured!(entries::rank_features(
+        &f.layout, Importance::Absolute, &f.gradient[..63], &mut f.out[..54],
+    )));
+    select_small: |f| accept(measured!(entries::select_small(&f.gradient, black_box(30), End::Lowest)));
+    select_fast: |f| accept(measured!(entries::select_fast(
+        &f.gradient, black_box(30), End::Lowest, &mut f.wide,
+    )));
+    select_fast_len: |_f| keep(measured!(entries::select_fast_len(black_box(30))));
+    threshold_selected: |f| keep(measured!(entries::threshold_selected(&f.threshold)));
+    threshold_indices_u16: |f| accept(measured!(entries::threshold_indices_u16(&f.threshold, &f.gradient, &mut f.narrow)));
+    threshold_indices_u32: |f| accept(measured!(entries::threshold_indices_u32(&f.threshold, &f.gradient, &mut f.wide)));
+    mask_bit_words: |_f| keep(measured!(entries::mask_bit_words(black_box(30))));
+    mask_set_bits: |f| accept(measured!(entries::mask_set_bits(&f.threshold, &f.gradient, &mut f.words)));
+    mask_bits_from_indices: |f| accept(measured!(entries::mask_bits_from_indices(
+        &f.narrow[..30], FEATURES, &mut f.words,
+    )));
+    mask_indices_from_bits: |f| accept(measured!(entries::mask_indices_from_bits(&f.words, &mut f.narrow)));
+    mask_is_selected: |f| keep(measured!(entries::mask_is_selected(&f.words, black_box(5))));
+    replace_features_u16: |f| replacements(|layout, policy| {
+        f.narrow = core::array::from_fn(|index| index as u16);
+        let length = layout.sample_len();
+        let indices = &f.narrow[..layout.groups() / 2];
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::replace_features_u16(
+            layout, policy, indices, &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.out[..length],
+        )));
+    });
+    replace_features_u32: |f| replacements(|layout, policy| {
+        f.wide = core::array::from_fn(|index| index as u32);
+        let length = layout.sample_len();
+        let indices = &f.wide[..layout.groups() / 2];
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::replace_features_u32(
+            layout, policy, indices, &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.out[..length],
+        )));
+    });
+    replace_features_by_bits: |f| replacements(|layout, policy| {
+        f.words = [0b11_0101, 0];
+        let length = layout.sample_len();
+        let words = &f.words[..layout.groups().div_ceil(32)];
+        let batch = &f.batch[..2 * length];
+        let words = if layout.groups() < 7 { &[0b1_0101] } else { words };
+        accept(measured!(entries::replace_features_by_bits(
+            layout, policy, words, &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.out[..length],
+        )));
+    });
+    mask_sample: |f| maskings(|masking| {
+        let length = masking.layout.sample_len();
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::mask_sample(
+            masking, &f.gradient[..length], &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.wide, &mut f.out[..length],
+        )));
+    });
+    mask_sample_small_u16: |f| maskings(|masking| {
+        let length = masking.layout.sample_len();
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::mask_sample_small_u16(
+            masking, &f.gradient[..length], &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.narrow, &mut f.out[..length],
+        )));
+    });
+    mask_sample_small_u32: |f| maskings(|masking| {
+        let length = masking.layout.sample_len();
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::mask_sample_small_u32(
+            masking, &f.gradient[..length], &batch[..length], Some(Donors { batch, own: 0 }),
+            &mut f.rng, &mut f.wide, &mut f.out[..length],
+        )));
+    });
+    workspace_mask: |f| maskings(|masking| {
+        let length = masking.layout.sample_len();
+        let batch = &f.batch[..2 * length];
+        accept(measured!(entries::workspace_mask(
+            &mut f.workspace, masking, &f.gradient[..length], &batch[..length],
+            Some(Donors { batch, own: 0 }), &mut f.rng,
+        )));
+    });
+    workspace_new: |f| measured!(entries::workspace_new(&mut f.workspace));
+    masking_reference: |f| keep(measured!(entries::masking_reference(f.layout)));
+    masking_selected: |_f| maskings(|masking| accept(measured!(entries::masking_selected(masking))));
+    masked_count: |_f| accept(measured!(entries::masked_count(black_box(0.5), black_box(30))));
+    mask_sample_len: |_f| maskings(|masking| {
+        black_box(measured!(entries::mask_sample_len(masking)));
+    });
+    mask_sample_small_len: |_f| maskings(|masking| {
+        black_box(measured!(entries::mask_sample_small_len(masking)));
+    });
+    adaptive_fraction: |_f| accept(measured!(entries::adaptive_fraction(0.1, 0.5, black_box(0.3))));
+    pcg32_new: |_f| keep(measured!(entries::pcg32_new(black_box(1), black_box(2))));
+    pcg32_state: |f| keep(measured!(entries::pcg32_state(&f.rng)));
+    pcg32_from_state: |_f| keep(measured!(entries::pcg32_from_state(black_box(1), 2)));
+    pcg32_next_u32: |f| keep(measured!(entries::pcg32_next_u32(&mut f.rng)));
+    pcg32_unit: |f| keep(measured!(entries::pcg32_unit(&mut f.rng)));
+    pcg32_below: |f| keep(measured!(entries::pcg32_below(&mut f.rng, black_box(9))));
+    pcg32_standard_normal: |f| for _ in 0..64 {
+        black_box(measured!(entries::pcg32_standard_normal(&mut f.rng)));
+    };
+    pcg32_fill_bytes: |f| measured!(entries::pcg32_fill_bytes(&mut f.rng, &mut f.line.bytes));
+    rand_core_next_u32: |f| {
+        let mut rng = RandCore(f.rng);
+        black_box(measured!(entries::rand_core_next_u32(&mut rng)));
+    };
+    softmax: |f| accept(measured!(entries::softmax(&f.logits[0], &mut f.gradients[0])));
+    log_softmax: |f| accept(measured!(entries::log_softmax(&f.logits[0], &mut f.gradients[0])));
+    log_sum_exp: |f| accept(measured!(entries::log_sum_exp(&f.logits[0])));
+    cross_entropy: |f| accept(measured!(entries::cross_entropy(&f.logits[0], black_box(3))));
+    cross_entropy_grad: |f| accept(measured!(entries::cross_entropy_grad(
+        &f.logits[0], black_box(3), 1.0, &mut f.gradients[0],
+    )));
+    kl_divergence: |f| accept(measured!(entries::kl_divergence(&f.logits[0], &f.logits[1])));
+    kl_divergence_grad: |f| {
+        let [p, q, _] = &mut f.gradients;
+        accept(measured!(entries::kl_divergence_grad(&f.logits[0], &f.logits[1], 1.0, p, q)));
+    };
+    mean_cross_entropy: |f| accept(measured!(entries::mean_cross_entropy(
+        f.logits.as_flattened(), black_box(&[1, 2, 3]),
+    )));
+    mean_kl_divergence: |f| accept(measured!(entries::mean_kl_divergence(
+        f.logits.as_flattened(), f.gradients.as_flattened(), black_box(CLASSES),
+    )));
+    sgt_objective: |f| {
+        let [clean, masked, _] = &mut f.gradients;
+        accept(measured!(entries::sgt_objective(
+            &f.logits[0], &f.logits[1], black_box(3), 1.0, 1.0, clean, masked,
+        )));
+    };
+    adversarial_objective: |f| {
+        let [clean, adversarial, _] = &mut f.gradients;
+        accept(measured!(entries::adversarial_objective(
+            &f.logits[0], &f.logits[1], black_box(3), 1.0, clean, adversarial,
+        )));
+    };
+    asgt_objective: |f| {
+        let [clean, adversarial, masked] = &mut f.gradients;
+        accept(measured!(entries::asgt_objective(
+            &AsgtRows {
+                clean: &f.logits[0][..], adversarial: &f.logits[1][..], masked: &f.logits[2][..],
+            },
+            black_box(3), 1.0, 1.0,
+            &mut AsgtRows {
+                clean: &mut clean[..], adversarial: &mut adversarial[..], masked: &mut masked[..],
+            },
+        )));
+    };
+    threat_linf: |_f| keep(measured!(entries::threat_linf(black_box(0.1), Bounds::UNIT)));
+    fgsm: |f| threats(|threat| {
+        accept(measured!(entries::fgsm(threat, &f.batch[..FEATURES], &f.gradient, &mut f.out)));
+    });
+    pgd_step: |f| threats(|threat| {
+        accept(measured!(entries::pgd_step(threat, &f.batch[..FEATURES], &f.gradient, 0.1, &mut f.out)));
+    });
+    mi_fgsm_step: |f| threats(|threat| {
+        accept(measured!(entries::mi_fgsm_step(
+            threat, &f.batch[..FEATURES], &f.gradient, 0.1, 1.0, MomentumScale::MeanAbsolute,
+            &mut f.momentum, &mut f.out,
+        )));
+    });
+    project: |f| threats(|threat| {
+        accept(measured!(entries::project(threat, &f.batch[..FEATURES], &mut f.out)));
+    });
+    random_start: |f| threats(|threat| {
+        accept(measured!(entries::random_start(threat, &f.gradient, &mut f.rng, &mut f.out)));
+    });
+    random_noise: |f| threats(|threat| {
+        accept(measured!(entries::random_noise(threat, &f.gradient, &mut f.rng, &mut f.out)));
+    });
+    comprehensiveness: |f| accept(measured!(entries::comprehensiveness(0.9, &f.logits[0])));
+    sufficiency: |f| accept(measured!(entries::sufficiency(0.9, &f.logits[0])));
+    accuracy_drop_area: |_f| accept(measured!(entries::accuracy_drop_area(
+        black_box(&[0.0, 0.5, 1.0]), black_box(&[1.0, 0.5, 0.1]),
+    )));
+    gini: |f| accept(measured!(entries::gini(&f.gradient, &mut f.out)));
+    gini_len: |_f| keep(measured!(entries::gini_len(black_box(9))));
+    top_k_overlap: |f| accept(measured!(entries::top_k_overlap(
+        &f.gradient, &f.batch[..FEATURES], black_box(9),
+    )));
+    schedule_at: |_f| for schedule in black_box([
+        Schedule::Constant(0.1),
+        Schedule::Linear { from: 0.1, to: 0.5 },
+        Schedule::Cosine { from: 0.1, to: 0.5 },
+    ]) {
+        accept(measured!(entries::schedule_at(&schedule, black_box(0.7))));
+    };
+    error_display: |f| for error in ERRORS {
+        f.line.used = 0;
+        if measured!(entries::error_display(black_box(error), &mut f.line)).is_err() {
+            sgt_firmware::exit(false);
+        }
+    };
+}
+
+#[entry]
+fn main() -> ! {
+    let mut fixture = Fixture::new();
+    let mut complete = CALLS.len() == NAMES.len();
+    for (name, call) in CALLS {
+        call(&mut fixture);
+        let bytes = DEEPEST.0.replace(0);
+        hprintln!("stack {} {}", name, bytes);
+        complete &= NAMES.contains(name) && bytes < PAINTED / 2;
+    }
+    sgt_firmware::exit(complete);
+}

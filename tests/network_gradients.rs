@@ -1,0 +1,412 @@
+//! Finite differences in `f32` of every layer and of whole networks, with the steps and
+//! tolerances of `common/tolerance.rs`.
+
+#[path = "common/tolerance.rs"]
+mod tolerance;
+
+use sgt_core::{Pcg32, Random};
+use sgt_host::model::network::NetworkPass;
+use sgt_host::model::registry::{self, NetworkSizes};
+use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::nn::kernel::activation::{relu_backward, relu_forward};
+use sgt_host::nn::kernel::batch_norm::{
+    BatchNormParameters, Statistics, batch_norm_backward, batch_norm_evaluation,
+    batch_norm_training,
+};
+use sgt_host::nn::kernel::conv2d::{
+    Conv2dGeometry, WeightGradient, conv2d_backward, conv2d_forward,
+};
+use sgt_host::nn::kernel::dropout::{DropoutKey, dropout};
+use sgt_host::nn::kernel::embedding::{embedding_backward, embedding_forward};
+use sgt_host::nn::kernel::linear::{linear_backward, linear_forward};
+use sgt_host::nn::kernel::pool::{
+    PoolGeometry, average_pool_backward, average_pool_forward, global_average_pool_backward,
+    global_average_pool_forward, max_pool_backward, max_pool_forward,
+};
+
+/// Directions in which each function is tried.
+const DIRECTIONS: u64 = 6;
+
+fn random(len: usize, stream: u64) -> Vec<f32> {
+    let mut random = Pcg32::new(21, stream);
+    (0..len).map(|_| 2.0 * random.unit() - 1.0).collect()
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(&a, &b)| f64::from(a) * f64::from(b))
+        .sum()
+}
+
+/// Compares `∂/∂direction Σ cotangent · function(point)` with `Σ gradient · direction`.
+///
+/// `gradient` is that of `Σ cotangent · function` with respect to `point`.
+fn check(
+    layer: &str,
+    point: &[f32],
+    cotangent: &[f32],
+    gradient: &[f32],
+    mut function: impl FnMut(&[f32]) -> Vec<f32>,
+) {
+    let row = tolerance::of(layer);
+    assert_eq!(gradient.len(), point.len(), "{layer}");
+    let scale = dot(gradient, gradient).sqrt();
+    assert!(scale > 0.0, "{layer}: the gradient is zero");
+    for direction in 0..DIRECTIONS {
+        // Along the gradient itself, and along random signs.
+        let direction: Vec<f32> = if direction == 0 {
+            gradient.iter().map(|g| g / scale as f32).collect()
+        } else {
+            let signs = random(point.len(), 100 + direction);
+            let length = (point.len() as f32).sqrt();
+            signs.iter().map(|s| s.signum() / length).collect()
+        };
+        let mut along = |step: f32| {
+            let moved = point.iter().zip(&direction).map(|(x, d)| x + step * d);
+            dot(cotangent, &function(&moved.collect::<Vec<_>>()))
+        };
+        let found = (along(row.step) - along(-row.step)) / (2.0 * f64::from(row.step));
+        let expected = dot(gradient, &direction);
+        assert!(
+            (found - expected).abs() <= f64::from(row.relative) * scale,
+            "{layer}: difference {found}, derivative {expected}, gradient's length {scale}"
+        );
+    }
+}
+
+#[test]
+fn convolutions() {
+    let image = Conv2dGeometry::image(3, 5, [7, 6], 3);
+    for geometry in [
+        image,
+        image.padded(1).strided(2),
+        image.padded(2).dilated(2),
+        Conv2dGeometry::series(3, 20, 12, 3).dilated(2).causal(),
+    ] {
+        let x = random(2 * geometry.input_len(), 1);
+        let weight = random(geometry.weight_len(), 2);
+        let bias = random(geometry.out_channels, 3);
+        let dout = random(2 * geometry.output_len(), 4);
+        let mut dx = vec![0.0; x.len()];
+        let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+        let gradient = WeightGradient {
+            weight: &mut dweight,
+            bias: Some(&mut dbias),
+        };
+        conv2d_backward(&geometry, &weight, &x, &dout, Some(&mut dx), Some(gradient)).unwrap();
+        let run = |weight: &[f32], bias: &[f32], x: &[f32]| {
+            let mut out = vec![0.0; dout.len()];
+            conv2d_forward(&geometry, weight, Some(bias), x, &mut out).unwrap();
+            out
+        };
+        check("convolution", &x, &dout, &dx, |x| run(&weight, &bias, x));
+        check("convolution", &weight, &dout, &dweight, |weight| {
+            run(weight, &bias, &x)
+        });
+        check("convolution", &bias, &dout, &dbias, |bias| {
+            run(&weight, bias, &x)
+        });
+    }
+}
+
+#[test]
+fn fully_connected() {
+    let (inputs, outputs, batch) = (37, 11, 5);
+    let x = random(batch * inputs, 1);
+    let weight = random(inputs * outputs, 2);
+    let bias = random(outputs, 3);
+    let dout = random(batch * outputs, 4);
+    let mut dx = vec![0.0; x.len()];
+    let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+    let gradient = WeightGradient {
+        weight: &mut dweight,
+        bias: Some(&mut dbias),
+    };
+    linear_backward(
+        inputs,
+        outputs,
+        &weight,
+        &x,
+        &dout,
+        Some(&mut dx),
+        Some(gradient),
+    )
+    .unwrap();
+    let run = |weight: &[f32], bias: &[f32], x: &[f32]| {
+        let mut out = vec![0.0; dout.len()];
+        linear_forward(inputs, outputs, weight, Some(bias), x, &mut out).unwrap();
+        out
+    };
+    check("linear", &x, &dout, &dx, |x| run(&weight, &bias, x));
+    check("linear", &weight, &dout, &dweight, |weight| {
+        run(weight, &bias, &x)
+    });
+    check("linear", &bias, &dout, &dbias, |bias| {
+        run(&weight, bias, &x)
+    });
+}
+
+#[test]
+fn element_wise() {
+    // Values a step away from the kink of ReLU.
+    let x: Vec<f32> = random(64, 1).iter().map(|x| x + 0.1 * x.signum()).collect();
+    let dout = random(64, 2);
+    let mut dx = vec![0.0; 64];
+    relu_backward(&x, &dout, &mut dx).unwrap();
+    check("relu", &x, &dout, &dx, |x| {
+        let mut out = vec![0.0; x.len()];
+        relu_forward(x, &mut out).unwrap();
+        out
+    });
+    let key = DropoutKey::new(3, 1);
+    dropout(key, 0.4, &dout, &mut dx).unwrap();
+    check("dropout", &x, &dout, &dx, |x| {
+        let mut out = vec![0.0; x.len()];
+        dropout(key, 0.4, x, &mut out).unwrap();
+        out
+    });
+}
+
+#[test]
+fn dropout_keeps_its_share_and_its_mean() {
+    let x = vec![1.0; 200_000];
+    let mut out = vec![0.0; x.len()];
+    for (layer, p) in [(0, 0.25_f32), (1, 0.5)] {
+        dropout(DropoutKey::new(9, layer), p, &x, &mut out).unwrap();
+        let dropped = out.iter().filter(|&&v| v == 0.0).count() as f32 / x.len() as f32;
+        // Five standard deviations of a binomial share.
+        let allowed = 5.0 * (p * (1.0 - p) / x.len() as f32).sqrt();
+        assert!((dropped - p).abs() < allowed, "{dropped} of {p}");
+        let kept = 1.0 / (1.0 - p);
+        assert!(out.iter().all(|&v| v == 0.0 || v == kept));
+        // Neighbours are independent.
+        let pairs = out.windows(2).filter(|pair| pair == &[0.0, 0.0]).count() as f32;
+        assert!((pairs / x.len() as f32 - p * p).abs() < 2.0 * allowed);
+    }
+}
+
+#[test]
+fn pools() {
+    for (geometry, stream) in [
+        (PoolGeometry::image(3, [6, 7], 2), 1),
+        (PoolGeometry::series(2, 11, 3), 2),
+    ] {
+        // Distinct values, further apart than the step.
+        let mut x: Vec<f32> = (0..2 * geometry.input_len())
+            .map(|i| i as f32 * 0.1)
+            .collect();
+        let order = random(x.len(), stream);
+        x.sort_by(|a, b| {
+            let key = |v: &f32| order[(v * 10.0).round() as usize];
+            key(a).total_cmp(&key(b))
+        });
+        let dout = random(2 * geometry.output_len(), 5);
+        let mut argmax = vec![0; dout.len()];
+        let mut out = vec![0.0; dout.len()];
+        max_pool_forward(&geometry, &x, &mut out, &mut argmax).unwrap();
+        let mut dx = vec![0.0; x.len()];
+        max_pool_backward(&geometry, &argmax, &dout, &mut dx).unwrap();
+        check("max pool", &x, &dout, &dx, |x| {
+            let mut out = vec![0.0; dout.len()];
+            max_pool_forward(&geometry, x, &mut out, &mut argmax).unwrap();
+            out
+        });
+        average_pool_backward(&geometry, &dout, &mut dx).unwrap();
+        check("average pool", &x, &dout, &dx, |x| {
+            average_pool_forward(&geometry, x, &mut out).unwrap();
+            out.clone()
+        });
+    }
+    let (x, dout) = (random(24, 1), random(4, 2));
+    let mut dx = vec![0.0; 24];
+    global_average_pool_backward(6, &dout, &mut dx).unwrap();
+    check("average pool", &x, &dout, &dx, |x| {
+        let mut out = vec![0.0; 4];
+        global_average_pool_forward(6, x, &mut out).unwrap();
+        out
+    });
+}
+
+#[test]
+fn batch_norms() {
+    for (channels, plane, batch) in [(3, 5, 4), (18, 1, 7)] {
+        let x = random(batch * channels * plane, 1);
+        let weight = random(channels, 2);
+        let bias = random(channels, 3);
+        let mean = random(channels, 4);
+        let variance: Vec<f32> = random(channels, 5).iter().map(|v| 1.5 + v).collect();
+        let dout = random(x.len(), 6);
+        for training in [true, false] {
+            let run = |weight: &[f32], bias: &[f32], x: &[f32], kept: &mut Statistics| {
+                let mut out = vec![0.0; x.len()];
+                let parameters = BatchNormParameters { weight, bias };
+                if training {
+                    batch_norm_training(plane, parameters, x, &mut out, kept).unwrap();
+                } else {
+                    let running = (&mean, &variance);
+                    batch_norm_evaluation(
+                        plane, parameters, running.0, running.1, x, &mut out, kept,
+                    )
+                    .unwrap();
+                }
+                out
+            };
+            let mut kept = Statistics::default();
+            run(&weight, &bias, &x, &mut kept);
+            let mut dx = vec![0.0; x.len()];
+            let (mut dweight, mut dbias) = (vec![0.0; channels], vec![0.0; channels]);
+            let gradient = WeightGradient {
+                weight: &mut dweight,
+                bias: Some(&mut dbias),
+            };
+            batch_norm_backward(
+                plane,
+                &weight,
+                &kept,
+                &x,
+                &dout,
+                Some(&mut dx),
+                Some(gradient),
+            )
+            .unwrap();
+            let scratch = &mut Statistics::default();
+            check("batch norm", &x, &dout, &dx, |x| {
+                run(&weight, &bias, x, scratch)
+            });
+            check("batch norm", &weight, &dout, &dweight, |w| {
+                run(w, &bias, &x, scratch)
+            });
+            check("batch norm", &bias, &dout, &dbias, |b| {
+                run(&weight, b, &x, scratch)
+            });
+        }
+    }
+}
+
+#[test]
+fn embeddings() {
+    let (dim, tokens) = (4, [2, 0, 2, 5, 1, 2]);
+    let table = random(6 * dim, 1);
+    let dout = random(tokens.len() * dim, 2);
+    let mut dtable = vec![0.0; table.len()];
+    embedding_backward(dim, &tokens, &dout, &mut dtable).unwrap();
+    check("embedding", &table, &dout, &dtable, |table| {
+        let mut out = vec![0.0; dout.len()];
+        embedding_forward(dim, table, &tokens, &mut out).unwrap();
+        out
+    });
+    let error = embedding_forward(dim, &table, &[6], &mut [0.0; 4]).unwrap_err();
+    assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
+}
+
+#[test]
+fn networks() {
+    let image = |channels, side| InputShape::Image {
+        channels,
+        height: side,
+        width: side,
+    };
+    let series = |order| InputShape::Series {
+        steps: 15,
+        channels: 3,
+        order,
+    };
+    let tokens = InputShape::Tokens { tokens: 7, dim: 5 };
+    for (name, input, hidden) in [
+        ("small-cnn", image(2, 12), vec![4, 16, 12]),
+        ("cifar-cnn", image(3, 8), vec![4, 6, 16, 8, 12]),
+        ("resnet18", image(3, 16), vec![4, 6, 8, 8]),
+        (
+            "sensor-cnn",
+            series(SeriesOrder::ChannelsFirst),
+            vec![8, 8, 8],
+        ),
+        ("sensor-lstm", series(SeriesOrder::StepsFirst), vec![8]),
+        ("text-bilstm", tokens, vec![6]),
+    ] {
+        let sizes = NetworkSizes {
+            hidden,
+            ..NetworkSizes::new(input, 3)
+        };
+        let network = registry::build(name, &sizes, 4).unwrap();
+        let batch = 3;
+        let x = random(batch * input.len(), 1);
+        let dlogits = random(batch * 3, 2);
+        for mode in [Mode::Training { seed: 6 }, Mode::Evaluation] {
+            let mut pass = NetworkPass::default();
+            network.forward(&x, mode, &mut pass).unwrap();
+            let mut dx = vec![0.0; x.len()];
+            let mut gradient = vec![0.0; network.parameters().values().len()];
+            network
+                .backward(&mut pass, &dlogits, Some(&mut dx), Some(&mut gradient))
+                .unwrap();
+            println!("{name} {mode:?}");
+            let row = if name == "resnet18" {
+                "deep network"
+            } else {
+                "network"
+            };
+            check(row, &x, &dlogits, &dx, |x| {
+                network.forward(x, mode, &mut pass).unwrap().to_vec()
+            });
+            // Running statistics have no gradient: they are functions of the data.
+            let trainable: Vec<usize> = network
+                .parameters()
+                .entries()
+                .iter()
+                .filter(|entry| entry.trainable)
+                .flat_map(|entry| entry.range.clone())
+                .collect();
+            let pick = |values: &[f32]| trainable.iter().map(|&i| values[i]).collect::<Vec<_>>();
+            let mut moved = network.clone();
+            let point = pick(network.parameters().values());
+            check(row, &point, &dlogits, &pick(&gradient), |point| {
+                let values = moved.parameters_mut().values_mut();
+                for (&place, &value) in trainable.iter().zip(point) {
+                    values[place] = value;
+                }
+                moved.forward(&x, mode, &mut pass).unwrap().to_vec()
+            });
+        }
+    }
+}
+
+#[test]
+fn running_statistics_follow_training_batches() {
+    let input = InputShape::Image {
+        channels: 3,
+        height: 16,
+        width: 16,
+    };
+    let sizes = NetworkSizes {
+        hidden: vec![4, 4, 4, 4],
+        ..NetworkSizes::new(input, 3)
+    };
+    let mut network = registry::build("resnet18", &sizes, 4).unwrap();
+    let x = random(5 * input.len(), 1);
+    let mut pass = NetworkPass::default();
+    let before = network.parameters().clone();
+    network.forward(&x, Mode::Evaluation, &mut pass).unwrap();
+    network.absorb_statistics(&pass);
+    assert_eq!(
+        &before,
+        network.parameters(),
+        "an evaluation pass changes nothing"
+    );
+    let training = Mode::Training { seed: 0 };
+    let trained = network.forward(&x, training, &mut pass).unwrap().to_vec();
+    for _ in 0..200 {
+        network.forward(&x, training, &mut pass).unwrap();
+        network.absorb_statistics(&pass);
+    }
+    for entry in network.parameters().entries() {
+        let range = entry.range.clone();
+        let same = before.values()[range.clone()] == network.parameters().values()[range];
+        assert_eq!(same, entry.trainable, "{}", entry.name);
+    }
+    // On the batch they were taken from, evaluation now nearly agrees with training: the running
+    // variance is the unbiased one.
+    let evaluated = network.forward(&x, Mode::Evaluation, &mut pass).unwrap();
+    tolerance::assert_close("logits", evaluated, &trained, 0.3);
+}
