@@ -1,5 +1,5 @@
 //! Self-attention and layer normalisation against PyTorch's values (made by
-//! golden/generate_attention.py) and finite differences, and their promises about bits and modes.
+//! `golden/generate_attention.py`) and finite differences, and their promises about bits and modes.
 
 use safetensors::SafeTensors;
 use sgt_core::{Pcg32, Random};

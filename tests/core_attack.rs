@@ -24,10 +24,12 @@ fn threat() -> impl Strategy<Value = Threat> {
             high: 1.5,
         },
     ]);
-    (norm, goal, bounds, 0.0_f32..2.0).prop_map(|(norm, goal, bounds, epsilon)| Threat {
-        ball: Ball { norm, epsilon },
-        bounds,
-        goal,
+    (norm, goal, bounds, samples::between(0.0, 2.0)).prop_map(|(norm, goal, bounds, epsilon)| {
+        Threat {
+            ball: Ball { norm, epsilon },
+            bounds,
+            goal,
+        }
     })
 }
 
@@ -35,7 +37,7 @@ fn threat() -> impl Strategy<Value = Threat> {
 fn case() -> impl Strategy<Value = (Vec<f32>, [Vec<f32>; 3])> {
     (1_usize..30).prop_flat_map(|length| {
         let value =
-            prop_oneof![4 => 0.0_f32..=1.0, 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(1.0)];
+            prop_oneof![4 => samples::between(0.0, 1.0), 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(1.0)];
         let gradient = || prop::collection::vec(samples::gradient_value(), length);
         let gradients = [gradient(), gradient(), gradient()];
         (prop::collection::vec(value, length), gradients)
@@ -133,8 +135,8 @@ proptest! {
     fn steps_stay_in_the_ball_and_the_bounds(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..3.0,
-        decay in 0.0_f32..1.5,
+        alpha in samples::between(0.0, 3.0),
+        decay in samples::between(0.0, 1.5),
         seed in any::<u64>(),
     ) {
         let mut x = vec![f32::NAN; origin.len()];
@@ -161,8 +163,8 @@ proptest! {
     fn an_empty_ball_is_the_identity(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..3.0,
-        far in -3.0_f32..3.0,
+        alpha in samples::between(0.0, 3.0),
+        far in samples::between(-3.0, 3.0),
         seed in any::<u64>(),
     ) {
         let threat = Threat { ball: Ball { epsilon: 0.0, ..threat.ball }, ..threat };
@@ -191,7 +193,7 @@ proptest! {
     fn fgsm_and_pgd_equal_their_formulas(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..3.0,
+        alpha in samples::between(0.0, 3.0),
     ) {
         let mut x = vec![f32::NAN; origin.len()];
         fgsm(&threat, &origin, &gradients[0], &mut x)?;
@@ -215,8 +217,8 @@ proptest! {
     fn momentum_adds_up_normalised_gradients(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..1.0,
-        decay in 0.0_f32..1.5,
+        alpha in samples::between(0.0, 1.0),
+        decay in samples::between(0.0, 1.5),
     ) {
         let length = origin.len() as f64;
         for (scale, divisor) in [(MomentumScale::MeanAbsolute, length), (MomentumScale::L1, 1.0)] {
@@ -249,8 +251,8 @@ proptest! {
     fn both_momentum_scales_step_alike(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..1.0,
-        decay in 0.0_f32..1.5,
+        alpha in samples::between(0.0, 1.0),
+        decay in samples::between(0.0, 1.5),
     ) {
         let threat = Threat { ball: Ball { norm: Norm::Linf, ..threat.ball }, ..threat };
         let mut moved = [origin.clone(), origin.clone()];
@@ -260,11 +262,12 @@ proptest! {
             for ((scale, x), momentum) in scales.into_iter().zip(&mut moved).zip(&mut momenta) {
                 mi_fgsm_step(&threat, &origin, gradient, alpha, decay, scale, momentum, x)?;
             }
-            for at in 0..origin.len() {
+            for (&of_mean, &of_sum) in momenta[0].iter().zip(&momenta[1]) {
                 // Gradients that cancel leave nothing but rounding, whose sign means nothing.
-                let cancelled = momenta[0][at].abs() < 1e-4;
-                prop_assume!(!cancelled || momenta[0][at] == momenta[1][at]);
-                prop_assert_eq!(sign(momenta[0][at]), sign(momenta[1][at]));
+                if of_mean.abs() < 1e-4 && of_mean != of_sum {
+                    return Ok(());
+                }
+                prop_assert_eq!(sign(of_mean), sign(of_sum));
             }
             prop_assert_eq!(&moved[0], &moved[1]);
         }
@@ -274,8 +277,8 @@ proptest! {
     fn targeted_is_the_opposite_direction(
         threat in threat(),
         (origin, gradients) in case(),
-        alpha in 0.0_f32..3.0,
-        decay in 0.0_f32..1.5,
+        alpha in samples::between(0.0, 3.0),
+        decay in samples::between(0.0, 1.5),
     ) {
         let targeted = Threat { goal: Goal::Targeted, ..threat };
         let untargeted = Threat { goal: Goal::Untargeted, ..threat };
@@ -300,7 +303,7 @@ proptest! {
     fn projection_is_the_nearest_point(
         threat in threat(),
         (origin, _) in case(),
-        by in prop::collection::vec(-3.0_f32..3.0, 30),
+        by in prop::collection::vec(samples::between(-3.0, 3.0), 30),
     ) {
         let mut x: Vec<f32> = origin.iter().zip(&by).map(|(x, by)| x + by).collect();
         let before = x.clone();

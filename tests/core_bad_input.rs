@@ -837,15 +837,16 @@ fn fgsm_steps() {
     }
 }
 
+/// Origin, gradient, α, the bad value that x starts with, and the error.
+type BadStep<'c> = (&'c [f32], &'c [f32], f32, Option<f32>, Error);
+
 #[test]
 fn iterated_steps() {
     let good = [0.1, 0.2, 0.3];
     let norms = [Norm::Linf, Norm::L2];
-    // Origin, gradient, α, and where x holds a bad value.
-    type Case<'c> = (&'c [f32], &'c [f32], f32, Option<f32>, Error);
     let poisoned = [0.0, NAN, 0.0];
     let endless = [0.0, 0.0, INFINITY];
-    let cases: [Case<'_>; 10] = [
+    let cases: [BadStep<'_>; 10] = [
         (&[], &[], 0.1, None, empty("origin")),
         (&good[1..], &good[1..], 0.1, None, length("x", 2, 3)),
         (&good, &good[1..], 0.1, None, length("gradient", 3, 2)),

@@ -1,4 +1,4 @@
-//! The core against PyTorch's numbers: masks, losses and divergences of three trained networks,
+//! The core against `PyTorch`'s numbers: masks, losses and divergences of three trained networks,
 //! and the objective's gradient by way of the last layer's bias.
 
 #[path = "common/network.rs"]
@@ -15,6 +15,9 @@ use sgt_core::{
     mean_kl_divergence, sgt_objective, softmax,
 };
 
+/// One sample's logits.
+type Network = Box<dyn Fn(&[f64]) -> Vec<f64>>;
+
 /// A golden set: its cases, and what of its network the core needs.
 struct Golden {
     cases: Tensors,
@@ -22,8 +25,7 @@ struct Golden {
     bounds: Bounds,
     /// The bias of the layer that makes the logits.
     bias: &'static str,
-    /// One sample's logits.
-    logits: Box<dyn Fn(&[f64]) -> Vec<f64>>,
+    logits: Network,
 }
 
 fn golden_sets() -> Result<Vec<Golden>, Error> {

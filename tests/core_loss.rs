@@ -61,7 +61,7 @@ proptest! {
     #[test]
     fn cross_entropy_gradient_is_added_and_matches_differences(
         (logits, label) in one(),
-        scale in -2.0_f32..2.0,
+        scale in samples::between(-2.0, 2.0),
     ) {
         let mut gradient: Vec<f32> = (0..logits.len()).map(|class| class as f32).collect();
         cross_entropy_grad(&logits, label, scale, &mut gradient)?;
@@ -86,7 +86,7 @@ proptest! {
     #[test]
     fn divergence_vanishes_for_equal_distributions_only(
         (a, b) in pair(),
-        shift in -50.0_f32..50.0,
+        shift in samples::between(-50.0, 50.0),
     ) {
         let distance: f64 = oracle::log_softmax(&oracle::wide(&a))
             .iter()
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn divergence_gradients_are_added_and_match_differences(
         (a, b) in pair(),
-        scale in -2.0_f32..2.0,
+        scale in samples::between(-2.0, 2.0),
     ) {
         let classes = a.len();
         let mut p_gradient = vec![0.5; classes];

@@ -12,7 +12,7 @@ proptest! {
     #[test]
     fn index_list_and_bit_set_agree(
         importance in prop::collection::vec(samples::awkward(), 1..150),
-        share in 0.0_f64..=1.0,
+        share in samples::share(),
         end in samples::end(),
     ) {
         let groups = importance.len();

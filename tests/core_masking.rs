@@ -220,7 +220,7 @@ proptest! {
         channels in 1_usize..4,
         last in any::<bool>(),
         cells in any::<bool>(),
-        fraction in 0.0_f32..=1.0,
+        fraction in samples::between(0.0, 1.0),
         end in samples::end(),
         seed in any::<u64>(),
     ) {

@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn overlap_is_that_of_two_sets(
         pairs in prop::collection::vec((samples::awkward(), samples::awkward()), 1..120),
-        share in 0.0_f64..=1.0,
+        share in samples::share(),
     ) {
         let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
         let k = ((share * a.len() as f64) as usize).max(1);
@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn accuracy_drop_area_is_the_trapezoid_rule(
-        steps in prop::collection::vec((0.01_f32..1.0, 0.0_f32..=1.0), 2..30),
+        steps in prop::collection::vec((samples::between(0.01, 1.0), samples::between(0.0, 1.0)), 2..30),
     ) {
         let mut at = 0.0;
         let fractions: Vec<f32> = steps.iter().map(|step| { at += step.0; at }).collect();
@@ -93,8 +93,8 @@ proptest! {
 
     #[test]
     fn comprehensiveness_and_sufficiency_are_mean_drops(
-        full in 0.0_f32..=1.0,
-        others in prop::collection::vec(0.0_f32..=1.0, 1..20),
+        full in samples::between(0.0, 1.0),
+        others in prop::collection::vec(samples::between(0.0, 1.0), 1..20),
     ) {
         let mean = oracle::wide(&others).iter().sum::<f64>() / others.len() as f64;
         let expected = f64::from(full) - mean;

@@ -16,8 +16,8 @@ fn case() -> impl Strategy<Value = (Vec<f32>, usize, f32, f32)> {
         (
             samples::logits(3 * classes),
             0..classes,
-            0.0_f32..3.0,
-            0.01_f32..2.0,
+            samples::between(0.0, 3.0),
+            samples::between(0.01, 2.0),
         )
     })
 }

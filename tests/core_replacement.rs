@@ -9,7 +9,8 @@ mod tolerance;
 
 use proptest::prelude::*;
 use sgt_core::{
-    Donors, Group, Layout, Order, Pcg32, Policy, mask, replace_features, replace_features_by_bits,
+    Donors, Group, Layout, Order, Pcg32, Policy, Random, mask, replace_features,
+    replace_features_by_bits,
 };
 
 /// A layout, a mask over its groups, three samples and a seed.
@@ -352,4 +353,78 @@ fn permute_draws_every_other_sample_alike() -> Result<(), sgt_core::Error> {
         }
     }
     Ok(())
+}
+
+/// The uniform replacements of a whole sample in `[0, 1]` by a generator that gives these words.
+fn uniform_field(words: [u32; 2]) -> Vec<f64> {
+    const N: u16 = 40_000;
+    let mut words = words.into_iter().cycle();
+    let mut rng = Words(move || words.next().unwrap_or(0));
+    let layout = Layout::flat(usize::from(N)).expect("not empty");
+    let mask: Vec<u16> = (0..N).collect();
+    let mut sample = vec![0.0; usize::from(N)];
+    sample[0] = 1.0;
+    let mut out = vec![f32::NAN; usize::from(N)];
+    replace_features(
+        &layout,
+        Policy::Uniform,
+        &mask,
+        &sample,
+        None,
+        &mut rng,
+        &mut out,
+    )
+    .expect("valid arguments");
+    oracle::wide(&out)
+}
+
+struct Words<F>(F);
+
+impl<F: FnMut() -> u32> Random for Words<F> {
+    fn next_u32(&mut self) -> u32 {
+        (self.0)()
+    }
+}
+
+/// Pearson's, for values uniform in `[0, 1]`, in standard errors.
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let products = a.iter().zip(b).map(|(a, b)| (a - 0.5) * (b - 0.5));
+    let n = a.len().min(b.len()) as f64;
+    products.sum::<f64>() * 12.0 / n.sqrt()
+}
+
+#[test]
+fn random_replacements_are_independent() {
+    let first = uniform_field([1, 2]);
+    for lag in [1, 2, 28, 32, 784, 3_072] {
+        let found = correlation(&first, &first[lag..]);
+        assert!(
+            found.abs() < tolerance::STANDARD_ERRORS,
+            "{found} at a distance of {lag}"
+        );
+    }
+    // A bit more or less in the generator's first word gives unrelated numbers, in its second
+    // other ones.
+    for words in [[0, 2], [3, 2], [1 | 1 << 31, 2], [2, 1]] {
+        let found = correlation(&first, &uniform_field(words));
+        assert!(
+            found.abs() < tolerance::STANDARD_ERRORS,
+            "{found} for {words:?}"
+        );
+    }
+    for words in [[1, 3], [1, 2 | 1 << 31]] {
+        assert_ne!(first, uniform_field(words));
+    }
+    // Neighbouring seeds and streams, as a batch takes them.
+    for rng in [Pcg32::new(1, 0), Pcg32::new(0, 1), Pcg32::new(1 << 32, 0)] {
+        let fields = [Pcg32::new(0, 0), rng].map(|mut rng| {
+            let words = [Random::next_u32(&mut rng), Random::next_u32(&mut rng)];
+            uniform_field(words)
+        });
+        let found = correlation(&fields[0], &fields[1]);
+        assert!(
+            found.abs() < tolerance::STANDARD_ERRORS,
+            "{found} for {rng:?}"
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! Schedules, the adaptive share and the number of masked groups.
 
+#[path = "common/samples.rs"]
+mod samples;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
@@ -12,9 +14,9 @@ proptest! {
 
     #[test]
     fn schedules_equal_their_formulas(
-        from in -10.0_f32..10.0,
-        to in -10.0_f32..10.0,
-        progress in 0.0_f32..=1.0,
+        from in samples::between(-10.0, 10.0),
+        to in samples::between(-10.0, 10.0),
+        progress in samples::between(0.0, 1.0),
     ) {
         let (start, end, t) = (f64::from(from), f64::from(to), f64::from(progress));
         let cases = [
@@ -30,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn ramps_start_and_end_exactly(from in -10.0_f32..10.0, to in -10.0_f32..10.0) {
+    fn ramps_start_and_end_exactly(from in samples::between(-10.0, 10.0), to in samples::between(-10.0, 10.0)) {
         for ramp in [Schedule::Linear { from, to }, Schedule::Cosine { from, to }] {
             prop_assert_eq!(ramp.at(0.0)?, from);
             prop_assert_eq!(ramp.at(1.0)?, to);
@@ -39,9 +41,9 @@ proptest! {
 
     #[test]
     fn adaptive_share_lies_between_hard_and_easy(
-        hard in 0.0_f32..=1.0,
-        easy in 0.0_f32..=1.0,
-        confidence in 0.0_f32..=1.0,
+        hard in samples::between(0.0, 1.0),
+        easy in samples::between(0.0, 1.0),
+        confidence in samples::between(0.0, 1.0),
     ) {
         let found = f64::from(adaptive_fraction(hard, easy, confidence)?);
         let (low, high) = (f64::from(hard), f64::from(easy));
@@ -54,17 +56,17 @@ proptest! {
 
     #[test]
     fn harder_samples_lose_fewer_features(
-        hard in 0.0_f32..0.4,
-        easy in 0.5_f32..1.0,
-        sure in 0.5_f32..1.0,
-        unsure in 0.0_f32..0.4,
+        hard in samples::between(0.0, 0.4),
+        easy in samples::between(0.5, 1.0),
+        sure in samples::between(0.5, 1.0),
+        unsure in samples::between(0.0, 0.4),
     ) {
         let fewer = adaptive_fraction(hard, easy, unsure)?;
         prop_assert!(fewer < adaptive_fraction(hard, easy, sure)?);
     }
 
     #[test]
-    fn masked_count_is_the_floor(fraction in 0.0_f32..=1.0, groups in 0_usize..20_000) {
+    fn masked_count_is_the_floor(fraction in samples::between(0.0, 1.0), groups in 0_usize..20_000) {
         let found = masked_count(fraction, groups)?;
         // Both factors have 24 bits: this product is exact.
         let exact = f64::from(fraction) * groups as f64;

@@ -139,7 +139,7 @@ macro_rules! selection_suite {
                 #[test]
                 fn equals_a_stable_sort(
                     importance in prop::collection::vec(samples::awkward(), 1..200),
-                    share in 0.0_f64..=1.0,
+                    share in samples::share(),
                     end in samples::end(),
                 ) {
                     let k = (share * importance.len() as f64).round() as usize;

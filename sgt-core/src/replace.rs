@@ -301,7 +301,19 @@ pub(crate) fn replace_uniform_fast<R: Random>(
     let outs = out.get_mut(start..end).unwrap_or(&mut []);
     let mut ties = threshold.ties as u32;
     let mut place = start;
-    for (keys, outs) in keys.chunks(LANES).zip(outs.chunks_mut(LANES)) {
+    let (mut keys_left, mut outs_left) = (keys, outs);
+    // Split by hand: `chunks` divides by its length in a function that may not be inlined, which
+    // then links the panic of a division by zero.
+    while !keys_left.is_empty() {
+        let length = LANES.min(keys_left.len());
+        let Some((keys, keys_rest)) = keys_left.split_at_checked(length) else {
+            break;
+        };
+        let Some((outs, outs_rest)) = core::mem::take(&mut outs_left).split_at_mut_checked(length)
+        else {
+            break;
+        };
+        (keys_left, outs_left) = (keys_rest, outs_rest);
         let mut equal = 0;
         for &key in keys {
             equal += u32::from(key.cast_signed() == threshold.key);

@@ -12,14 +12,22 @@
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`masking`] | the core's masking call in the widest vectors of the machine |
+//! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control, over batches |
+//! | [`attribution`] | gradients, integrated gradients, DeepLIFT, SHAP, occlusion |
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
-//! | [`attack`] | FGSM, PGD, MI-FGSM and the noise control, over batches |
-//! | [`attribution`] | gradients, integrated gradients, `DeepLIFT`, SHAP, occlusion |
-//! | [`metrics`] | accuracy, robustness, interpretability, and the comparison of regimes |
+//! | [`config`] | what a run does, as data: TOML in layers, every key checked |
+//! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
+//! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
+//! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
 //! | [`report`] | one HTML page, charts and saliency maps |
+//! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
+//! | [`cli`] | the command line |
 
 pub mod attack;
 pub mod attribution;
+pub mod cli;
+pub mod compare;
+pub mod config;
 pub mod data;
 pub mod error;
 pub mod file;
@@ -30,6 +38,8 @@ pub mod nn;
 pub mod npy;
 pub mod optimizer;
 pub mod report;
+pub mod run;
+pub mod train;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -1,2 +1,7 @@
 //! The command `sgt`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sgt_host::cli::main()
+}

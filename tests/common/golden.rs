@@ -36,21 +36,17 @@ pub(crate) fn golden(model: &str) -> Option<(Tensors, Tensors)> {
 fn read(path: &Path) -> Tensors {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let tensor = |view: safetensors::tensor::TensorView<'_>| match view.dtype() {
-        Dtype::I64 => {
+    let tensor = |view: safetensors::tensor::TensorView<'_>| {
+        if view.dtype() == Dtype::I64 {
             let (values, _) = view.data().as_chunks::<8>();
-            values
-                .iter()
-                .map(|&bytes| i64::from_le_bytes(bytes) as f32)
-                .collect()
+            let integers = values.iter().map(|&bytes| i64::from_le_bytes(bytes));
+            return integers.map(|integer| integer as f32).collect();
         }
-        _ => {
-            let (values, _) = view.data().as_chunks::<4>();
-            values
-                .iter()
-                .map(|&bytes| f32::from_le_bytes(bytes))
-                .collect()
-        }
+        let (values, _) = view.data().as_chunks::<4>();
+        values
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect()
     };
     let tensors = file.tensors().into_iter();
     tensors

@@ -4,6 +4,21 @@
 use proptest::prelude::*;
 use sgt_core::{End, Group, Importance, Layout, Masking, Order, Policy, Reduction, Scope};
 
+/// Uniform in `[low, high]`, both ends included. (proptest's own ranges of floats can fail an
+/// assertion of theirs.)
+pub fn between(low: f32, high: f32) -> impl Strategy<Value = f32> + Clone {
+    const STEPS: u32 = 1 << 24;
+    (0..=STEPS).prop_map(move |step| {
+        let share = step as f32 / STEPS as f32;
+        low * (1.0 - share) + high * share
+    })
+}
+
+/// Uniform in `[0, 1]`.
+pub fn share() -> impl Strategy<Value = f64> + Clone {
+    between(0.0, 1.0).prop_map(f64::from)
+}
+
 /// Any finite value, the ones that comparisons stumble over, and small integers, which tie.
 pub fn awkward() -> impl Strategy<Value = f32> {
     use prop::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
@@ -30,13 +45,13 @@ pub fn gradient_value() -> impl Strategy<Value = f32> {
     prop_oneof![
         2 => special,
         4 => (-3_i8..=3).prop_map(f32::from),
-        4 => -10.0_f32..10.0,
+        4 => between(-10.0, 10.0),
     ]
 }
 
 /// A sample value, never zero.
 pub fn sample_value() -> impl Strategy<Value = f32> {
-    prop_oneof![-100.0_f32..-0.01, 0.01_f32..100.0]
+    prop_oneof![between(-100.0, -0.01), between(0.01, 100.0)]
 }
 
 pub fn end() -> impl Strategy<Value = End> {
@@ -53,7 +68,7 @@ pub fn layout() -> impl Strategy<Value = Layout> {
         6 => (1_usize..12, 1_usize..6),
         1 => (1_usize..6, 15_usize..35),
     ];
-    let padding = (any::<bool>(), 0.0_f64..1.0, 0.0_f64..1.0);
+    let padding = (any::<bool>(), share(), share());
     (sizes, order, group, reduction, padding).prop_map(
         |((positions, channels), order, group, reduction, (padded, first, valid))| {
             let layout = Layout::new(positions, channels, order, group, reduction).unwrap();
@@ -78,7 +93,7 @@ pub fn masking() -> impl Strategy<Value = Masking> {
         1 => Just(0.0_f32),
         1 => Just(1.0),
         2 => Just(0.5),
-        6 => 0.0_f32..=1.0,
+        6 => between(0.0, 1.0),
     ];
     (layout(), importance_kind(), any::<bool>(), end(), fraction).prop_map(
         |(layout, importance, per_step, end, fraction)| Masking {
@@ -112,8 +127,8 @@ pub fn masking_case() -> impl Strategy<Value = (Masking, Vec<f32>, Vec<f32>, u64
 /// Logits as networks give them, and extreme ones.
 pub fn logits(classes: usize) -> impl Strategy<Value = Vec<f32>> {
     let value = prop_oneof![
-        6 => -8.0_f32..8.0,
-        2 => -100.0_f32..100.0,
+        6 => between(-8.0, 8.0),
+        2 => between(-100.0, 100.0),
         1 => prop::sample::select(vec![-100.0, 100.0, 0.0]),
     ];
     prop::collection::vec(value, classes)

@@ -19,7 +19,7 @@ pub(crate) const SCHEDULE: f64 = 3e-7;
 pub(crate) const QUANTILE: f64 = 1e-6;
 /// Moments of random draws, in standard errors: a fixed seed either passes always or never.
 pub(crate) const STANDARD_ERRORS: f64 = 4.0;
-/// Golden losses of the core, relative; PyTorch sums in another order.
+/// Golden losses of the core, relative; `PyTorch` sums in another order.
 pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
 
 // Networks.

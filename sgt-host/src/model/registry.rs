@@ -92,8 +92,7 @@ pub fn default_hidden(name: &str) -> Result<&'static [usize]> {
         (Kind::CifarCnn, _) => &[32, 32, 64, 64, 256],
         (Kind::Resnet18, _) => &[64, 128, 256, 512],
         (Kind::SensorCnn, _) => &[32, 64, 64],
-        (Kind::SensorLstm, _) => &[64],
-        (Kind::TextBilstm, _) => &[64],
+        (Kind::SensorLstm | Kind::TextBilstm, _) => &[64],
     })
 }
 

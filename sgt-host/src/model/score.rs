@@ -64,7 +64,7 @@ pub fn score_gradient(
                     *g = (logit - largest).exp();
                 }
                 let scale = sign / gradient.iter().sum::<f32>();
-                for g in gradient.iter_mut() {
+                for g in &mut *gradient {
                     *g *= scale;
                 }
                 gradient[label] -= sign;

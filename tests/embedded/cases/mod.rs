@@ -483,7 +483,15 @@ fn mask_sample(digest: &mut Digest) -> Result<(), Error> {
         let gradient = &gradient[..length];
         let replaced =
             sgt_core::mask_sample(&masking, gradient, sample, donors, &mut rng, scratch, out)?;
-        digest.indices(replaced);
+        let (mut indices, mut words) = ([0_u32; LONGEST], [0; LONGEST.div_ceil(32)]);
+        let words = &mut words[..bit_words(masking.layout.groups())];
+        digest.indices(replaced.indices(&mut indices)?);
+        replaced.bits(words)?;
+        digest.indices(words);
+        for group in replaced.iter() {
+            digest.count(group);
+        }
+        digest.count(replaced.count());
         digest.floats(out);
         digest.count(masking.selected()?);
     }

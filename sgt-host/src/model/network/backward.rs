@@ -9,6 +9,7 @@ use crate::model::Mode;
 use crate::nn::kernel::activation::{add_assign, relu_backward_in_place};
 use crate::nn::kernel::batch_norm::batch_norm_backward;
 use crate::nn::kernel::buffer::Buffer;
+use crate::nn::kernel::conv_block::Activations;
 use crate::nn::kernel::conv2d::WeightGradient;
 use crate::nn::kernel::dropout::{DropoutKey, dropout_in_place};
 use crate::nn::kernel::layout::transpose;
@@ -146,11 +147,14 @@ fn run(
         Layer::Convolution(layer) => {
             let gradient = context.weight_gradient(&layer.weight, layer.bias.as_ref());
             let weight = &values[layer.weight.clone()];
-            let (out, state) = (&state.out, &mut state.block);
+            let activations = Activations {
+                x,
+                out: &state.out,
+                dout: &dout,
+            };
             let dx = dx.as_deref_mut();
-            layer
-                .block
-                .backward(weight, x, out, &dout, dx, gradient, state);
+            let block = &layer.block;
+            block.backward(weight, activations, dx, gradient, &mut state.block);
         }
         Layer::BatchNorm(norm) => {
             if norm.relu {

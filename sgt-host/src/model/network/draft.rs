@@ -149,11 +149,11 @@ impl Draft {
         shape.extend(geometry.kernel.iter().skip(usize::from(is_series)));
         let weight = self.parameter(format!("{name}.weight"), shape, start);
         let bias = bias.then(|| self.parameter(format!("{name}.bias"), vec![out_channels], start));
-        self.layers.push(Layer::Convolution(Convolution {
+        self.layers.push(Layer::Convolution(Box::new(Convolution {
             block,
             weight,
             bias,
-        }));
+        })));
         self.channels = out_channels;
         self.size = size;
         Ok(())
@@ -193,7 +193,7 @@ impl Draft {
         let (channels, size) = (self.channels, self.size);
         let before = std::mem::take(&mut self.layers);
         body(self)?;
-        let body = std::mem::replace(&mut self.layers, Vec::new());
+        let body = std::mem::take(&mut self.layers);
         let end = (self.channels, self.size);
         (self.channels, self.size) = (channels, size);
         shortcut(self)?;

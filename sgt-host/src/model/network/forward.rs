@@ -92,7 +92,9 @@ fn run(layer: &Layer, context: &Context<'_>, x: &[f32], state: &mut State) -> Re
                     for pixel in x.chunks_exact(*channels) {
                         out.iter_mut().zip(pixel).for_each(|(out, x)| *out += x);
                     }
-                    out.iter_mut().for_each(|out| *out *= share);
+                    for out in out {
+                        *out *= share;
+                    }
                 });
         }
         Layer::Dropout { p, index } => match context.mode {

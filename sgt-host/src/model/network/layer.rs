@@ -9,7 +9,7 @@ pub(super) enum Layer {
     /// `[channels, pixels]` to `[pixels, channels]`.
     ChannelsLast { channels: usize, pixels: usize },
     /// Convolution with bias, ReLU and max pooling, each where wanted.
-    Convolution(Convolution),
+    Convolution(Box<Convolution>),
     /// Batch normalisation, and ReLU where wanted.
     BatchNorm(BatchNorm),
     /// `relu(body(x) + shortcut(x))`; an empty shortcut is the identity.

@@ -5,7 +5,7 @@ use super::pass::{State, output};
 use super::{Network, forward};
 use crate::model::{Mode, Model, RESCALE_EPSILON, Rescale};
 use crate::nn::kernel::batch_norm::EPSILON;
-use crate::nn::kernel::conv_block::{ConvBlockState, OutputOrder};
+use crate::nn::kernel::conv_block::{Activations, ConvBlockState, OutputOrder};
 use crate::nn::kernel::layout::transpose;
 use crate::nn::kernel::linear::{linear_backward, linear_forward};
 use crate::nn::kernel::{batch_len, expect_len};
@@ -307,7 +307,12 @@ impl Pull<'_> {
         }
         let mut dx = vec![0.0; input.x.len()];
         let target = Some(dx.as_mut_slice());
-        plain.backward(weight, &input.x, &before.x, &dout, target, None, &mut state);
+        let activations = Activations {
+            x: &input.x,
+            out: &before.x,
+            dout: &dout,
+        };
+        plain.backward(weight, activations, target, None, &mut state);
         Ok(dx)
     }
 

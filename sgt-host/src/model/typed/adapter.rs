@@ -226,9 +226,9 @@ impl<D: Backend> NamedTensorVisitor<D> for AddGradients<'_, D> {
         let (head, tail) = std::mem::take(&mut self.sum).split_at_mut(len);
         self.sum = tail;
         if role.trainable {
-            let gradients = &mut self.gradients;
-            gradients.try_alloc_for(tensor).map_err(device_error)?;
-            let gradient = gradients.get(tensor).as_vec();
+            let allocated = self.gradients.try_alloc_for(tensor);
+            allocated.map_err(device_error)?;
+            let gradient = self.gradients.get(tensor).as_vec();
             for (sum, value) in head.iter_mut().zip(gradient) {
                 *sum += value;
             }

@@ -31,6 +31,21 @@ pub(crate) struct ConvBlock {
     /// `[height, width]` of the windows of max pooling, side by side.
     window: [usize; 2],
     order: OutputOrder,
+    /// Where the pixels' inputs start, in the padded image: of each window's first pixel, and of
+    /// a window's pixels relative to its first.
+    windows: Vec<u32>,
+    offsets: Vec<u32>,
+}
+
+/// What a backward pass reads, of a batch or of one image.
+#[derive(Clone, Copy)]
+pub(crate) struct Activations<'a> {
+    /// The input.
+    pub(crate) x: &'a [f32],
+    /// What [`ConvBlock::forward`] wrote.
+    pub(crate) out: &'a [f32],
+    /// The gradient with respect to `out`.
+    pub(crate) dout: &'a [f32],
 }
 
 /// What a forward pass leaves behind.
@@ -60,7 +75,22 @@ impl ConvBlock {
         order: OutputOrder,
     ) -> Self {
         let plan = Plan::new(geometry);
+        let starts = plan.starts();
+        let [height, width] = geometry.output();
+        let [rows, columns] = [height / window[0], width / window[1]];
+        let pixel = |i: usize, j: usize| starts[i * width + j] as u32;
+        let firsts = (0..rows * columns)
+            .map(|index| pixel(index / columns * window[0], index % columns * window[1]));
+        let within = (0..window[0] * window[1]).map(|index| {
+            if rows * columns == 0 {
+                0
+            } else {
+                pixel(index / window[1], index % window[1])
+            }
+        });
         Self {
+            windows: firsts.collect(),
+            offsets: within.collect(),
             data: DataGradient::new(&plan),
             plan,
             relu,
@@ -208,14 +238,11 @@ impl ConvBlock {
         );
     }
 
-    /// Pulls `dout` back; `out` is what [`ConvBlock::forward`] wrote. Overwrites `dx`, adds to
-    /// `gradient`.
+    /// Pulls `dout` back. Overwrites `dx`, adds to `gradient`.
     pub(crate) fn backward(
         &self,
         weight: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         dx: Option<&mut [f32]>,
         gradient: Option<WeightGradient<'_>>,
         state: &mut ConvBlockState,
@@ -262,10 +289,11 @@ impl ConvBlock {
                         .as_mut()
                         .map(|dx| &mut dx[place * input_len..][..input_len]);
                     let sums = wanted.then_some(&mut sums);
+                    let image = Activations { x, out, dout };
                     if self.is_pooled() {
-                        self.backward_pooled(packed_data, x, out, dout, &argmax[outputs], dx, sums);
+                        self.backward_pooled(packed_data, image, &argmax[outputs], dx, sums);
                     } else {
-                        self.backward_unpooled(packed_data, x, out, dout, dx, sums);
+                        self.backward_unpooled(packed_data, image, dx, sums);
                     }
                 }
                 sums
@@ -289,9 +317,7 @@ impl ConvBlock {
     fn backward_unpooled(
         &self,
         packed: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         dx: Option<&mut [f32]>,
         sums: Option<&mut Sums>,
     ) {
@@ -322,27 +348,21 @@ impl ConvBlock {
         });
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn backward_pooled(
         &self,
         packed: &[f32],
-        x: &[f32],
-        out: &[f32],
-        dout: &[f32],
+        Activations { x, out, dout }: Activations<'_>,
         argmax: &[u8],
         dx: Option<&mut [f32]>,
         sums: Option<&mut Sums>,
     ) {
         let channels = self.plan.geometry().out_channels;
-        let [_, width] = self.plan.geometry().output();
-        let [rows, columns] = self.output();
-        let windows = rows * columns;
+        let windows = self.windows.len();
         let (channel_step, window_step) = match self.order {
             OutputOrder::ChannelsFirst => (windows, 1),
             OutputOrder::ChannelsLast => (1, channels),
         };
-        let starts = self.plan.starts();
-        let mut entries = Vec::with_capacity(windows);
+        let mut entries = vec![Entry::new(0, 0.0); windows];
         let padded_dx = if self.plan.is_unpadded() || dx.is_none() {
             0
         } else {
@@ -361,20 +381,18 @@ impl ConvBlock {
             let mut sums = sums;
             self.with_padded(x, |x| {
                 for channel in 0..channels {
-                    entries.clear();
-                    let mut place = channel * channel_step;
-                    for row in 0..rows {
-                        for column in 0..columns {
-                            let d = dout[place];
-                            if d != 0.0 && (!self.relu || out[place] > 0.0) {
-                                let index = usize::from(argmax[place]);
-                                let i = row * self.window[0] + index / self.window[1];
-                                let j = column * self.window[1] + index % self.window[1];
-                                entries.push(Entry::new(starts[i * width + j], d));
-                            }
-                            place += window_step;
-                        }
+                    let places = (channel * channel_step..).step_by(window_step);
+                    let mut count = 0;
+                    for (&window, place) in self.windows.iter().zip(places) {
+                        let d = dout[place];
+                        let start = window + self.offsets[usize::from(argmax[place])];
+                        // Written without a branch, kept when it counts: which values have a
+                        // gradient cannot be predicted.
+                        entries[count] = Entry::new(start, d);
+                        let active = !self.relu || out[place] > 0.0;
+                        count += usize::from(active && d != 0.0);
                     }
+                    let entries = &entries[..count];
                     let depth = self.plan.depth();
                     let stride = SparseGradient::stride(&self.plan);
                     let sum = sums.as_mut().map(|sums| {
@@ -382,7 +400,7 @@ impl ConvBlock {
                         &mut sums.weight[channel * depth..(channel + 1) * depth]
                     });
                     SparseGradient {
-                        entries: &entries,
+                        entries,
                         runs: self.plan.window(),
                         weight: &packed[channel * stride..channel * stride + depth],
                         x,

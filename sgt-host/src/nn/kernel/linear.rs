@@ -1,9 +1,22 @@
 //! The fully connected layer, `out = x Wᵀ + b`.
 
-use super::conv2d::WeightGradient;
+use super::buffer::with_scratch;
+use super::conv2d::{WeightGradient, add_rows};
+use super::dot::Dot;
+use super::product::{Layout, PANEL, Product, Run, Start, panels_len};
 use super::{batch_len, expect_len};
 use crate::Result;
 use rayon::prelude::*;
+
+/// Inputs whose products are summed by one task; the tasks' sums are then added in order. One
+/// slice of 128 inputs and of 128 weights fits a core's own cache.
+const INPUTS_A_SUM: usize = 768;
+
+/// Samples a task where all inputs are one sum.
+const SAMPLES_A_TASK: usize = 24;
+
+/// Columns of the weight's gradient, or of the input's, a task.
+const COLUMNS_A_TASK: usize = 4 * PANEL;
 
 /// `out[n, o] = bias[o] + Σ_i weight[o, i] · x[n, i]`.
 ///
@@ -26,14 +39,51 @@ pub fn linear_forward(
     if let Some(bias) = bias {
         expect_len("linear", "bias", bias.len(), outputs)?;
     }
-    out.par_chunks_exact_mut(outputs)
-        .zip(x.par_chunks_exact(inputs))
-        .for_each(|(out, x)| {
-            for (o, (out, row)) in out.iter_mut().zip(weight.chunks_exact(inputs)).enumerate() {
-                let product: f32 = row.iter().zip(x).map(|(w, x)| w * x).sum();
-                *out = product + bias.map_or(0.0, |bias| bias[o]);
+    let add_bias = |out: &mut [f32]| {
+        if let Some(bias) = bias {
+            for row in out.chunks_exact_mut(outputs) {
+                row.iter_mut()
+                    .zip(bias)
+                    .for_each(|(out, bias)| *out += bias);
             }
-        });
+        }
+    };
+    if inputs <= INPUTS_A_SUM {
+        out.par_chunks_mut(SAMPLES_A_TASK * outputs)
+            .zip(x.par_chunks(SAMPLES_A_TASK * inputs))
+            .for_each(|(out, x)| {
+                let dot = Dot {
+                    x,
+                    weight,
+                    stride: inputs,
+                    inputs: 0..inputs,
+                    out,
+                };
+                dot.run();
+                add_bias(out);
+            });
+        return Ok(());
+    }
+    let len = batch * outputs;
+    let sums = inputs.div_ceil(INPUTS_A_SUM);
+    with_scratch([sums * len], |[sums]| {
+        sums.par_chunks_exact_mut(len)
+            .enumerate()
+            .for_each(|(index, sum)| {
+                let first = index * INPUTS_A_SUM;
+                let dot = Dot {
+                    x,
+                    weight,
+                    stride: inputs,
+                    inputs: first..inputs.min(first + INPUTS_A_SUM),
+                    out: sum,
+                };
+                dot.run();
+            });
+        out.fill(0.0);
+        add_rows(sums, out);
+    });
+    add_bias(out);
     Ok(())
 }
 
@@ -54,39 +104,124 @@ pub fn linear_backward(
     let batch = batch_len("linear", "x", x.len(), inputs)?;
     expect_len("linear", "dout", dout.len(), batch * outputs)?;
     expect_len("linear", "weight", weight.len(), inputs * outputs)?;
-    if let Some(dx) = dx {
+    if let Some(dx) = &dx {
         expect_len("linear", "dx", dx.len(), x.len())?;
-        dx.par_chunks_exact_mut(inputs)
-            .zip(dout.par_chunks_exact(outputs))
-            .for_each(|(dx, dout)| {
-                dx.fill(0.0);
-                for (d, row) in dout.iter().zip(weight.chunks_exact(inputs)) {
-                    dx.iter_mut().zip(row).for_each(|(dx, w)| *dx += d * w);
-                }
-            });
     }
-    if let Some(gradient) = gradient {
+    if let Some(gradient) = &gradient {
         expect_len(
             "linear",
             "weight gradient",
             gradient.weight.len(),
             weight.len(),
         )?;
-        if let Some(bias) = gradient.bias {
+        if let Some(bias) = &gradient.bias {
             expect_len("linear", "bias gradient", bias.len(), outputs)?;
-            for dout in dout.chunks_exact(outputs) {
-                bias.iter_mut().zip(dout).for_each(|(bias, d)| *bias += d);
-            }
         }
-        gradient
-            .weight
-            .par_chunks_exact_mut(inputs)
-            .enumerate()
-            .for_each(|(o, row)| {
-                for (x, dout) in x.chunks_exact(inputs).zip(dout.chunks_exact(outputs)) {
-                    row.iter_mut().zip(x).for_each(|(w, x)| *w += dout[o] * x);
-                }
-            });
+    }
+    if let Some(dx) = dx {
+        // dx = dout · weight
+        multiply_columns(
+            Left {
+                values: dout,
+                rows: (0..batch).map(|n| n * outputs).collect(),
+                step: 1,
+                depth: outputs,
+            },
+            weight,
+            inputs,
+            dx,
+            false,
+        );
+    }
+    if let Some(gradient) = gradient {
+        if let Some(bias) = gradient.bias {
+            add_rows(dout, bias);
+        }
+        // weight += doutᵀ · x
+        multiply_columns(
+            Left {
+                values: dout,
+                rows: (0..outputs).collect(),
+                step: outputs,
+                depth: batch,
+            },
+            x,
+            inputs,
+            gradient.weight,
+            true,
+        );
     }
     Ok(())
+}
+
+/// The left factor of a product: value (row, t) is at `rows[row] + t · step`.
+struct Left<'a> {
+    values: &'a [f32],
+    rows: Vec<usize>,
+    step: usize,
+    depth: usize,
+}
+
+/// `out (+)= left · right` for `right` `[depth, columns]` and `out` `[rows, columns]`, some columns
+/// a task.
+fn multiply_columns(left: Left<'_>, right: &[f32], columns: usize, out: &mut [f32], add: bool) {
+    let rows = left.rows.len();
+    let depth = left.depth;
+    // A task owns its columns of every row.
+    let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
+    tasks.resize_with(columns.div_ceil(COLUMNS_A_TASK), || {
+        Vec::with_capacity(rows)
+    });
+    for row in out.chunks_exact_mut(columns) {
+        for (task, piece) in tasks.iter_mut().zip(row.chunks_mut(COLUMNS_A_TASK)) {
+            task.push(piece);
+        }
+    }
+    tasks
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(index, mut out)| {
+            let first = index * COLUMNS_A_TASK;
+            let width = out[0].len();
+            for start in (0..width).step_by(PANEL) {
+                let width = PANEL.min(width - start);
+                with_scratch(
+                    [panels_len(depth, width), rows * width],
+                    |[panel, product]| {
+                        let packed = panel.chunks_exact_mut(panels_len(1, width));
+                        for (packed, row) in packed.zip(right.chunks_exact(columns)) {
+                            packed[..width].copy_from_slice(&row[first + start..][..width]);
+                            packed[width..].fill(0.0);
+                        }
+                        Product {
+                            a: left.values,
+                            rows: &left.rows,
+                            runs: &[Run {
+                                offset: 0,
+                                len: depth,
+                            }],
+                            step: left.step,
+                            b: panel,
+                            layout: Layout::Panels,
+                            columns: width,
+                            start: Start::Zero,
+                            relu: false,
+                            out: product,
+                            out_stride: width,
+                        }
+                        .run();
+                        for (out, row) in out.iter_mut().zip(product.chunks_exact(width)) {
+                            let out = &mut out[start..start + width];
+                            if add {
+                                out.iter_mut()
+                                    .zip(row)
+                                    .for_each(|(out, value)| *out += value);
+                            } else {
+                                out.copy_from_slice(row);
+                            }
+                        }
+                    },
+                );
+            }
+        });
 }

@@ -19,7 +19,7 @@ use super::aligned::AlignedBuffer;
 use super::request::check_length as check;
 pub use super::request::{InputGradient, Keep};
 use crate::{Error, Result};
-use cell::{Backward, Forward, GATES, Registers, column_tiles};
+use cell::{AskRegisters, Backward, Forward, GATES, Registers, column_tiles};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -182,6 +182,8 @@ pub struct LstmCache {
 #[derive(Clone, Copy, Debug, Default)]
 struct Geometry {
     lanes: usize,
+    /// Vectors in the widest register tile of the backward pass.
+    tile_columns: usize,
     /// Vectors that hold the hidden units.
     blocks: usize,
     /// Hidden units with the padding.
@@ -386,12 +388,16 @@ impl LstmCache {
     /// Sizes every buffer for `call`.
     fn prepare(&mut self, arch: Arch, call: &LstmCall) {
         let shape = &call.shape;
-        let (lanes, _) = arch.dispatch(Registers);
+        let Registers {
+            lanes,
+            tile_columns,
+        } = arch.dispatch(AskRegisters);
         let blocks = shape.hidden.div_ceil(lanes);
         let units = blocks * lanes;
         self.call = *call;
         self.geometry = Geometry {
             lanes,
+            tile_columns,
             blocks,
             units,
             width: (units + shape.input + 1).next_multiple_of(lanes),
@@ -605,7 +611,7 @@ impl Packed {
         let mut rest = self.backward.values_mut();
         rest.fill(0.0);
         let mut first = 0;
-        for tile_columns in column_tiles(columns) {
+        for tile_columns in column_tiles(columns, geometry.tile_columns) {
             let panel;
             (panel, rest) = rest.split_at_mut(depth * tile_columns * lanes);
             let row_len = tile_columns * lanes;

@@ -29,6 +29,7 @@ pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
+mod dot;
 pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;

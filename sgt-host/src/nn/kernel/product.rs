@@ -150,7 +150,7 @@ unsafe fn columns<S: Simd, const V: usize>(simd: S, product: &mut Product<'_>, p
     let mut row = 0;
     macro_rules! tiles {
         ($rows:literal) => {
-            while row + $rows <= product.rows.len() {
+            while product.rows.len() - row >= $rows {
                 // SAFETY: the caller's.
                 unsafe { tile::<S, $rows, V>(simd, product, place, row) };
                 row += $rows;

@@ -19,11 +19,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(start: usize, value: f32) -> Self {
-        Self {
-            start: start as u32,
-            value,
-        }
+    pub(crate) const fn new(start: u32, value: f32) -> Self {
+        Self { start, value }
     }
 }
 

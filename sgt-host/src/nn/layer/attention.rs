@@ -129,7 +129,7 @@ impl<M: Extent, N: Extent, D: Backend> MultiHeadAttention<M, N, f32, D> {
                 "MultiHeadAttention: dimensions and heads",
                 M::STATIC,
                 N::STATIC,
-            )
+            );
         };
         let dim = self.in_proj_weight.shape().2.size();
         let (weight, bias) = (self.in_proj_weight.clone(), self.in_proj_bias.clone());

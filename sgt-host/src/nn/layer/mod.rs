@@ -19,6 +19,11 @@
 //! | [`operation`] | the operations of the CPU |
 //! | `linear`, `conv`, `pool`, `normalization`, `token`, `recurrent`, `attention`, `residual` | the layers |
 
+#![allow(
+    clippy::type_complexity,
+    reason = "a signature that spells its tensors' shapes is the layer's contract"
+)]
+
 mod attention;
 mod backend;
 mod conv;

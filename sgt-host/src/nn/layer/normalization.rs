@@ -27,10 +27,10 @@ layer_tensors! {
     BatchNorm [C: Dim]
     const [C: ConstDim]
     tensors {
-        trained weight: |t| t.try_fill_with_ones();
-        trained bias: |t| t.try_fill_with_zeros();
-        kept running_mean: |t| t.try_fill_with_zeros();
-        kept running_var: |t| t.try_fill_with_ones();
+        trained weight: Tensor::try_fill_with_ones;
+        trained bias: Tensor::try_fill_with_zeros;
+        kept running_mean: Tensor::try_fill_with_zeros;
+        kept running_var: Tensor::try_fill_with_ones;
     }
     copied {}
 }
@@ -149,8 +149,8 @@ layer_tensors! {
     LayerNorm [M: Dim]
     const [M: ConstDim]
     tensors {
-        trained weight: |t| t.try_fill_with_ones();
-        trained bias: |t| t.try_fill_with_zeros();
+        trained weight: Tensor::try_fill_with_ones;
+        trained bias: Tensor::try_fill_with_zeros;
     }
     copied {}
 }

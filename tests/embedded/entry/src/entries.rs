@@ -5,8 +5,8 @@ use core::fmt::Write;
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::{
     AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked, Masking,
-    MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Threat, Threshold,
-    Workspace,
+    MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Selected, Threat,
+    Threshold, Workspace,
 };
 
 /// Capacity of the measured [`Workspace`]; its code does not depend on it.
@@ -162,12 +162,25 @@ entry_points! {
     }
 
     // rank, select and replace in one call
-    fn mask_sample(
+    fn mask_sample<'s>(
         masking: &Masking, gradient: &[f32], sample: &[f32], donors: Option<Donors<'_>>,
-        rng: &mut Pcg32, scratch: &mut [u32], out: &mut [f32],
-    ) -> Result<usize, Error> {
-        let replaced = sgt_core::mask_sample(masking, gradient, sample, donors, rng, scratch, out)?;
-        Ok(replaced.len())
+        rng: &mut Pcg32, scratch: &'s mut [u32], out: &mut [f32],
+    ) -> Result<Selected<'s>, Error> {
+        sgt_core::mask_sample(masking, gradient, sample, donors, rng, scratch, out)
+    }
+    fn selected_count(selected: &Selected<'_>) -> usize {
+        selected.count()
+    }
+    fn selected_iter(selected: &Selected<'_>) -> Option<usize> {
+        selected.iter().last()
+    }
+    fn selected_indices_u16<'i>(
+        selected: &Selected<'_>, indices: &'i mut [u16],
+    ) -> Result<&'i [u16], Error> {
+        selected.indices(indices)
+    }
+    fn selected_bits(selected: &Selected<'_>, words: &mut [u32]) -> Result<(), Error> {
+        selected.bits(words)
     }
     fn mask_sample_small_u16(
         masking: &Masking, gradient: &[f32], sample: &[f32], donors: Option<Donors<'_>>,

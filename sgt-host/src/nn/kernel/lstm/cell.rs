@@ -30,15 +30,32 @@ const TILE_COLUMNS: usize = 5;
 /// Most rows in one register tile.
 const TILE_ROWS: usize = 6;
 
-/// The number of lanes and registers of an instruction set.
-pub(super) struct Registers;
+/// What an instruction set's registers allow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Registers {
+    /// Values in a vector.
+    pub(super) lanes: usize,
+    /// Vectors in the widest register tile of the backward pass.
+    pub(super) tile_columns: usize,
+}
 
-impl WithSimd for Registers {
-    type Output = (usize, usize);
+/// Asks for the [`Registers`] of the instruction set it runs on.
+pub(super) struct AskRegisters;
+
+impl WithSimd for AskRegisters {
+    type Output = Registers;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        (S::F32_LANES, S::REGISTER_COUNT)
+    fn with_simd<S: Simd>(self, _: S) -> Registers {
+        let plenty = S::REGISTER_COUNT > TILE_COLUMNS * TILE_COLUMNS;
+        Registers {
+            lanes: S::F32_LANES,
+            tile_columns: if plenty {
+                TILE_COLUMNS
+            } else {
+                TILE_COLUMNS - 1
+            },
+        }
     }
 }
 
@@ -411,7 +428,7 @@ impl WithSimd for Backward<'_> {
 
             let mut column = 0;
             let mut weights = vectors::<S>(packed.backward.values());
-            for tile_columns in column_tiles(columns) {
+            for tile_columns in column_tiles(columns, geometry.tile_columns) {
                 let (panel, rest) = weights.split_at(geometry.units * GATES * tile_columns);
                 let mut tile = InputTile::<S> {
                     weights: panel,
@@ -450,9 +467,9 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Widths of the register tiles that cover `columns` vectors.
-pub(super) fn column_tiles(columns: usize) -> impl Iterator<Item = usize> {
-    let tiles = columns.div_ceil(TILE_COLUMNS);
+/// Widths of the register tiles, at most `widest`, that cover `columns` vectors.
+pub(super) fn column_tiles(columns: usize, widest: usize) -> impl Iterator<Item = usize> {
+    let tiles = columns.div_ceil(widest);
     (0..tiles).map(move |tile| (columns * (tile + 1)) / tiles - (columns * tile) / tiles)
 }
 

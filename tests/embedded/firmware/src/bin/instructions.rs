@@ -63,7 +63,8 @@ fn mask(buffers: &mut Buffers, features: usize, small: bool, rng: &mut Pcg32) ->
         mask_sample_small(&masking, gradient, sample, None, rng, indices, out).map(<[u16]>::len)
     } else {
         let scratch = &mut buffers.scratch;
-        mask_sample(&masking, gradient, sample, None, rng, scratch, out).map(<[u32]>::len)
+        mask_sample(&masking, gradient, sample, None, rng, scratch, out)
+            .map(|replaced| replaced.count())
     };
     black_box(replaced) == Ok(features / 2)
 }

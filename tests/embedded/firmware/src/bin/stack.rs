@@ -15,8 +15,8 @@ use cortex_m_semihosting::hprintln;
 use entries::{Line, NAMES, WORKSPACE};
 use sgt_core::{
     AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout, Masking,
-    MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope, Threat,
-    Threshold, Workspace,
+    MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope, Selected,
+    Threat, Threshold, Workspace,
 };
 
 /// Painted below the stack pointer; an entry point that needs more is reported as using it all.
@@ -244,7 +244,36 @@ macro_rules! calls {
     };
 }
 
+/// Masks 64 features and calls `call` with what was selected.
+fn selections(fixture: &mut Fixture, call: impl Fn(&Selected<'_>, &mut [u16], &mut [u32])) {
+    let sample = &fixture.batch[..FEATURES];
+    match sgt_core::mask_sample(
+        &Masking::reference(flat()),
+        &fixture.gradient,
+        sample,
+        None,
+        &mut fixture.rng,
+        &mut fixture.wide,
+        &mut fixture.out,
+    ) {
+        Ok(selected) => call(&selected, &mut fixture.narrow, &mut fixture.words),
+        Err(_) => sgt_firmware::exit(false),
+    }
+}
+
 calls! {
+    selected_count: |f| selections(f, |selected, _, _| {
+        keep(measured!(entries::selected_count(selected)));
+    });
+    selected_iter: |f| selections(f, |selected, _, _| {
+        keep(measured!(entries::selected_iter(selected)));
+    });
+    selected_indices_u16: |f| selections(f, |selected, indices, _| {
+        accept(measured!(entries::selected_indices_u16(selected, indices)));
+    });
+    selected_bits: |f| selections(f, |selected, _, words| {
+        accept(measured!(entries::selected_bits(selected, words)));
+    });
     layout_new: |_f| accept(measured!(entries::layout_new(
         black_box(4), black_box(2), Order::ChannelsLast, Group::Cell, Reduction::Mean,
     )));

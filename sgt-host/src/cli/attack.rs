@@ -1,0 +1,166 @@
+//! `sgt attack`.
+
+use super::output::Output;
+use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
+use crate::data::Bounds;
+use crate::model::Model;
+use crate::run::Trained;
+use crate::train::core_bounds;
+use crate::{Error, Result, npy};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Weights of sgt train.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The network, where the weights do not say it.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Samples, [samples, channels, steps] or [samples, channels, height, width].
+    #[arg(long, value_name = "FILE.npy")]
+    input: PathBuf,
+    /// Their true classes, [samples].
+    #[arg(long, value_name = "FILE.npy")]
+    labels: PathBuf,
+    /// Classes to be taken for, [samples]; any wrong one without.
+    #[arg(long, value_name = "FILE.npy")]
+    targets: Option<PathBuf>,
+    /// fgsm, pgd, mi-fgsm or random-noise.
+    #[arg(long, value_name = "NAME")]
+    attack: AttackKind,
+    /// The radius ε: in the data's units for images, in training deviations for series.
+    #[arg(long, value_name = "E")]
+    eps: f32,
+    /// The length of a step [default: ε/4, and ε/steps for mi-fgsm].
+    #[arg(long, value_name = "A")]
+    alpha: Option<f32>,
+    /// Steps of pgd and mi-fgsm.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    steps: usize,
+    /// The norm of the ball.
+    #[arg(long, value_enum, default_value_t = NormName::Linf)]
+    norm: NormName,
+    /// The decay of mi-fgsm.
+    #[arg(long, value_name = "MU", default_value_t = 1.0)]
+    momentum: f32,
+    /// Start pgd at the sample itself.
+    #[arg(long)]
+    no_random_start: bool,
+    /// Random starts of which the best is kept.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    restarts: usize,
+    /// The least and greatest value of a sample [default: the data's bounds].
+    #[arg(
+        long,
+        value_name = "LO,HI",
+        value_delimiter = ',',
+        num_args = 2,
+        allow_hyphen_values = true
+    )]
+    clip: Option<Vec<f32>>,
+    /// Seeds random starts and noise.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where the adversarial samples go.
+    #[arg(long, value_name = "FILE.npy")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NormName {
+    Linf,
+    L2,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Attacked<'a> {
+    output: &'a PathBuf,
+    samples: usize,
+    accuracy: f64,
+    success_rate: f64,
+    predicted: Vec<usize>,
+    loss: Vec<f32>,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
+    let input = npy::read(&arguments.input)?;
+    let shape = input.shape.clone();
+    let sample = shape.get(1..).unwrap_or_default();
+    let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
+    let classes = trained.model.classes();
+    let x = trained.samples(&arguments.input, input)?;
+    let labels = npy::read_labels(&arguments.labels, classes)?;
+    let targets = match &arguments.targets {
+        Some(path) => Some(npy::read_labels(path, classes)?),
+        None => None,
+    };
+    let goal = match &targets {
+        Some(targets) => Goal::Targeted(targets),
+        None => Goal::Untargeted,
+    };
+    let config = AttackConfig {
+        kind: arguments.attack,
+        norm: match arguments.norm {
+            NormName::Linf => Norm::Linf,
+            NormName::L2 => Norm::L2,
+        },
+        epsilon: arguments.eps,
+        alpha: arguments.alpha,
+        steps: arguments.steps,
+        random_start: !arguments.no_random_start,
+        restarts: arguments.restarts,
+        momentum: arguments.momentum,
+        ..AttackConfig::default()
+    };
+    let bounds = match arguments.clip.as_deref() {
+        Some(&[low, high]) if low <= high => Some(Bounds { low, high }),
+        Some(other) => {
+            return Err(Error::Argument {
+                argument: "--clip".into(),
+                found: format!("{other:?}"),
+                expected: "the least value, then the greatest".into(),
+            });
+        }
+        None => trained.metadata.bounds,
+    };
+    let bounds = core_bounds(bounds);
+    let found = attack(
+        &trained.model,
+        &x,
+        &labels,
+        goal,
+        &config,
+        bounds,
+        arguments.seed,
+    )?;
+    let pairs = found.predicted.iter().zip(&labels);
+    let right = pairs
+        .filter(|(predicted, label)| predicted == label)
+        .count();
+    let attacked = Attacked {
+        output: &arguments.output,
+        samples: labels.len(),
+        accuracy: right as f64 / labels.len() as f64,
+        success_rate: found.success_rate(),
+        predicted: found.predicted.clone(),
+        loss: found.loss.clone(),
+    };
+    npy::write(&arguments.output, &shape, &trained.for_file(found.x)?)?;
+    output.print(&attacked, || {
+        format!(
+            "accuracy {:.4} on {} samples under {} ε {}; success rate {:.4}\n{}",
+            attacked.accuracy,
+            attacked.samples,
+            config.kind.name(),
+            config.epsilon,
+            attacked.success_rate,
+            arguments.output.display()
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

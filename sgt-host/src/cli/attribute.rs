@@ -1,0 +1,136 @@
+//! `sgt attribute`.
+
+use super::output::Output;
+use crate::attribution::{Baseline, Method, Settings, attribute};
+use crate::model::{Model, Score};
+use crate::run::Trained;
+use crate::{Error, Result, npy};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Weights of sgt train.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The network, where the weights do not say it.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Samples, [samples, channels, steps] or [samples, channels, height, width].
+    #[arg(long, value_name = "FILE.npy")]
+    input: PathBuf,
+    /// Their classes, [samples].
+    #[arg(long, value_name = "FILE.npy")]
+    labels: PathBuf,
+    /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,
+    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion or random.
+    #[arg(long, value_name = "NAME")]
+    method: String,
+    /// What is attributed.
+    #[arg(long, value_enum, default_value_t = ScoreName::TrueLogit)]
+    score: ScoreName,
+    /// Points of integrated gradients, noisy copies of smoothgrad and gradient-shap.
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// zero, or reference samples.
+    #[arg(long, value_name = "zero|FILE.npy", default_value = "zero")]
+    baseline: PathBuf,
+    /// Seeds the random methods.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where the attributions go, in the input's shape.
+    #[arg(long, value_name = "FILE.npy")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScoreName {
+    TrueLogit,
+    TrueLogProb,
+    PredictedLogit,
+    Loss,
+}
+
+#[derive(Serialize)]
+struct Attributed<'a> {
+    output: &'a PathBuf,
+    samples: usize,
+    method: &'a Method,
+    gap: Option<Vec<f32>>,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
+    let input = npy::read(&arguments.input)?;
+    let shape = input.shape.clone();
+    let sample = shape.get(1..).unwrap_or_default();
+    let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
+    let x = trained.samples(&arguments.input, input)?;
+    let labels = npy::read_labels(&arguments.labels, trained.model.classes())?;
+    let baselines = match arguments.baseline.as_path() == Path::new("zero") {
+        true => None,
+        false => {
+            let array = npy::read(&arguments.baseline)?;
+            Some(trained.samples(&arguments.baseline, array)?)
+        }
+    };
+    let method = method(arguments)?;
+    let settings = Settings {
+        score: match arguments.score {
+            ScoreName::TrueLogit => Score::TrueLogit,
+            ScoreName::TrueLogProb => Score::TrueLogProb,
+            ScoreName::PredictedLogit => Score::PredictedLogit,
+            ScoreName::Loss => Score::Loss,
+        },
+        baseline: match &baselines {
+            Some(samples) => Baseline::Samples(samples),
+            None => Baseline::Zero,
+        },
+        seed: arguments.seed,
+    };
+    let found = attribute(&trained.model, &x, &labels, &method, &settings)?;
+    let attributed = Attributed {
+        output: &arguments.output,
+        samples: labels.len(),
+        method: &method,
+        gap: found.gap,
+    };
+    let values = trained.attributions_for_file(found.values);
+    npy::write(&arguments.output, &shape, &values)?;
+    output.print(&attributed, || {
+        let gap = attributed.gap.as_ref().map_or(String::new(), |gap| {
+            let largest = gap.iter().fold(0.0_f32, |most, gap| most.max(gap.abs()));
+            format!("; largest convergence gap {largest:.2e}")
+        });
+        format!(
+            "{} of {} samples{gap}\n{}",
+            method.name(),
+            attributed.samples,
+            arguments.output.display()
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The method with its number of points.
+fn method(arguments: &Arguments) -> Result<Method> {
+    let mut method = Method::named(&arguments.method)?;
+    let Some(steps) = arguments.steps else {
+        return Ok(method);
+    };
+    match &mut method {
+        Method::IntegratedGradients(config) => config.steps = steps,
+        Method::SmoothGrad(config) | Method::SmoothGradSquared(config) => config.samples = steps,
+        Method::GradientShap(config) => config.samples = steps,
+        _ => {
+            return Err(Error::Argument {
+                argument: "--steps".into(),
+                found: format!("{steps} for {}", method.name()),
+                expected: "integrated-gradients, smoothgrad, smoothgrad-squared or gradient-shap"
+                    .into(),
+            });
+        }
+    }
+    Ok(method)
+}

@@ -1,0 +1,131 @@
+//! The command line: arguments in, library calls, tables or JSON out.
+//!
+//! Exit code 0 for success, 1 for bad data or a failed run, 2 for bad usage, 130 after ctrl-C.
+
+mod attack;
+mod attribute;
+mod compare;
+mod data;
+mod interrupt;
+mod output;
+mod predict;
+mod progress;
+mod settings;
+mod train;
+
+use crate::{Error, Result};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use output::Output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a failed run or bad data exit with.
+const FAILURE: u8 = 1;
+/// What bad usage exits with.
+const USAGE: u8 = 2;
+
+/// Train, compare, attack and explain networks under saliency-guided regimes.
+#[derive(Debug, Parser)]
+#[command(name = "sgt", version, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// Print one JSON value instead of text, and no progress.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Worker threads; results do not depend on it [default: one a core].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// The folder of named data sets [default: $SGT_DATA, then ./data].
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train several regimes and show who is accurate, robust and interpretable.
+    Compare(compare::Arguments),
+    /// Train one network.
+    Train(train::Arguments),
+    /// Compute the logits of samples.
+    Predict(predict::Arguments),
+    /// Perturb samples so that a network errs.
+    Attack(attack::Arguments),
+    /// Attribute a network's output to its input.
+    Attribute(attribute::Arguments),
+    /// List, describe or download data sets.
+    #[command(subcommand)]
+    Data(data::Command),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = match parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&error.to_string());
+            exit_code(&error)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let common = &arguments.common;
+    if let Some(threads) = common.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        pool.build_global().map_err(|reason| Error::Argument {
+            argument: "--threads".into(),
+            found: format!("{threads} ({reason})"),
+            expected: "a number of threads that the system allows".into(),
+        })?;
+    }
+    let output = Output::new(common.json);
+    match &arguments.command {
+        Command::Compare(arguments) => compare::run(arguments, common, &output),
+        Command::Train(arguments) => train::run(arguments, common, &output),
+        Command::Predict(arguments) => predict::run(arguments, &output),
+        Command::Attack(arguments) => attack::run(arguments, &output),
+        Command::Attribute(arguments) => attribute::run(arguments, &output),
+        Command::Data(command) => data::run(command, common, &output),
+    }
+}
+
+/// Bad arguments are usage, everything else is data, the system or the run.
+fn exit_code(error: &Error) -> ExitCode {
+    match error {
+        Error::Argument { .. } => ExitCode::from(USAGE),
+        _ => ExitCode::from(FAILURE),
+    }
+}
+
+/// Help and versions as clap prints them; a mistake as one line.
+fn parse(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Arguments, ExitCode> {
+    let matches = Arguments::command().try_get_matches_from(arguments);
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        if !error.use_stderr() {
+            // A closed pipe is no failure.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        let text = error.to_string();
+        let lines = text.lines().map(str::trim);
+        let said =
+            lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+        let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
+        let line = said.join(" ");
+        output::complain(line.strip_prefix("error: ").unwrap_or(&line));
+        ExitCode::from(USAGE)
+    })
+}

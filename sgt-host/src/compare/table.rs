@@ -1,0 +1,157 @@
+//! A comparison as text and as CSV.
+
+use super::Report;
+use crate::metrics::comparison::ComparisonRow;
+use crate::metrics::statistics::MeanDeviation;
+use crate::metrics::{
+    Description, Direction, drop_curve, faithfulness, focus, robustness, samples,
+};
+use crate::{Error, Result};
+use std::fmt::Write;
+
+/// Metrics of the text table, in its order; the CSV has all.
+const SHOWN: [Description; 6] = [
+    samples::ACCURACY,
+    robustness::ROBUST_ACCURACY,
+    drop_curve::DROP_AREA,
+    faithfulness::SUFFICIENCY,
+    faithfulness::COMPREHENSIVENESS,
+    focus::SPARSENESS,
+];
+const LABEL_WIDTH: usize = 34;
+const COLUMN_WIDTH: usize = 16;
+
+/// The table for people: a row a metric, a column a regime, mean ± deviation over seeds. A star
+/// marks the best mean where one is best.
+pub fn text(report: &Report) -> String {
+    let mut text = format!(
+        "{} with {}: {} training and {} test samples, {} epochs, {} seeds, {:.1} s\n\n",
+        report.data,
+        report.model,
+        report.samples[0],
+        report.samples[1],
+        report.epochs,
+        report.seeds,
+        report.seconds
+    );
+    let _ = write!(text, "{:LABEL_WIDTH$}", "");
+    for regime in &report.comparison.regimes {
+        let _ = write!(text, "{regime:>COLUMN_WIDTH$} ");
+    }
+    let rows = &report.comparison.rows;
+    for metric in SHOWN {
+        for row in rows.iter().filter(|row| row.metric == metric.name) {
+            let best = row.best();
+            let _ = write!(text, "\n{:LABEL_WIDTH$}", label(row));
+            for (index, value) in row.values.iter().enumerate() {
+                let mark = if best == Some(index) { '*' } else { ' ' };
+                let value = value.map_or("–".into(), |value| number(&value));
+                let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
+            }
+        }
+    }
+    let _ = write!(text, "\n{:LABEL_WIDTH$}", "training seconds");
+    for seconds in &report.training_seconds {
+        let seconds = format!("{:.2} ± {:.2}", seconds.mean, seconds.deviation);
+        let _ = write!(text, "{seconds:>COLUMN_WIDTH$} ");
+    }
+    text
+}
+
+fn label(row: &ComparisonRow) -> String {
+    let arrow = match row.direction {
+        Direction::HigherIsBetter => "↑",
+        Direction::LowerIsBetter => "↓",
+        Direction::Descriptive => " ",
+    };
+    match row.metric.as_str() {
+        metric if metric == robustness::ROBUST_ACCURACY.name => {
+            format!("accuracy, {} {arrow}", row.about)
+        }
+        metric => format!("{metric} {arrow}"),
+    }
+}
+
+fn number(value: &MeanDeviation) -> String {
+    format!("{:.3} ± {:.3}", value.mean, value.deviation)
+}
+
+/// Every number in long form: metric, about, direction, regime, mean, deviation, seeds, and the
+/// paired difference to the first regime with its confidence interval.
+///
+/// # Errors
+/// None in practice: every row has as many fields as the header.
+pub fn csv(report: &Report) -> Result<Vec<u8>> {
+    let refused = |reason: &dyn std::fmt::Display| Error::Argument {
+        argument: "comparison".into(),
+        found: reason.to_string(),
+        expected: "rows that CSV can hold".into(),
+    };
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut write = |fields: [String; 10]| table.write_record(fields);
+    let header = [
+        "metric",
+        "about",
+        "direction",
+        "regime",
+        "mean",
+        "deviation",
+        "seeds",
+        "difference",
+        "low",
+        "high",
+    ];
+    write(header.map(Into::into)).map_err(|reason| refused(&reason))?;
+    for row in &report.comparison.rows {
+        let cells = row.values.iter().zip(&row.against_first);
+        for ((value, difference), regime) in cells.zip(&report.comparison.regimes) {
+            let Some(value) = value else { continue };
+            let difference = |part: fn(&_) -> f64| {
+                let part = difference.as_ref().map(part);
+                part.map(|number| number.to_string()).unwrap_or_default()
+            };
+            let fields = [
+                row.metric.clone(),
+                row.about.clone(),
+                direction(row.direction).into(),
+                regime.clone(),
+                value.mean.to_string(),
+                value.deviation.to_string(),
+                value.count.to_string(),
+                difference(|pair: &crate::metrics::statistics::PairedComparison| pair.difference),
+                difference(|pair| pair.low),
+                difference(|pair| pair.high),
+            ];
+            write(fields).map_err(|reason| refused(&reason))?;
+        }
+    }
+    let seconds = report
+        .comparison
+        .regimes
+        .iter()
+        .zip(&report.training_seconds);
+    for (regime, value) in seconds {
+        let fields = [
+            "training seconds".into(),
+            String::new(),
+            direction(Direction::LowerIsBetter).into(),
+            regime.clone(),
+            value.mean.to_string(),
+            value.deviation.to_string(),
+            value.count.to_string(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ];
+        write(fields).map_err(|reason| refused(&reason))?;
+    }
+    table.into_inner().map_err(|reason| refused(&reason))
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::HigherIsBetter => "higher-is-better",
+        Direction::LowerIsBetter => "lower-is-better",
+        Direction::Descriptive => "descriptive",
+    }
+}

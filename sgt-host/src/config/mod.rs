@@ -1,0 +1,405 @@
+//! What a run does, as data: read from TOML, checked once, then trusted.
+//!
+//! A configuration is laid in layers, each overriding the one below it key by key: the defaults
+//! of the kind of data ([`DataKind`]), a [`Preset`], the user's file, the command line.
+//!
+//! ```toml
+//! preset = "reference"       # optional: reference, robust
+//! model = "sensor-cnn"
+//! regime = "sgt"             # standard, sgt, adversarial, asgt, sga
+//! lambda = 1.0               # or { from = 0.0, to = 1.0, ramp = "linear", epochs = 10 }
+//! seed = 0
+//!
+//! [data]
+//! source = "basic-motions"   # or: source = "NAME_TRAIN.ts"
+//! validation = 0.2
+//!
+//! [masking]
+//! fraction = 0.5
+//! policy = "uniform"         # or { constant = 0.5 }, { gaussian = { mean = 0.0, std = 1.0 } }
+//! ```
+
+mod layers;
+mod schedule;
+mod strict;
+
+pub use layers::{DataKind, Draft, Preset};
+pub use schedule::{Ramp, Schedule};
+
+use crate::attack::AttackConfig;
+use crate::data::Length;
+use crate::model::{Grouping, Score};
+use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::path::PathBuf;
+
+/// Everything that decides what a run computes. The same configuration, data and version give
+/// the same weights, bit for bit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RunConfig {
+    /// The network, by its name in the registry.
+    pub model: String,
+    /// What the loss is made of.
+    pub regime: Regime,
+    /// The weight λ of the Kullback–Leibler term, 0 or more, by epoch.
+    pub lambda: Schedule,
+    /// Seeds the initial weights, the split, the order, dropout, masks and random starts.
+    pub seed: u64,
+    /// The data.
+    pub data: DataConfig,
+    /// What is masked, and with what.
+    pub masking: MaskingConfig,
+    /// The attack of the adversarial regimes.
+    pub attack: AttackConfig,
+    /// The optimizer and its parameters.
+    pub optimizer: OptimizerConfig,
+    /// Length and stopping of the training.
+    pub training: TrainingConfig,
+}
+
+/// What the loss of a training step is made of. x is the batch, y its labels, f the network,
+/// x̃ the masked and x' the attacked batch; every term is a batch mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Regime {
+    /// CE(f(x), y).
+    Standard,
+    /// CE(f(x), y) + λ·KL(f(x) ‖ f(x̃)), x̃ the mask of x (Ismail et al., NeurIPS 2021).
+    Sgt,
+    /// CE(f(x), y) + CE(f(x'), y).
+    Adversarial,
+    /// CE(f(x), y) + CE(f(x'), y) + λ·KL(f(x̃') ‖ f(x)), x̃' the mask of x' (Guesmi et al.,
+    /// 2024).
+    Asgt,
+    /// CE(f(x), y) + λ·KL(f(x) ‖ f(x̃')), x̃' the attacked mask of x (Li et al., 2022).
+    Sga,
+}
+
+impl Regime {
+    /// All regimes, in the order of tables.
+    pub const ALL: [Self; 5] = [
+        Self::Standard,
+        Self::Sgt,
+        Self::Adversarial,
+        Self::Asgt,
+        Self::Sga,
+    ];
+
+    /// The name in configurations and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Sgt => "sgt",
+            Self::Adversarial => "adversarial",
+            Self::Asgt => "asgt",
+            Self::Sga => "sga",
+        }
+    }
+
+    /// True when a step masks features.
+    pub fn masks(self) -> bool {
+        matches!(self, Self::Sgt | Self::Asgt | Self::Sga)
+    }
+
+    /// True when a step attacks its batch.
+    pub fn attacks(self) -> bool {
+        matches!(self, Self::Adversarial | Self::Asgt | Self::Sga)
+    }
+}
+
+impl std::str::FromStr for Regime {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL.map(Self::name);
+        let regime = Self::ALL.into_iter().find(|regime| regime.name() == name);
+        regime.ok_or_else(|| Error::Argument {
+            argument: "regime".into(),
+            found: name.into(),
+            expected: strict::nearest(name, &known),
+        })
+    }
+}
+
+impl Display for Regime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which data a run reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataConfig {
+    /// A set of `sgt data list`, or the path of a `NAME_TRAIN.ts` file.
+    pub source: String,
+    /// The test file beside a training file; `NAME_TEST.ts` beside `NAME_TRAIN.ts` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// The folder that holds named sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The common length of series; the set's own choice when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<Length>,
+    /// The share of the training part, below 1, that is set aside to choose the epoch to keep.
+    pub validation: f32,
+    /// Whether values are standardised by the training part's mean and deviation per channel.
+    pub standardise: bool,
+}
+
+/// What a masking step ranks, selects and writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MaskingConfig {
+    /// The score whose input gradient is ranked.
+    pub score: Score,
+    /// How a gradient becomes an importance.
+    pub importance: Importance,
+    /// What is ranked together.
+    pub scope: Scope,
+    /// What is masked together.
+    pub group: Grouping,
+    /// What masked values become.
+    pub policy: Policy,
+    /// The share of groups, 0 to 1, that is masked: k = ⌊fraction · groups⌋, by epoch.
+    pub fraction: Schedule,
+    /// When given, a sample that the network gets wrong has this share masked, one that it is
+    /// sure of `fraction`, and those in between a share in between, by the true class's
+    /// probability (after SMOOT, Karkehabadi et al., 2023).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_fraction: Option<f32>,
+}
+
+/// How a gradient becomes an importance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Importance {
+    /// The gradient itself: the most negative is masked first (the reference code).
+    Signed,
+    /// Its magnitude.
+    Absolute,
+}
+
+/// What is ranked together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// All groups of a sample.
+    Sample,
+    /// The groups of each time step: the same share is masked at every step.
+    PerStep,
+}
+
+/// What masked values become.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Policy {
+    /// Uniform in the sample's own range, channel by channel.
+    Uniform,
+    /// 0.
+    Zero,
+    /// A given value.
+    Constant(f32),
+    /// The sample's mean of the channel.
+    Mean,
+    /// Normal.
+    Gaussian {
+        /// The mean.
+        mean: f32,
+        /// The standard deviation, 0 or more.
+        std: f32,
+    },
+    /// The sample's first pixel.
+    Background,
+    /// The same group's values in other samples of the batch.
+    Permute,
+    /// The nearest previous token that is kept.
+    PreviousSalient,
+}
+
+impl Policy {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Zero => "zero",
+            Self::Constant(_) => "constant",
+            Self::Mean => "mean",
+            Self::Gaussian { .. } => "gaussian",
+            Self::Background => "background",
+            Self::Permute => "permute",
+            Self::PreviousSalient => "previous-salient",
+        }
+    }
+}
+
+/// How long a run trains, and on what it stops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// The number of passes over the training part.
+    pub epochs: usize,
+    /// Samples a step; the last batch of an epoch may be smaller.
+    pub batch: usize,
+    /// What is done to a large gradient.
+    pub clipping: GradientClipping,
+    /// How the learning rate changes during the run.
+    pub schedule: LearningRateSchedule,
+    /// When given, training stops once the validation loss stops falling, and the best epoch's
+    /// weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// Seconds between two checkpoints inside an epoch; one is written after every epoch anyway.
+    pub checkpoint_seconds: f32,
+}
+
+/// When to stop before the last epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without improvement before the end.
+    pub patience: usize,
+    /// How far the validation loss must fall to count as an improvement.
+    #[serde(default)]
+    pub min_delta: f32,
+}
+
+impl RunConfig {
+    /// The configuration as TOML, every key given.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a path is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|reason| Error::Argument {
+            argument: "configuration".into(),
+            found: reason.to_string(),
+            expected: "values that TOML can hold".into(),
+        })
+    }
+
+    /// Checks every value by itself; `origin` starts the error's line.
+    fn check_ranges(&self, origin: &str) -> Result<()> {
+        let check = Check { origin };
+        check.schedule("lambda", self.lambda, f32::MAX)?;
+        check.schedule("masking.fraction", self.masking.fraction, 1.0)?;
+        if let Some(fraction) = self.masking.hard_fraction {
+            check.number("masking.hard-fraction", fraction, 0.0, 1.0)?;
+        }
+        if !(0.0..1.0).contains(&self.data.validation) {
+            let expected = "a share from 0 to below 1";
+            return check.refuse("data.validation", self.data.validation, expected);
+        }
+        match self.masking.policy {
+            Policy::Constant(value) => {
+                check.number("masking.policy.constant", value, f32::MIN, f32::MAX)?;
+            }
+            Policy::Gaussian { mean, std } => {
+                check.number("masking.policy.gaussian.mean", mean, f32::MIN, f32::MAX)?;
+                check.number("masking.policy.gaussian.std", std, 0.0, f32::MAX)?;
+            }
+            _ => {}
+        }
+        check.prefixed("attack.", self.attack.check())?;
+        check.count("training.epochs", self.training.epochs)?;
+        check.count("training.batch", self.training.batch)?;
+        check.prefixed("", self.optimizer.check())?;
+        check.prefixed("training.", self.training.clipping.check())?;
+        check.prefixed("training.", self.training.schedule.check())?;
+        if let Some(stopping) = &self.training.early_stopping {
+            let key = "training.early-stopping";
+            check.count(&format!("{key}.patience"), stopping.patience)?;
+            check.number(
+                &format!("{key}.min-delta"),
+                stopping.min_delta,
+                0.0,
+                f32::MAX,
+            )?;
+        }
+        let seconds = self.training.checkpoint_seconds;
+        check.positive("training.checkpoint-seconds", seconds)
+    }
+
+    /// Checks what keys must mean together.
+    fn check_combinations(&self, origin: &str) -> Result<()> {
+        let check = Check { origin };
+        if self.training.early_stopping.is_some() && self.data.validation == 0.0 {
+            let expected = "a share of the training part to judge by";
+            check.refuse("training.early-stopping", "data.validation = 0", expected)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses values out of range, each with its key.
+struct Check<'o> {
+    origin: &'o str,
+}
+
+impl Check<'_> {
+    fn refuse(&self, key: &str, found: impl Display, expected: &str) -> Result<()> {
+        Err(Error::Argument {
+            argument: format!("{}: {key}", self.origin),
+            found: found.to_string(),
+            expected: expected.into(),
+        })
+    }
+
+    /// Puts the origin and the key's section in front of a section's own error.
+    fn prefixed(&self, section: &str, checked: Result<()>) -> Result<()> {
+        checked.map_err(|error| match error {
+            Error::Argument {
+                argument,
+                found,
+                expected,
+            } => Error::Argument {
+                argument: format!("{}: {section}{argument}", self.origin),
+                found,
+                expected,
+            },
+            other => other,
+        })
+    }
+
+    /// A number from `least` to `most`, both included; never NaN.
+    fn number(&self, key: &str, value: f32, least: f32, most: f32) -> Result<()> {
+        if (least..=most).contains(&value) {
+            return Ok(());
+        }
+        match (least == f32::MIN, most == f32::MAX) {
+            (true, true) => self.refuse(key, value, "a finite number"),
+            (_, true) => self.refuse(key, value, &format!("a finite number, {least} or more")),
+            _ => self.refuse(key, value, &format!("a number from {least} to {most}")),
+        }
+    }
+
+    fn positive(&self, key: &str, value: f32) -> Result<()> {
+        if value > 0.0 && value.is_finite() {
+            return Ok(());
+        }
+        self.refuse(key, value, "a finite number above 0")
+    }
+
+    fn count(&self, key: &str, value: usize) -> Result<()> {
+        match value {
+            0 => self.refuse(key, value, "1 or more"),
+            _ => Ok(()),
+        }
+    }
+
+    fn schedule(&self, key: &str, schedule: Schedule, most: f32) -> Result<()> {
+        match schedule {
+            Schedule::Constant(value) => self.number(key, value, 0.0, most),
+            Schedule::Ramp {
+                from, to, epochs, ..
+            } => {
+                self.number(&format!("{key}.from"), from, 0.0, most)?;
+                self.number(&format!("{key}.to"), to, 0.0, most)?;
+                self.count(&format!("{key}.epochs"), epochs)
+            }
+        }
+    }
+}

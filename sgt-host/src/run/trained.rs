@@ -1,0 +1,190 @@
+//! A finished network read back from its weights.
+
+use crate::data::Normalization;
+use crate::file::data_error;
+use crate::model::network::Network;
+use crate::model::registry::{self, NetworkSizes};
+use crate::model::{InputShape, Model, Normalized, SeriesOrder};
+use crate::npy::Array;
+use crate::weights::{Metadata, Weights};
+use crate::{Error, Result};
+use std::path::Path;
+
+/// A network with its weights, and what the file says of it.
+///
+/// Three kinds of units meet here. *Files* hold data as recorded, series as
+/// `[channels, steps]`. The *network* was trained in other units where the data has no bounds
+/// (series): deviations of each channel; ε and attributions are in those. Data with bounds
+/// (images) keeps its units, and the network standardises inside.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Reads samples in the network's units and memory order.
+    pub model: Normalized<Network>,
+    /// What it was trained on and how.
+    pub metadata: Metadata,
+    /// From a file's units to the network's.
+    outside: Normalization,
+}
+
+impl Trained {
+    /// Reads a weight file.
+    ///
+    /// A file of another program does not say its network: `name` does then, and `sample`, the
+    /// axes of one sample in files, gives the sizes.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] when the file is damaged or its tensors are not the
+    /// model's; [`Error::Argument`] when nothing says the model, or `name` contradicts the file.
+    pub fn read(path: &Path, name: Option<&str>, sample: &[usize]) -> Result<Self> {
+        let weights = Weights::read(path)?;
+        let metadata = match (weights.metadata(), name) {
+            (Some(metadata), Some(name)) if name != metadata.model => {
+                return Err(Error::Argument {
+                    argument: "--model".into(),
+                    found: name.into(),
+                    expected: format!("{}, which {} holds", metadata.model, path.display()),
+                });
+            }
+            (Some(metadata), _) => metadata.clone(),
+            (None, Some(name)) => foreign(path, &weights, name, sample)?,
+            (None, None) => {
+                return Err(Error::Argument {
+                    argument: "--model".into(),
+                    found: "none".into(),
+                    expected: format!("the network of {}, which does not say it", path.display()),
+                });
+            }
+        };
+        let sizes = NetworkSizes::new(metadata.input, metadata.classes.len());
+        let mut network = registry::build(&metadata.model, &sizes, 0)?;
+        weights.load_into(network.parameters_mut())?;
+        let identity = Normalization::identity(metadata.normalization.mean().len());
+        let (inside, outside) = match metadata.bounds {
+            Some(_) => (metadata.normalization.clone(), identity),
+            None => (identity, metadata.normalization.clone()),
+        };
+        Ok(Self {
+            model: Normalized::new(network, inside.mean(), inside.deviation())?,
+            metadata,
+            outside,
+        })
+    }
+
+    /// The samples of an array `[samples, …]` as a file holds them, as the network reads them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the array has another shape.
+    pub fn samples(&self, path: &Path, array: Array) -> Result<Vec<f32>> {
+        let sample = self.file_dims();
+        if array.shape.len() != sample.len() + 1
+            || array.shape[1..] != sample
+            || array.values.is_empty()
+        {
+            return Err(data_error(
+                path,
+                format!("an array of shape {:?}", array.shape),
+                format!("one or more samples of shape {sample:?}"),
+            ));
+        }
+        let mut samples = self.reordered(array.values, true);
+        self.outside.apply(self.model.input(), &mut samples)?;
+        Ok(samples)
+    }
+
+    /// Samples of the network as a file holds them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when they are not whole samples.
+    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f32>> {
+        self.outside.invert(self.model.input(), &mut samples)?;
+        Ok(self.reordered(samples, false))
+    }
+
+    /// Attributions (no samples: they have no mean) in a file's order.
+    pub fn attributions_for_file(&self, attributions: Vec<f32>) -> Vec<f32> {
+        self.reordered(attributions, false)
+    }
+
+    /// The axes of one sample in files.
+    pub fn file_dims(&self) -> Vec<usize> {
+        match self.model.input() {
+            InputShape::Series {
+                steps, channels, ..
+            } => vec![channels, steps],
+            other => other.dims(),
+        }
+    }
+
+    fn reordered(&self, values: Vec<f32>, from_file: bool) -> Vec<f32> {
+        let InputShape::Series {
+            steps,
+            channels,
+            order: SeriesOrder::StepsFirst,
+        } = self.model.input()
+        else {
+            return values;
+        };
+        let (rows, columns) = match from_file {
+            true => (channels, steps),
+            false => (steps, channels),
+        };
+        let mut reordered = Vec::with_capacity(values.len());
+        for sample in values.chunks_exact(steps * channels) {
+            for column in 0..columns {
+                reordered.extend(sample[column..].iter().step_by(columns).take(rows));
+            }
+        }
+        reordered
+    }
+}
+
+/// What the weights of another program leave unsaid, from the samples at hand.
+fn foreign(path: &Path, weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> {
+    /// The last layer of every network is one of these.
+    const LAST: [&str; 2] = ["fc2.weight", "fc.weight"];
+    let last = LAST.iter().find_map(|last| {
+        let mut tensors = weights.tensors();
+        tensors.find_map(|(tensor, shape)| (tensor == *last).then_some(shape))
+    });
+    let Some(&[classes, _]) = last else {
+        let expected = format!("one of {} that tells the classes", LAST.join(", "));
+        return Err(data_error(path, "no last layer", expected));
+    };
+    let order = registry::series_order(name)?;
+    let (input, channels) = match *sample {
+        [channels, height, width] => {
+            let image = InputShape::Image {
+                channels,
+                height,
+                width,
+            };
+            (image, channels)
+        }
+        [tokens, dim] if name.starts_with("text-") => (InputShape::Tokens { tokens, dim }, dim),
+        [channels, steps] => {
+            let series = InputShape::Series {
+                steps,
+                channels,
+                order,
+            };
+            (series, channels)
+        }
+        _ => {
+            return Err(Error::Argument {
+                argument: "--input".into(),
+                found: format!("samples of shape {sample:?}"),
+                expected: "images [channels, height, width] or series [channels, steps]".into(),
+            });
+        }
+    };
+    Ok(Metadata {
+        model: name.into(),
+        input,
+        classes: (0..classes).map(|class| class.to_string()).collect(),
+        normalization: Normalization::identity(channels),
+        bounds: None,
+        regime: "unknown".into(),
+        seed: 0,
+        version: "unknown".into(),
+    })
+}

@@ -1,0 +1,116 @@
+//! The parts of a data set, in the units that the network is trained in.
+
+use super::{Purpose, derive_seed};
+use crate::Result;
+use crate::config::DataConfig;
+use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
+use crate::model::InputShape;
+use sha2::{Digest, Sha256};
+
+/// What a training reads. The test part is not here: it selects nothing.
+#[derive(Clone, Debug)]
+pub struct TrainingData {
+    /// What is fitted.
+    pub train: Dataset,
+    /// What chooses the epoch to keep.
+    pub validation: Option<Dataset>,
+}
+
+/// A data set split and standardised.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What is fitted and what chooses.
+    pub training: TrainingData,
+    /// What is reported.
+    pub test: Dataset,
+    /// From the file's values to the network's; the identity without standardisation.
+    pub normalization: Normalization,
+    /// The part of it that the network must do itself: all of it, or nothing.
+    pub inside: Normalization,
+}
+
+impl TrainingData {
+    /// SHA-256 over the values and labels of both parts.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in std::iter::once(&self.train).chain(&self.validation) {
+            hash.update((part.len() as u64).to_le_bytes());
+            for value in part.samples() {
+                hash.update(value.to_le_bytes());
+            }
+            for &label in part.labels() {
+                hash.update((label as u64).to_le_bytes());
+            }
+        }
+        let digits = hash.finalize();
+        digits.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Splits the validation part off the training part and standardises by what is left.
+///
+/// A data set without bounds (series) is standardised here: its unit is each channel's training
+/// deviation from then on, for ε and masks too, since sensors of different kinds have no unit
+/// in common. A data set with bounds (images) keeps its unit, and the network standardises
+/// inside, where attacks see through it.
+///
+/// # Errors
+/// [`crate::Error::Argument`] when the validation share leaves nothing to train on.
+pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepared> {
+    let TrainTest { mut train, test } = data;
+    let mut validation = None;
+    if config.validation > 0.0 {
+        let seed = derive_seed(seed, Purpose::Split, [0, 0]);
+        let classes = train.classes().len();
+        let split = stratified_split(train.labels(), classes, config.validation, seed)?;
+        validation = Some(train.subset(&split.validation)?);
+        train = train.subset(&split.train)?;
+    }
+    let normalization = match config.standardise {
+        true => Normalization::fit(&train),
+        false => Normalization::identity(channels(train.shape())),
+    };
+    if train.bounds().is_some() {
+        return Ok(Prepared {
+            training: TrainingData { train, validation },
+            test,
+            inside: normalization.clone(),
+            normalization,
+        });
+    }
+    let inside = Normalization::identity(channels(train.shape()));
+    let training = TrainingData {
+        train: standardised(&train, &normalization)?,
+        validation: match validation {
+            Some(part) => Some(standardised(&part, &normalization)?),
+            None => None,
+        },
+    };
+    Ok(Prepared {
+        training,
+        test: standardised(&test, &normalization)?,
+        normalization,
+        inside,
+    })
+}
+
+fn standardised(data: &Dataset, normalization: &Normalization) -> Result<Dataset> {
+    let mut samples = data.samples().to_vec();
+    normalization.apply(data.shape(), &mut samples)?;
+    let classes = data.classes().to_vec();
+    let labels = data.labels().to_vec();
+    let whole = Dataset::new(data.name(), classes, data.shape(), samples, labels, None)?;
+    if !data.is_padded() {
+        return Ok(whole);
+    }
+    let real = (0..data.len()).map(|index| data.valid_steps(index).len());
+    whole.with_real_steps(real.collect())
+}
+
+/// The channels of a sample.
+fn channels(shape: InputShape) -> usize {
+    match shape {
+        InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
+        InputShape::Tokens { dim, .. } => dim,
+    }
+}
