@@ -6,6 +6,7 @@ mod attack;
 mod attribute;
 mod compare;
 mod data;
+mod evaluate;
 mod interrupt;
 mod output;
 mod predict;
@@ -60,6 +61,8 @@ enum Command {
     Attack(attack::Arguments),
     /// Attribute a network's output to its input.
     Attribute(attribute::Arguments),
+    /// Measure finished runs and compare their regimes.
+    Evaluate(evaluate::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -97,6 +100,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Predict(arguments) => predict::run(arguments, &output),
         Command::Attack(arguments) => attack::run(arguments, &output),
         Command::Attribute(arguments) => attribute::run(arguments, &output),
+        Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }

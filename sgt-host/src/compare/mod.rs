@@ -5,8 +5,10 @@
 //! | [`compare`] | trains and measures every regime with every seed |
 //! | [`table`] | the result as text and CSV |
 //! | [`picture`] | saliency maps side by side and robustness curves, as SVG |
+//! | [`runs`] | finished runs, read back from their folders and measured |
 
 pub mod picture;
+pub mod runs;
 pub mod table;
 
 use crate::attack::{AttackConfig, AttackKind};
@@ -220,9 +222,8 @@ fn run(
         session.finish(&folder, &model, &progress, time)?;
     }
     let test = session.test();
-    let places: Vec<usize> = (0..test.len().min(MEASURED_SAMPLES)).collect();
     let mut batch = Batch::new();
-    batch.fill(test, &places, model.input())?;
+    measured_samples(&mut batch, test, model.input(), MEASURED_SAMPLES)?;
     let mut samples = Samples::new(batch.x(), batch.labels());
     if test.is_padded() {
         samples.valid = Some(batch.valid_steps());
@@ -251,6 +252,17 @@ fn run(
     };
     watch(Notice::Done(&result));
     Ok((result, map(&model, test)?))
+}
+
+/// Fills `batch` with the first samples of `test`, at most `most`.
+fn measured_samples(
+    batch: &mut Batch,
+    test: &Dataset,
+    input: InputShape,
+    most: usize,
+) -> Result<()> {
+    let places: Vec<usize> = (0..test.len().min(most)).collect();
+    batch.fill(test, &places, input)
 }
 
 /// The saliency of the first test sample of some classes.

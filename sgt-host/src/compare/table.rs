@@ -1,7 +1,7 @@
 //! A comparison as text and as CSV.
 
 use super::Report;
-use crate::metrics::comparison::ComparisonRow;
+use crate::metrics::comparison::{Comparison, ComparisonRow};
 use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{
     Description, Direction, drop_curve, faithfulness, focus, robustness, samples,
@@ -19,6 +19,7 @@ const SHOWN: [Description; 6] = [
     focus::SPARSENESS,
 ];
 const LABEL_WIDTH: usize = 34;
+const WIDE_LABEL: usize = 64;
 const COLUMN_WIDTH: usize = 16;
 
 /// The table for people: a row a metric, a column a regime, mean ± deviation over seeds. A star
@@ -34,22 +35,11 @@ pub fn text(report: &Report) -> String {
         report.seeds,
         report.seconds
     );
-    let _ = write!(text, "{:LABEL_WIDTH$}", "");
-    for regime in &report.comparison.regimes {
-        let _ = write!(text, "{regime:>COLUMN_WIDTH$} ");
-    }
     let rows = &report.comparison.rows;
-    for metric in SHOWN {
-        for row in rows.iter().filter(|row| row.metric == metric.name) {
-            let best = row.best();
-            let _ = write!(text, "\n{:LABEL_WIDTH$}", label(row));
-            for (index, value) in row.values.iter().enumerate() {
-                let mark = if best == Some(index) { '*' } else { ' ' };
-                let value = value.map_or("–".into(), |value| number(&value));
-                let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
-            }
-        }
-    }
+    let shown = SHOWN
+        .iter()
+        .flat_map(|metric| rows.iter().filter(|row| row.metric == metric.name));
+    text += &lines(&report.comparison.regimes, shown, LABEL_WIDTH);
     let _ = write!(text, "\n{:LABEL_WIDTH$}", "training seconds");
     for seconds in &report.training_seconds {
         let seconds = format!("{:.2} ± {:.2}", seconds.mean, seconds.deviation);
@@ -58,7 +48,34 @@ pub fn text(report: &Report) -> String {
     text
 }
 
-fn label(row: &ComparisonRow) -> String {
+/// Every row of a comparison.
+pub fn every_row(comparison: &Comparison) -> String {
+    lines(&comparison.regimes, comparison.rows.iter(), WIDE_LABEL)
+}
+
+/// A line of regimes, then a line a row.
+fn lines<'r>(
+    regimes: &[String],
+    rows: impl Iterator<Item = &'r ComparisonRow>,
+    width: usize,
+) -> String {
+    let mut text = format!("{:width$}", "");
+    for regime in regimes {
+        let _ = write!(text, "{regime:>COLUMN_WIDTH$} ");
+    }
+    for row in rows {
+        let best = row.best();
+        let _ = write!(text, "\n{:width$}", label(row, width == LABEL_WIDTH));
+        for (index, value) in row.values.iter().enumerate() {
+            let mark = if best == Some(index) { '*' } else { ' ' };
+            let value = value.map_or("–".into(), |value| number(&value));
+            let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
+        }
+    }
+    text
+}
+
+fn label(row: &ComparisonRow, short: bool) -> String {
     let arrow = match row.direction {
         Direction::HigherIsBetter => "↑",
         Direction::LowerIsBetter => "↓",
@@ -68,7 +85,8 @@ fn label(row: &ComparisonRow) -> String {
         metric if metric == robustness::ROBUST_ACCURACY.name => {
             format!("accuracy, {} {arrow}", row.about)
         }
-        metric => format!("{metric} {arrow}"),
+        metric if short => format!("{metric} {arrow}"),
+        metric => format!("{metric}, {} {arrow}", row.about),
     }
 }
 
