@@ -72,6 +72,11 @@ impl What {
         self.samples.max(1)
     }
 
+    /// The attacks, in the order of their curves.
+    pub(super) fn attacks(&self) -> &[AttackKind] {
+        &self.attacks
+    }
+
     /// What is measured of each.
     pub(super) fn config(&self) -> Result<EvaluationConfig> {
         let attack = |&kind: &AttackKind| AttackConfig::new(kind, 0.0);

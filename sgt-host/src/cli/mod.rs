@@ -11,6 +11,7 @@ mod interrupt;
 mod output;
 mod predict;
 mod progress;
+mod report;
 mod settings;
 mod train;
 
@@ -63,6 +64,8 @@ enum Command {
     Attribute(attribute::Arguments),
     /// Measure finished runs and compare their regimes.
     Evaluate(evaluate::Arguments),
+    /// Draw finished runs as one page.
+    Report(report::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -101,6 +104,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Attack(arguments) => attack::run(arguments, &output),
         Command::Attribute(arguments) => attribute::run(arguments, &output),
         Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
+        Command::Report(arguments) => report::run(arguments, common, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }

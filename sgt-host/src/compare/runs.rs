@@ -1,12 +1,15 @@
 //! Finished runs, read back from their folders and measured.
 
-use super::measured_samples;
+use super::samples::sample_reports;
+use super::{measured_samples, units};
+use crate::attribution::Method;
 use crate::data::Batch;
 use crate::file::data_error;
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::{Evaluation, EvaluationConfig, Samples, evaluate};
 use crate::model::network::Network;
 use crate::model::{Model, Normalized};
+use crate::report::{RegimeReport, Report, RunReport};
 use crate::run::{Record, RunFolder, Session};
 use crate::train::core_bounds;
 use crate::weights::Weights;
@@ -127,4 +130,65 @@ pub fn compare_runs(groups: &[RegimeRuns<'_>]) -> Result<Comparison> {
         })
         .collect();
     comparison::compare(&regimes)
+}
+
+/// What a page shows of measured runs; the maps are those of every regime's first seed.
+///
+/// # Errors
+/// As [`sample_reports`].
+pub fn report(
+    groups: &[RegimeRuns<'_>],
+    comparison: Comparison,
+    methods: &[Method],
+) -> Result<Report> {
+    let first = groups.iter().filter_map(|group| {
+        let (run, _) = group.runs.first()?;
+        Some((group.name.clone(), *run))
+    });
+    let first: Vec<(String, &FinishedRun)> = first.collect();
+    let Some((_, any)) = first.first() else {
+        return Err(Error::Argument {
+            argument: "RUN".into(),
+            found: "none".into(),
+            expected: "one or more finished runs".into(),
+        });
+    };
+    let networks: Vec<_> = first
+        .iter()
+        .map(|(name, run)| (name.clone(), &run.model))
+        .collect();
+    let test = any.session.test();
+    let mut regimes = Vec::new();
+    for group in groups {
+        let mut runs = Vec::new();
+        for (run, evaluation) in &group.runs {
+            runs.push(RunReport {
+                seed: run.session.config().seed,
+                evaluation: evaluation.clone(),
+                config: run.session.config().to_toml()?,
+                command: format!(
+                    "sgt train --config {}",
+                    run.path.join("config.toml").display()
+                ),
+                seconds: Some(run.record.seconds),
+            });
+        }
+        regimes.push(RegimeReport {
+            name: group.name.clone(),
+            runs,
+        });
+    }
+    let measured = groups.iter().flat_map(|group| &group.runs).next();
+    Ok(Report {
+        title: format!("{} with {}", test.name(), any.session.config().model),
+        data: format!(
+            "{} training samples; measured on {} test samples.",
+            any.session.training_data().train.len(),
+            measured.map_or(0, |(_, evaluation)| evaluation.samples)
+        ),
+        comparison,
+        regimes,
+        samples: sample_reports(test, &networks, methods)?,
+        notes: vec![units(test)],
+    })
 }

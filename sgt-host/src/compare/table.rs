@@ -1,6 +1,6 @@
 //! A comparison as text and as CSV.
 
-use super::Report;
+use super::Summary;
 use crate::metrics::comparison::{Comparison, ComparisonRow};
 use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{
@@ -24,24 +24,24 @@ const COLUMN_WIDTH: usize = 16;
 
 /// The table for people: a row a metric, a column a regime, mean ± deviation over seeds. A star
 /// marks the best mean where one is best.
-pub fn text(report: &Report) -> String {
+pub fn text(summary: &Summary) -> String {
     let mut text = format!(
         "{} with {}: {} training and {} test samples, {} epochs, {} seeds, {:.1} s\n\n",
-        report.data,
-        report.model,
-        report.samples[0],
-        report.samples[1],
-        report.epochs,
-        report.seeds,
-        report.seconds
+        summary.data,
+        summary.model,
+        summary.samples[0],
+        summary.samples[1],
+        summary.epochs,
+        summary.seeds,
+        summary.seconds
     );
-    let rows = &report.comparison.rows;
+    let rows = &summary.comparison.rows;
     let shown = SHOWN
         .iter()
         .flat_map(|metric| rows.iter().filter(|row| row.metric == metric.name));
-    text += &lines(&report.comparison.regimes, shown, LABEL_WIDTH);
+    text += &lines(&summary.comparison.regimes, shown, LABEL_WIDTH);
     let _ = write!(text, "\n{:LABEL_WIDTH$}", "training seconds");
-    for seconds in &report.training_seconds {
+    for seconds in &summary.training_seconds {
         let seconds = format!("{:.2} ± {:.2}", seconds.mean, seconds.deviation);
         let _ = write!(text, "{seconds:>COLUMN_WIDTH$} ");
     }
@@ -99,7 +99,7 @@ fn number(value: &MeanDeviation) -> String {
 ///
 /// # Errors
 /// None in practice: every row has as many fields as the header.
-pub fn csv(report: &Report) -> Result<Vec<u8>> {
+pub fn csv(summary: &Summary) -> Result<Vec<u8>> {
     let refused = |reason: &dyn std::fmt::Display| Error::Argument {
         argument: "comparison".into(),
         found: reason.to_string(),
@@ -120,9 +120,9 @@ pub fn csv(report: &Report) -> Result<Vec<u8>> {
         "high",
     ];
     write(header.map(Into::into)).map_err(|reason| refused(&reason))?;
-    for row in &report.comparison.rows {
+    for row in &summary.comparison.rows {
         let cells = row.values.iter().zip(&row.against_first);
-        for ((value, difference), regime) in cells.zip(&report.comparison.regimes) {
+        for ((value, difference), regime) in cells.zip(&summary.comparison.regimes) {
             let Some(value) = value else { continue };
             let difference = |part: fn(&_) -> f64| {
                 let part = difference.as_ref().map(part);
@@ -143,11 +143,11 @@ pub fn csv(report: &Report) -> Result<Vec<u8>> {
             write(fields).map_err(|reason| refused(&reason))?;
         }
     }
-    let seconds = report
+    let seconds = summary
         .comparison
         .regimes
         .iter()
-        .zip(&report.training_seconds);
+        .zip(&summary.training_seconds);
     for (regime, value) in seconds {
         let fields = [
             "training seconds".into(),
