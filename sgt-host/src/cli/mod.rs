@@ -6,10 +6,12 @@ mod attack;
 mod attribute;
 mod compare;
 mod data;
+mod evaluate;
 mod interrupt;
 mod output;
 mod predict;
 mod progress;
+mod report;
 mod settings;
 mod train;
 
@@ -60,6 +62,10 @@ enum Command {
     Attack(attack::Arguments),
     /// Attribute a network's output to its input.
     Attribute(attribute::Arguments),
+    /// Measure finished runs and compare their regimes.
+    Evaluate(evaluate::Arguments),
+    /// Draw finished runs as one page.
+    Report(report::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -97,6 +103,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Predict(arguments) => predict::run(arguments, &output),
         Command::Attack(arguments) => attack::run(arguments, &output),
         Command::Attribute(arguments) => attribute::run(arguments, &output),
+        Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
+        Command::Report(arguments) => report::run(arguments, common, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }
