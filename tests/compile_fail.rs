@@ -26,9 +26,19 @@ const REFUSED: [(&str, &str); 5] = [
     ("wrong_channels", "expected `1`, found `3`"),
 ];
 
-/// Runs cargo with the profile of this test, so that nothing is built twice.
+/// What cargo tells this test of its package: build scripts that look at it would run again.
+const OF_THIS_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_PRIMARY_PACKAGE"];
+
+/// Runs cargo with the profile and environment that this test was built with, so that no
+/// library is built twice.
 fn cargo(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_THIS_PACKAGE.iter().any(|start| text.starts_with(start)) {
+            command.env_remove(&name);
+        }
+    }
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(arguments).args(["--features", "compile-fail"]);
     command.args(["--offline", "--color", "never"]);

@@ -1,5 +1,5 @@
 //! Single layers against `PyTorch`: outputs, and the gradients of the input and of every
-//! parameter, on both paths. The vectors are made by golden/generate_layers.py.
+//! parameter, on both paths. The vectors are made by `golden/generate_layers.py`.
 
 #[path = "common/tolerance.rs"]
 mod tolerance;
@@ -142,15 +142,12 @@ fn assert_running_statistics(case: &str, found: Option<BatchStatistics>) {
         let name = format!("{case}.{name}.after");
         assert_close(&name, &moved, &golden(&name).1, GOLDEN);
     };
-    match found {
-        Some(statistics) => {
-            follow("mean", &statistics.mean);
-            follow("variance", &statistics.unbiased_variance);
-        }
-        None => {
-            let before = golden(&format!("{case}.mean.before"));
-            assert_eq!(before, golden(&format!("{case}.mean.after")));
-        }
+    if let Some(statistics) = found {
+        follow("mean", &statistics.mean);
+        follow("variance", &statistics.unbiased_variance);
+    } else {
+        let before = golden(&format!("{case}.mean.before"));
+        assert_eq!(before, golden(&format!("{case}.mean.after")));
     }
 }
 
