@@ -97,7 +97,7 @@ fn attacks_are_the_golden_ones() {
         numbers.next().unwrap_or_else(|| panic!("{text}"))
     };
     for (attack, tensor, options) in [
-        ("fgsm", "fgsm", "".to_string()),
+        ("fgsm", "fgsm", String::new()),
         ("pgd", "pgd", "--no-random-start --steps 10".to_string()),
         ("mi-fgsm", "mifgsm", "--steps 10".to_string()),
     ] {
@@ -130,9 +130,19 @@ fn bad_inputs_are_one_line() {
     write("large.npy", &[2, 1, 20, 20], 0.5);
     write("labels.npy", &[8], 10.0);
     let attack = "attack --weights weights.safetensors --model small-cnn --attack pgd \
-                  --eps 0.1 --output out.npy";
+                  --output out.npy";
     let fails = |arguments: &str, code, parts: &[&str]| {
-        fails(folder.path(), &format!("{attack} {arguments}"), code, parts);
+        let radius = if arguments.contains("--eps") {
+            ""
+        } else {
+            "--eps 0.1"
+        };
+        fails(
+            folder.path(),
+            &format!("{attack} {radius} {arguments}"),
+            code,
+            parts,
+        );
     };
     fails("--input flat.npy --labels y.npy", 2, &["[256]"]);
     fails(

@@ -157,8 +157,9 @@ fn bounds(text: &str) -> Result<Bounds, String> {
         low: number(low)?,
         high: number(high)?,
     };
-    match bounds.low.is_finite() && bounds.high.is_finite() && bounds.low <= bounds.high {
-        true => Ok(bounds),
-        false => Err(expected()),
+    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low <= bounds.high {
+        Ok(bounds)
+    } else {
+        Err(expected())
     }
 }

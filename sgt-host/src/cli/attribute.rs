@@ -68,12 +68,11 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
     let x = trained.samples(&arguments.input, input)?;
     let labels = npy::read_labels(&arguments.labels, trained.model.classes())?;
-    let baselines = match arguments.baseline.as_path() == Path::new("zero") {
-        true => None,
-        false => {
-            let array = npy::read(&arguments.baseline)?;
-            Some(trained.samples(&arguments.baseline, array)?)
-        }
+    let baselines = if arguments.baseline.as_path() == Path::new("zero") {
+        None
+    } else {
+        let array = npy::read(&arguments.baseline)?;
+        Some(trained.samples(&arguments.baseline, array)?)
     };
     let method = method(arguments)?;
     let settings = Settings {

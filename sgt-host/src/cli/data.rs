@@ -73,9 +73,10 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
             });
             bar.finish();
             let files = files?;
-            output.print(&files, || match files.is_empty() {
-                true => format!("{name} was already in {}", folder.display()),
-                false => {
+            output.print(&files, || {
+                if files.is_empty() {
+                    format!("{name} was already in {}", folder.display())
+                } else {
                     let names = files.iter().map(|file| file.display().to_string());
                     names.collect::<Vec<_>>().join("\n")
                 }

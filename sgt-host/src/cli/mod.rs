@@ -2,6 +2,9 @@
 //!
 //! Exit code 0 for success, 1 for bad data or a failed run, 2 for bad usage, 130 after ctrl-C.
 
+// Arguments' docs are the help that a terminal shows.
+#![allow(clippy::doc_markdown)]
+
 mod attack;
 mod attribute;
 mod compare;

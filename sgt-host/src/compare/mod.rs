@@ -137,9 +137,10 @@ pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<Compare
         });
     }
     let (base, data) = Session::read(&plan.draft)?;
-    let epsilons = match plan.epsilons.is_empty() {
-        true => default_epsilons(&data.train),
-        false => plan.epsilons.clone(),
+    let epsilons = if plan.epsilons.is_empty() {
+        default_epsilons(&data.train)
+    } else {
+        plan.epsilons.clone()
     };
     let jobs: Vec<(Regime, u64)> = plan
         .regimes

@@ -125,9 +125,10 @@ impl Trained {
         else {
             return values;
         };
-        let (rows, columns) = match from_file {
-            true => (channels, steps),
-            false => (steps, channels),
+        let (rows, columns) = if from_file {
+            (channels, steps)
+        } else {
+            (steps, channels)
         };
         let mut reordered = Vec::with_capacity(values.len());
         for sample in values.chunks_exact(steps * channels) {
