@@ -249,7 +249,9 @@ fn for_each(
     match pooled.relu {
         Some(out) => {
             for ((&d, &index), &out) in values.zip(&out[range]) {
-                visit(d, (out > 0.0) & (d != 0.0), usize::from(index));
+                // Two comparisons and no branch between them.
+                let active = u8::from(out > 0.0) & u8::from(d != 0.0);
+                visit(d, active != 0, usize::from(index));
             }
         }
         None => {
@@ -416,20 +418,17 @@ unsafe fn sum_channels<S: Simd, const V: usize>(
     for &one in rest {
         take!(one, sums);
     }
-    for v in 0..V {
-        sums[v] = simd.add_f32s(sums[v], others[v]);
-    }
-    sums
+    std::array::from_fn(|v| simd.add_f32s(sums[v], others[v]))
 }
 
 /// Adds `V` vectors to the memory at `target`.
 #[inline(always)]
 unsafe fn add<S: Simd, const V: usize>(simd: S, target: *mut f32, sums: [S::f32s; V]) {
-    for v in 0..V {
+    for (v, sum) in sums.into_iter().enumerate() {
         // SAFETY: the caller's: `target` is followed by `V` vectors.
         unsafe {
             let target = target.add(v * S::F32_LANES).cast::<S::f32s>();
-            target.write_unaligned(simd.add_f32s(target.read_unaligned(), sums[v]));
+            target.write_unaligned(simd.add_f32s(target.read_unaligned(), sum));
         }
     }
 }
@@ -516,8 +515,5 @@ unsafe fn sum_windows<S: Simd, const V: usize>(
     for one in rest {
         take!(one, sums);
     }
-    for v in 0..V {
-        sums[v] = simd.add_f32s(sums[v], others[v]);
-    }
-    sums
+    std::array::from_fn(|v| simd.add_f32s(sums[v], others[v]))
 }
