@@ -140,3 +140,13 @@ fn parse(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Argument
         ExitCode::from(USAGE)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
