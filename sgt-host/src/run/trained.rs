@@ -36,7 +36,19 @@ impl Trained {
     /// [`Error::Io`]; [`Error::Data`] when the file is damaged or its tensors are not the
     /// model's; [`Error::Argument`] when nothing says the model, or `name` contradicts the file.
     pub fn read(path: &Path, name: Option<&str>, sample: &[usize]) -> Result<Self> {
-        let weights = Weights::read(path)?;
+        Self::from_weights(path, &Weights::read(path)?, name, sample)
+    }
+
+    /// [`Trained::read`] for weights that were read from `path`.
+    ///
+    /// # Errors
+    /// As [`Trained::read`].
+    pub fn from_weights(
+        path: &Path,
+        weights: &Weights,
+        name: Option<&str>,
+        sample: &[usize],
+    ) -> Result<Self> {
         let metadata = match (weights.metadata(), name) {
             (Some(metadata), Some(name)) if name != metadata.model => {
                 return Err(Error::Argument {
@@ -46,7 +58,7 @@ impl Trained {
                 });
             }
             (Some(metadata), _) => metadata.clone(),
-            (None, Some(name)) => foreign(&weights, name, sample)?,
+            (None, Some(name)) => foreign(weights, name, sample)?,
             (None, None) => {
                 return Err(Error::Argument {
                     argument: "--model".into(),
