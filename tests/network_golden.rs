@@ -165,3 +165,81 @@ fn unknown_names_are_answered_with_the_nearest() {
          sensor-cnn, sensor-lstm, text-bilstm (nearest: mnist-cnn)"
     );
 }
+
+#[test]
+fn published_parameter_counts() {
+    let image = |channels, side| InputShape::Image {
+        channels,
+        height: side,
+        width: side,
+    };
+    // The published MNIST network's, and those of ResNet-18 in its form for 32×32 images.
+    for (name, input, count) in [
+        ("mnist-cnn", image(1, 28), 1_199_882),
+        ("resnet18", image(3, 32), 11_173_962),
+    ] {
+        let network = registry::build(name, &NetworkSizes::new(input, 10), 0).unwrap();
+        assert_eq!(network.parameters().trainable_count(), count, "{name}");
+    }
+    let sizes = NetworkSizes::new(image(3, 32), 10);
+    let network = registry::build("resnet18", &sizes, 0).unwrap();
+    for (name, length) in [
+        ("conv1.weight", 64 * 3 * 9),
+        ("bn1.running_var", 64),
+        ("layer1.1.bn2.bias", 64),
+        ("layer2.0.downsample.0.weight", 128 * 64),
+        ("layer4.0.downsample.1.running_mean", 512),
+        ("fc.weight", 10 * 512),
+    ] {
+        assert_eq!(
+            network.parameters().get(name).unwrap().len(),
+            length,
+            "{name}"
+        );
+    }
+    assert!(
+        network
+            .parameters()
+            .get("layer1.0.downsample.0.weight")
+            .is_err()
+    );
+}
+
+#[test]
+fn sizes_are_found_from_shapes() {
+    for name in registry::NAMES {
+        let input = match name {
+            "sensor-cnn" | "sensor-lstm" => InputShape::Series {
+                steps: 40,
+                channels: 5,
+                order: registry::series_order(name).unwrap(),
+            },
+            "text-bilstm" => InputShape::Tokens { tokens: 9, dim: 6 },
+            "mnist-cnn" | "small-cnn" => InputShape::Image {
+                channels: 1,
+                height: 28,
+                width: 28,
+            },
+            _ => InputShape::Image {
+                channels: 3,
+                height: 32,
+                width: 32,
+            },
+        };
+        let sizes = NetworkSizes {
+            hidden: registry::default_hidden(name).unwrap().to_vec(),
+            ..NetworkSizes::new(input, 7)
+        };
+        let network = registry::build(name, &sizes, 0).unwrap();
+        let entries = network.parameters().entries();
+        let shapes: Vec<(&str, &[usize])> = entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
+            .collect();
+        let given = matches!(name, "mnist-cnn" | "small-cnn" | "cifar-cnn");
+        let found = registry::infer_sizes(name, &shapes, (!given).then_some(input));
+        assert_eq!(found.unwrap(), sizes, "{name}");
+        let refused = registry::infer_sizes(name, &[], Some(input)).unwrap_err();
+        assert!(refused.to_string().contains("no tensor"), "{refused}");
+    }
+}

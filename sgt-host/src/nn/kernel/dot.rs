@@ -137,3 +137,41 @@ unsafe fn accumulate<S: Simd, const M: usize, const N: usize>(
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernel::levels::{for_each_level, values};
+
+    #[test]
+    fn agrees_with_its_definition_on_every_instruction_set() {
+        for (samples, outputs, stride, inputs) in [
+            (1, 1, 1, 0..1),
+            (7, 5, 40, 0..40),
+            (13, 9, 70, 3..55),
+            (6, 4, 32, 16..32),
+        ] {
+            let x = values(samples * stride, 1);
+            let weight = values(outputs * stride, 2);
+            for_each_level!(|level| {
+                let mut out = vec![f32::NAN; samples * outputs];
+                Simd::vectorize(
+                    level,
+                    Dot {
+                        x: &x,
+                        weight: &weight,
+                        stride,
+                        inputs: inputs.clone(),
+                        out: &mut out,
+                    },
+                );
+                for (place, &found) in out.iter().enumerate() {
+                    let (n, o) = (place / outputs, place % outputs);
+                    let product = |i| x[n * stride + i] * weight[o * stride + i];
+                    let expected: f32 = inputs.clone().map(product).sum();
+                    assert!((found - expected).abs() < 1e-5, "{level:?} [{n}, {o}]");
+                }
+            });
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;
 pub(crate) mod layout;
+#[cfg(test)]
+mod levels;
 pub mod linear;
 pub mod lstm;
 mod matrix;

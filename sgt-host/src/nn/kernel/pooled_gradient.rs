@@ -517,3 +517,110 @@ unsafe fn sum_windows<S: Simd, const V: usize>(
     }
     std::array::from_fn(|v| simd.add_f32s(sums[v], others[v]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernel::conv2d::Conv2dGeometry;
+    use crate::nn::kernel::levels::{for_each_level, values};
+
+    fn check(geometry: &Conv2dGeometry, window: [usize; 2], with_relu: bool) {
+        let plan = Plan::new(geometry);
+        let gradient = PooledGradient::new(&plan, window);
+        let [_, width] = geometry.output();
+        let windows = gradient.firsts.len();
+        let columns = width / window[1];
+        let area = window[0] * window[1];
+        let channels = geometry.out_channels;
+        // Some gradients are exactly zero.
+        let mut dout = values(channels * windows, 1);
+        dout.iter_mut().step_by(5).for_each(|d| *d = 0.0);
+        let out = values(channels * windows, 2);
+        let argmax: Vec<u8> = (0..dout.len()).map(|i| (i * 7 % area) as u8).collect();
+        let x = values(plan.padded_len(), 3);
+        let weight = values(geometry.weight_len(), 4);
+        let pooled = Pooled {
+            dout: &dout,
+            argmax: &argmax,
+            relu: with_relu.then_some(&out),
+        };
+        let mut expected_dx = vec![0.0; x.len()];
+        let mut expected_weight = vec![0.0; weight.len()];
+        let mut expected_bias = vec![0.0; channels];
+        for (place, &d) in dout.iter().enumerate() {
+            if with_relu && out[place] <= 0.0 {
+                continue;
+            }
+            let (o, index) = (place / windows, place % windows);
+            let place = usize::from(argmax[place]);
+            let i = index / columns * window[0] + place / window[1];
+            let j = index % columns * window[1] + place % window[1];
+            expected_bias[o] += d;
+            let mut t = 0;
+            for run in plan.window() {
+                for at in 0..run.len {
+                    let input = plan.starts()[i * width + j] + run.offset + at;
+                    let place = plan.weight_place(o, t);
+                    expected_dx[input] += d * weight[place];
+                    expected_weight[place] += d * x[input];
+                    t += 1;
+                }
+            }
+        }
+        let close = |name: &str, found: &[f32], expected: &[f32]| {
+            for (found, expected) in found.iter().zip(expected) {
+                let near = (found - expected).abs() < 1e-4;
+                assert!(near, "{name}: {found} and {expected} of {geometry:?}");
+            }
+        };
+        let mut packed = vec![0.0; gradient.packed_len()];
+        gradient.pack(&plan, &weight, &mut packed);
+        let mut lists = Lists::default();
+        let mut bias = vec![0.0; channels];
+        gradient.collect(pooled, true, Some(&mut bias), &mut lists);
+        close("bias", &bias, &expected_bias);
+        for_each_level!(|level| {
+            let mut dx = vec![0.0; x.len()];
+            Simd::vectorize(
+                level,
+                AddData {
+                    gradient: &gradient,
+                    packed: &packed,
+                    dout: &dout,
+                    lists: &lists,
+                    dx: &mut dx,
+                },
+            );
+            close("dx", &dx, &expected_dx);
+            let mut sums = vec![0.0; gradient.packed_len()];
+            Simd::vectorize(
+                level,
+                AddWeights {
+                    gradient: &gradient,
+                    x: &x,
+                    lists: &lists,
+                    sums: &mut sums,
+                },
+            );
+            let mut found = vec![0.0; weight.len()];
+            gradient.unpack(&plan, &sums, &mut found);
+            close("weight", &found, &expected_weight);
+        });
+    }
+
+    #[test]
+    fn agrees_with_its_definition_on_every_instruction_set() {
+        for (channels, outputs) in [(1, 4), (3, 5), (16, 8), (32, 3), (40, 6)] {
+            let image = Conv2dGeometry::image(channels, outputs, [11, 12], 3);
+            for relu in [true, false] {
+                check(&image, [2, 2], relu);
+                check(&image.padded(1).strided(2), [3, 2], relu);
+                check(&image.dilated(2), [2, 2], relu);
+            }
+            let series = Conv2dGeometry::series(channels, outputs, 31, 5);
+            check(&series, [1, 2], true);
+        }
+        // More rows than a band holds.
+        check(&Conv2dGeometry::image(64, 2, [30, 30], 3), [2, 2], true);
+    }
+}

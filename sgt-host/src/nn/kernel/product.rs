@@ -301,42 +301,109 @@ pub(crate) fn pack_panels(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::kernel::levels::{for_each_level, values};
+
+    /// One shape: rows, columns, runs, step.
+    fn check(rows: usize, columns: usize, runs: &[Run], step: usize) {
+        let depth: usize = runs.iter().map(|run| run.len).sum();
+        let a = values(4_000, 1);
+        let b = values(depth * columns, 2);
+        let bias = values(columns, 3);
+        let starts: Vec<usize> = (0..rows).map(|row| row * 7).collect();
+        let mut packed = vec![f32::NAN; panels_len(depth, columns)];
+        pack_panels(depth, columns, &mut packed, |t, n| b[t * columns + n]);
+        // Rows with enough behind them for a vector.
+        let stride = columns.next_multiple_of(LINE);
+        let mut wide = vec![0.0; depth * stride];
+        for (wide, b) in wide.chunks_mut(stride).zip(b.chunks(columns)) {
+            wide[..columns].copy_from_slice(b);
+        }
+        let positions = || {
+            let position = |run: Run| (0..run.len).map(move |i| (run.offset, i));
+            let positions = runs.iter().copied().flat_map(position);
+            positions.map(move |(offset, i)| offset + i * step)
+        };
+        let sum = |row: usize, n: usize| -> f32 {
+            let products = positions().enumerate();
+            let products = products.map(|(t, at)| a[starts[row] + at] * b[t * columns + n]);
+            products.sum()
+        };
+        let out_stride = columns + 3;
+        for_each_level!(|level| {
+            for (layout, b) in [(Layout::Panels, &packed), (Layout::Rows { stride }, &wide)] {
+                let starting = [Start::Zero, Start::Bias(&bias), Start::Out];
+                for (start, relu) in starting.into_iter().zip([true, false, false]) {
+                    let mut out = vec![0.5; rows * out_stride];
+                    Simd::vectorize(
+                        level,
+                        Product {
+                            a: &a,
+                            rows: &starts,
+                            runs,
+                            step,
+                            b,
+                            layout,
+                            columns,
+                            start,
+                            relu,
+                            out: &mut out,
+                            out_stride,
+                        },
+                    );
+                    for (row, out) in out.chunks(out_stride).enumerate() {
+                        for n in 0..columns {
+                            let expected = match start {
+                                Start::Zero => sum(row, n).max(0.0),
+                                Start::Bias(bias) => bias[n] + sum(row, n),
+                                Start::Out => 0.5 + sum(row, n),
+                            };
+                            let near = (out[n] - expected).abs() < 1e-5 * depth as f32;
+                            assert!(near, "{level:?} {layout:?} [{row}, {n}]: {}", out[n]);
+                        }
+                        assert!(out[columns..].iter().all(|&v| v == 0.5), "between rows");
+                    }
+                }
+            }
+        });
+    }
 
     #[test]
-    fn speed() {
-        let (h, w, c, o) = (26, 26, 32, 64);
-        let mut x = super::super::buffer::Buffer::default();
-        x.resize(h * w * c).fill(0.5);
-        let mut b = super::super::buffer::Buffer::default();
-        pack_panels(9 * c, o, b.resize(panels_len(9 * c, o)), |_, _| 0.25);
-        let mut out = super::super::buffer::Buffer::default();
-        out.resize(24 * 24 * o);
-        let rows: Vec<usize> = (0..576).map(|p| (p / 24 * w + p % 24) * c).collect();
-        let runs: Vec<Run> = (0..3)
-            .map(|u| Run {
-                offset: u * w * c,
-                len: 3 * c,
-            })
-            .collect();
-        for _ in 0..5 {
-            let start = std::time::Instant::now();
-            for _ in 0..64 {
-                Product {
-                    a: &x,
-                    rows: &rows,
-                    runs: &runs,
-                    step: 1,
-                    b: &b,
-                    layout: Layout::Panels,
-                    columns: o,
-                    start: Start::Zero,
-                    relu: false,
-                    out: &mut out,
-                    out_stride: o,
-                }
-                .run();
+    fn agrees_with_its_definition_on_every_instruction_set() {
+        let run = |offset, len| Run { offset, len };
+        for rows in [1, 2, 5, 6, 13, 29] {
+            for columns in [1, 3, 8, 16, 17, 31, 40, 64, 65, 130] {
+                check(rows, columns, &[run(0, 9)], 1);
+                check(
+                    rows,
+                    columns,
+                    &[run(3, 4), run(50, 1), run(90, 0), run(7, 2)],
+                    5,
+                );
             }
-            eprintln!("{:?} {}", start.elapsed(), out[7]);
         }
+    }
+
+    #[test]
+    fn relu_lets_nan_through() {
+        for_each_level!(|level| {
+            let mut out = [0.0; 2];
+            Simd::vectorize(
+                level,
+                Product {
+                    a: &[f32::NAN],
+                    rows: &[0],
+                    runs: &[Run { offset: 0, len: 1 }],
+                    step: 1,
+                    b: &[1.0; 2 * LINE],
+                    layout: Layout::Panels,
+                    columns: 2,
+                    start: Start::Zero,
+                    relu: true,
+                    out: &mut out,
+                    out_stride: 2,
+                },
+            );
+            assert!(out.iter().all(|value| value.is_nan()), "{level:?}");
+        });
     }
 }
