@@ -16,11 +16,12 @@ use sgt_host::model::network::NetworkPass;
 use sgt_host::model::registry::{self, NetworkSizes};
 use sgt_host::model::typed::{
     Cnn, CnnSides, MnistCnn, SensorLstm, SmallCnn, TapeModel, TapeNetwork, TapePass, load_tensors,
-    named_parameters, train_step,
+    named_parameters,
 };
 use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
 use sgt_host::nn::layer::Backend;
 use sgt_host::optimizer::{Adam, Optimizer, OptimizerConfig, Sgd};
+use sgt_host::train::typed::train_step;
 use tolerance::{GOLDEN, assert_close};
 
 /// The sizes of `SmallCnn` as numbers that only the data tells.
