@@ -11,17 +11,27 @@ mod tolerance;
 use dfdx::optim::{self, Optimizer as _};
 use dfdx::prelude::*;
 use model_golden::{check_golden, load_golden};
+use sgt_core::Bounds;
 use sgt_host::Error;
+use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
+use sgt_host::attribution::{IntegratedGradients, Method, Settings, attribute};
+use sgt_host::config::{DataKind, Draft};
+use sgt_host::data::{Length, embedded};
 use sgt_host::model::network::NetworkPass;
 use sgt_host::model::registry::{self, NetworkSizes};
 use sgt_host::model::typed::{
     Cnn, CnnSides, MnistCnn, SensorLstm, SmallCnn, TapeModel, TapeNetwork, TapePass, load_tensors,
-    named_parameters, train_step,
+    named_parameters,
 };
 use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
 use sgt_host::nn::layer::Backend;
 use sgt_host::optimizer::{Adam, Optimizer, OptimizerConfig, Sgd};
+use sgt_host::train::typed::train_step;
+use sgt_host::train::{Event, Trainer, prepare};
 use tolerance::{GOLDEN, assert_close};
+
+/// Attributions multiply and sum gradients: ten times their tolerance.
+const ATTRIBUTION: f32 = 10.0 * GOLDEN;
 
 /// The sizes of `SmallCnn` as numbers that only the data tells.
 type SmallCnnAtRunTime = Cnn<usize, usize, usize, usize, usize, usize, usize, usize, usize>;
@@ -296,6 +306,70 @@ fn foreign_parameters_are_refused_by_name() {
         error.to_string(),
         "load parameters: found shape conv1.weight [5, 1, 3, 3], expected [4, 1, 3, 3]"
     );
+}
+
+#[test]
+fn attacks_and_attributions_agree_with_pytorch() {
+    let (weights, cases) = golden::golden("small-cnn").unwrap();
+    let mut model = model(small_cnn());
+    load_golden(&mut model, &weights);
+    let case = |name: &str| cases[name].1.as_slice();
+    let x = case("x");
+    let labels: Vec<usize> = case("y").iter().map(|&label| label as usize).collect();
+    let settings = Settings::default();
+    let integrated = Method::IntegratedGradients(IntegratedGradients::default());
+    for (method, name) in [
+        (Method::InputXGradient, "input_x_gradient"),
+        (integrated, "integrated_gradients"),
+    ] {
+        let found = attribute(&model, x, &labels, &method, &settings).unwrap();
+        assert_close(name, &found.values, case(name), ATTRIBUTION);
+    }
+    let refused = attribute(&model, x, &labels, &Method::DeepLift, &settings);
+    assert!(matches!(refused, Err(Error::Argument { .. })));
+
+    let step = case("fgsm").iter().zip(x);
+    let epsilon = step.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let config = AttackConfig::new(AttackKind::Fgsm, epsilon);
+    let bounds = Bounds {
+        low: 0.0,
+        high: 1.0,
+    };
+    let found = attack(&model, x, &labels, Goal::Untargeted, &config, bounds, 0).unwrap();
+    let pairs = found.x.iter().zip(case("fgsm"));
+    let same = pairs.filter(|(a, b)| (*a - *b).abs() < 1e-5).count();
+    assert!(same * 1000 >= x.len() * 995, "{same} of {} agree", x.len());
+}
+
+#[test]
+fn every_regime_trains_a_typed_network() {
+    let data = embedded::basic_motions(Length::default()).unwrap();
+    for regime in ["standard", "sgt", "adversarial", "asgt", "sga"] {
+        let mut draft = Draft::new();
+        draft.set("regime", regime);
+        draft.set("attack.steps", 2);
+        draft.set("training.epochs", 1);
+        let config = draft.finish(DataKind::Series).unwrap();
+        let prepared = prepare(data.clone(), &config.data, config.seed).unwrap();
+        let InputShape::Series {
+            steps, channels, ..
+        } = prepared.test.shape()
+        else {
+            panic!("no series");
+        };
+        let network = SensorLstm::new(&Cpu::default(), steps, channels, Const::<4>, Const::<4>);
+        let model = model(network.unwrap());
+        let before = model.parameters().clone();
+        let mut trainer = Trainer::new(&config, &prepared.training, model).unwrap();
+        while trainer.advance().unwrap() != Event::Finished {}
+        let after = trainer.into_model();
+        let moved = before.values().iter().zip(after.parameters().values());
+        assert!(
+            moved.clone().all(|(_, value)| value.is_finite()),
+            "{regime}"
+        );
+        assert!(moved.clone().all(|(old, new)| old != new), "{regime}");
+    }
 }
 
 /// Images whose label is where they are bright.

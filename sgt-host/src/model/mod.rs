@@ -13,6 +13,7 @@ mod rescale;
 mod score;
 pub mod typed;
 
+pub use crate::nn::Mode;
 pub use batch::{check_batch, check_finite, check_labels};
 pub use layout::Grouping;
 pub use normalized::{Normalized, NormalizedPass};
@@ -107,21 +108,6 @@ impl InputShape {
             Self::Tokens { tokens, dim } => vec![tokens, dim],
         }
     }
-}
-
-/// How a forward pass is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Dropout is on, drawn from `seed`; batch normalisation uses the batch's statistics.
-    Training {
-        /// Seeds the dropout masks of this pass; the same seed gives the same masks.
-        seed: u64,
-    },
-    /// No dropout, running statistics; every gradient can be asked for.
-    Evaluation,
-    /// As [`Mode::Evaluation`], but only the input's gradient will be asked for: nothing that
-    /// weight gradients need is kept.
-    InputGradient,
 }
 
 /// A differentiable classifier over flat batches.

@@ -13,12 +13,8 @@ mod adapter;
 mod cnn;
 mod lstm;
 mod tensors;
-mod training;
 
 pub use adapter::{TapeModel, TapeNetwork, TapePass};
 pub use cnn::{Cnn, CnnSides, MnistCnn, SmallCnn};
 pub use lstm::SensorLstm;
 pub use tensors::{load_tensors, named_parameters};
-pub use training::train_step;
-#[cfg(feature = "cuda")]
-pub use training::train_step_on_cuda;

@@ -8,3 +8,6 @@
 pub mod composed;
 pub mod kernel;
 pub mod layer;
+mod mode;
+
+pub use mode::Mode;

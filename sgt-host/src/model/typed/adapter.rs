@@ -1,7 +1,7 @@
 //! A dfdx network as a [`Model`].
 
 use super::tensors::{load_tensors, named_parameters};
-use crate::model::{InputShape, Mode, Model, Parameters};
+use crate::model::{InputShape, Mode, Model, Parameters, Rescale};
 use crate::nn::composed::{Matrix, device_error};
 use crate::nn::layer::{Backend, NamedTensorVisitor, NamedTensors, TensorRole};
 use crate::{Error, Result};
@@ -181,6 +181,14 @@ where
         self.current.take();
         &mut self.parameters
     }
+}
+
+/// Every attribution but `DeepLIFT`, whose rule needs to see the layers.
+impl<N, D> Rescale for TapeModel<N, D>
+where
+    N: TapeNetwork<D> + Send + Sync,
+    D: Backend + Send + Sync,
+{
 }
 
 fn x_rows<D: Backend>(x: &Matrix<D>) -> usize {

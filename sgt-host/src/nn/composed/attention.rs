@@ -2,7 +2,7 @@
 
 use super::parameter::affine;
 use super::tensor::{Images, Matrix, Series, Vector, device_error, expect_shape};
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::{Error, Result};
 use dfdx::prelude::*;
 

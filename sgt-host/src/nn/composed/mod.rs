@@ -43,4 +43,4 @@ pub(crate) use tensor::device_error;
 pub(crate) use window::{check_conv2d, check_pool};
 
 #[cfg(doc)]
-use crate::model::Mode;
+use crate::nn::Mode;

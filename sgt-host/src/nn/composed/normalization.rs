@@ -2,7 +2,7 @@
 
 use super::parameter::{add, scale};
 use super::tensor::{Matrix, Series, Vector, device_error, expect_shape};
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::kernel::batch_norm::EPSILON;
 use crate::{Error, Result};
 use dfdx::prelude::*;

@@ -6,7 +6,7 @@
 
 use super::tensor::{Matrix, Vector, device_error, expect_shape};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use dfdx::prelude::*;
 
 /// `out = x Wᵀ + b`: `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`.

@@ -3,7 +3,7 @@
 use super::parameter::{add, affine, product};
 use super::tensor::{Matrix, Series, Vector, device_error, expect_shape};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::kernel::lstm::Readout;
 use dfdx::prelude::*;
 

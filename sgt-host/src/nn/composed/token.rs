@@ -1,7 +1,7 @@
 //! Embedding, dropout and ReLU.
 
 use super::tensor::{Matrix, device_error, expect_shape};
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::kernel::dropout::{self as kernel, DropoutKey};
 use crate::{Error, Result};
 use dfdx::prelude::*;

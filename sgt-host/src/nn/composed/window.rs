@@ -3,7 +3,7 @@
 use super::parameter::affine;
 use super::tensor::{Images, Matrix, Series, Vector, device_error, expect_shape};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::kernel::conv2d::Conv2dGeometry;
 use crate::nn::kernel::pool::PoolGeometry;
 use dfdx::prelude::*;

@@ -4,7 +4,7 @@ use super::extent::{assert_divides, at_run_time, realize};
 use super::named::{NamedTensorVisitor, NamedTensors, TensorRole, fill_uniform, join};
 use super::{Backend, Extent, Linear};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{AttentionParameters, device_error};
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection, TensorOptions};
 use dfdx::prelude::*;

@@ -2,7 +2,7 @@
 
 use super::operation;
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{
     self, AttentionParameters, BatchStatistics, Images, LstmParameters, Matrix, Series, Vector,
 };

@@ -4,7 +4,7 @@ use super::extent::{WindowAxis, at_run_time, realize};
 use super::named::{fan_in_bound, fill_uniform, layer_tensors};
 use super::{Backend, Extent, Padding};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{Images, Vector, device_error};
 use crate::nn::kernel::conv2d::Conv2dGeometry;
 use dfdx::prelude::*;

@@ -4,7 +4,7 @@ use super::extent::{at_run_time, realize};
 use super::named::{fan_in_bound, fill_uniform, layer_tensors};
 use super::{Backend, Extent};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::device_error;
 use dfdx::prelude::*;
 

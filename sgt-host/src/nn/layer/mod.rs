@@ -6,7 +6,7 @@
 //! constant sizes are dfdx `TensorCollection`s: its optimizers, `num_trainable_params` and
 //! `to_device` work on them; layers of any size are [`NamedTensors`].
 //!
-//! Every layer takes the [`Mode`](crate::model::Mode) of the pass. In `InputGradient` no gradient
+//! Every layer takes the [`Mode`](crate::nn::Mode) of the pass. In `InputGradient` no gradient
 //! of a parameter is computed or allocated. On the CPU a layer is one operation over a fast
 //! kernel ([`operation`]); elsewhere it is composed of dfdx's operations
 //! ([`crate::nn::composed`]). [`Backend`] says which.

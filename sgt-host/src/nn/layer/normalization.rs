@@ -4,7 +4,7 @@ use super::extent::{at_run_time, realize};
 use super::named::layer_tensors;
 use super::{Backend, Extent};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{BatchStatistics, Matrix, Series, device_error};
 use crate::nn::kernel::batch_norm::MOMENTUM;
 use dfdx::prelude::*;

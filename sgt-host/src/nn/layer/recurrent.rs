@@ -4,7 +4,7 @@ use super::extent::{assert_product, at_run_time, realize};
 use super::named::{fan_in_bound, fill_uniform, layer_tensors};
 use super::{Backend, Extent};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{LstmParameters, Matrix, Series, device_error};
 use crate::nn::kernel::lstm::Readout;
 use dfdx::prelude::*;

@@ -3,7 +3,7 @@
 use super::named::module_tensors;
 use super::{Backend, BatchNorm, Extent, UnbiasedConv2d, relu};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{BatchStatistics, device_error};
 use dfdx::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use super::named::{fill_uniform, layer_tensors};
 use super::{Backend, Extent};
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{Matrix, device_error};
 use crate::nn::kernel::dropout::DropoutKey;
 use crate::{Error, Result};

@@ -2,7 +2,7 @@
 
 use super::tape::{read, record, values, with_weight_gradient};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{Images, Matrix, Vector, check_conv2d, check_linear};
 use crate::nn::kernel::conv2d::{Conv2dGeometry, conv2d_backward, conv2d_forward};
 use crate::nn::kernel::linear::{linear_backward, linear_forward};

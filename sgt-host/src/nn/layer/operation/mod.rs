@@ -1,7 +1,7 @@
 //! Layers on the CPU: each one operation of ours on dfdx's tape, over a slice kernel.
 //!
 //! Each function has a twin of the same name and signature in [`crate::nn::composed`]. In
-//! [`Mode::InputGradient`](crate::model::Mode::InputGradient) no gradient of a parameter is
+//! [`Mode::InputGradient`](crate::nn::Mode::InputGradient) no gradient of a parameter is
 //! computed or allocated.
 
 mod affine;

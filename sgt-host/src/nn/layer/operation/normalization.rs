@@ -2,7 +2,7 @@
 
 use super::tape::{read, record, values, with_weight_gradient};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{
     BatchStatistics, Matrix, Series, Vector, check_batch_norm, check_layer_norm,
 };

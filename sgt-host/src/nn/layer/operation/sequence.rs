@@ -2,7 +2,7 @@
 
 use super::tape::{Gradients, put, read, record, take, values};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{
     AttentionParameters, LstmParameters, Series, check_attention, check_lstm, device_error,
 };

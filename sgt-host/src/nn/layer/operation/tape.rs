@@ -1,7 +1,7 @@
 //! Reading tensors and writing gradients on dfdx's CPU device.
 
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::device_error;
 use crate::nn::kernel::conv2d::WeightGradient;
 use dfdx::prelude::{

@@ -2,7 +2,7 @@
 
 use super::tape::{put, read, record, take, values};
 use crate::Result;
-use crate::model::Mode;
+use crate::nn::Mode;
 use crate::nn::composed::{Matrix, device_error};
 use crate::nn::kernel::activation::{relu_backward, relu_forward};
 use crate::nn::kernel::dropout::{self as kernel, DropoutKey};

@@ -1,7 +1,7 @@
 //! A training step of a typed network on any device.
 
-use super::TapeNetwork;
 use crate::model::Mode;
+use crate::model::typed::TapeNetwork;
 use crate::nn::composed::{Matrix, device_error};
 use crate::nn::layer::Backend;
 use crate::optimizer::Optimizer;
