@@ -291,6 +291,17 @@ fn without_weight_the_divergence_changes_nothing() {
 }
 
 #[test]
+fn a_last_batch_of_one_sample_is_no_trouble() {
+    let config =
+        config("masking = { policy = \"permute\" }\ntraining = { batch = 29, epochs = 1 }");
+    let data = data();
+    let mut trainer = Trainer::new(&config, &data, network()).unwrap();
+    finish(&mut trainer);
+    let masked = trainer.progress().rows[0].masked;
+    assert!((masked - 0.5 * 29.0 / 30.0).abs() < 1e-6, "{masked}");
+}
+
+#[test]
 fn early_stopping_keeps_the_epoch_with_the_best_validation_loss() {
     let config = config(
         r#"

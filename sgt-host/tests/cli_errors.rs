@@ -11,7 +11,7 @@ use std::path::Path;
 #[test]
 fn bad_usage_is_one_line_and_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("trian", &["trian", "train"]),
         ("train --epoch 3", &["--epoch", "--epochs"]),
         ("train --epochs many", &["--epochs", "many"]),
@@ -40,6 +40,7 @@ fn bad_usage_is_one_line_and_code_2() {
         ("train --set nothing", &["--set", "nothing", "KEY=VALUE"]),
         ("train --resume run --epochs 3", &["--resume", "--epochs"]),
         ("compare --seeds 0", &["--seeds", "0"]),
+        ("compare --out . --eps 0.1,-1", &["epsilon", "-1"]),
     ];
     for (arguments, parts) in cases {
         fails(folder.path(), arguments, 2, parts);

@@ -7,6 +7,7 @@
 //! | [`samples`] | test samples with their saliency under every regime |
 //! | [`runs`] | finished runs, read back from their folders and measured |
 
+mod jobs;
 pub mod runs;
 pub mod samples;
 pub mod table;
@@ -24,7 +25,6 @@ use crate::report::{self, RegimeReport, RunReport};
 use crate::run::{RunFolder, Session};
 use crate::train::{EpochRow, Event, Purpose, Trainer, core_bounds, derive_seed};
 use crate::{Error, Result};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -52,7 +52,8 @@ pub struct RunResult {
     pub regime: Regime,
     /// The seed.
     pub seed: u64,
-    /// Wall-clock seconds of the training, other runs going on beside it.
+    /// Wall-clock seconds of the training; one thread a run where there are more runs than
+    /// threads.
     pub seconds: f64,
     /// The last epoch's mean training loss.
     pub loss: f32,
@@ -126,7 +127,7 @@ const FILL: Fill = Fill::Mean;
 /// Runs are independent and go on side by side; no result depends on that.
 ///
 /// # Errors
-/// As [`Session::read`], [`Trainer::advance`] and [`evaluate`].
+/// [`Error::Argument`] for no regime, no seed or a radius that is none, before the first run; as [`Session::read`], [`Trainer::advance`] and [`evaluate`].
 pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<Compared> {
     let start = Instant::now();
     if plan.regimes.is_empty() || plan.seeds == 0 {
@@ -147,22 +148,29 @@ pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<Compare
         .iter()
         .flat_map(|&regime| (0..plan.seeds as u64).map(move |seed| (regime, seed)))
         .collect();
-    // What cannot be trained or written shows before the first run.
-    Session::with_data(base.clone(), data.clone())?.network()?;
-    let results = jobs.par_iter().map(|&(regime, seed)| {
+    // What cannot be trained or measured shows before the first run.
+    for &epsilon in &epsilons {
+        AttackConfig::new(AttackKind::Pgd, epsilon).check()?;
+    }
+    let first = Session::with_data(base.clone(), data.clone())?;
+    Trainer::new(first.config(), first.training_data(), first.network()?)?;
+    let results = jobs::side_by_side(&jobs, |&(regime, seed)| {
         let config = RunConfig {
             regime,
             seed,
             ..base.clone()
         };
         let session = Session::with_data(config, data.clone())?;
-        run(&session, &epsilons, plan.folder.as_deref(), &watch)
-    });
-    let results: Vec<(RunResult, Normalized<Network>)> = results.collect::<Result<_>>()?;
+        run(&session, &epsilons, plan.folder.as_deref(), &watch).map_err(|error| match error {
+            Error::Numerical(reason) => {
+                Error::Numerical(format!("{regime}, seed {seed}: {reason}"))
+            }
+            other => other,
+        })
+    })?;
     let (runs, networks): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let session = Session::with_data(base, data)?;
-    let summary = summary(plan, &session, epsilons, runs, start)?;
-    let report = report(plan, &session, &summary, &networks)?;
+    let summary = summary(plan, &first, epsilons, runs, start)?;
+    let report = report(plan, &first, &summary, &networks)?;
     Ok(Compared { summary, report })
 }
 

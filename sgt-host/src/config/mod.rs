@@ -215,7 +215,7 @@ pub enum Policy {
     },
     /// The sample's first pixel.
     Background,
-    /// The same group's values in other samples of the batch.
+    /// The same group's values in other samples of the batch; a batch of one stays as it is.
     Permute,
     /// The nearest previous token that is kept.
     PreviousSalient,

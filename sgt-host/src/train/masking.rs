@@ -106,6 +106,11 @@ impl BatchMasking {
         out: &mut [f32],
     ) -> Result<f64> {
         let size = self.rule.layout.sample_len();
+        if self.rule.policy == sgt_core::Policy::Permute && batch.places.len() == 1 {
+            // Nobody to take values from: an epoch's last batch may be a single sample.
+            out.copy_from_slice(batch.x);
+            return Ok(0.0);
+        }
         let core = |source| Error::Core {
             operation: "mask",
             source,
