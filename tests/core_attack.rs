@@ -426,3 +426,34 @@ fn vanishing_gradients_keep_their_direction() -> Result<(), Error> {
     assert_close(&x, &[10.0 / 13.0_f64.sqrt(), -15.0 / 13.0_f64.sqrt()], 5.0);
     Ok(())
 }
+
+#[test]
+fn a_growing_momentum_stays_finite() -> Result<(), Error> {
+    for norm in [Norm::Linf, Norm::L2] {
+        let threat = Threat {
+            ball: Ball { norm, epsilon: 1.0 },
+            bounds: Bounds::NONE,
+            goal: Goal::Untargeted,
+        };
+        let scale = MomentumScale::L1;
+        let (mut momentum, mut x) = ([0.0; 2], [0.0; 2]);
+        for _ in 0..4 {
+            mi_fgsm_step(
+                &threat,
+                &[0.0; 2],
+                &[1.0, -1.0],
+                1.0,
+                1e30,
+                scale,
+                &mut momentum,
+                &mut x,
+            )?;
+            assert!(
+                momentum.iter().chain(&x).all(|value| value.is_finite()),
+                "{x:?}"
+            );
+            assert!(x[0] > 0.7 && x[1] < -0.7, "{x:?}");
+        }
+    }
+    Ok(())
+}

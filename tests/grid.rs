@@ -7,7 +7,7 @@ mod common;
 
 use common::mlp::Mlp;
 use sgt_host::config::{DataKind, Draft};
-use sgt_host::data::embedded;
+use sgt_host::data::{Length, embedded};
 use sgt_host::train::{Event, Trainer, evaluate, prepare};
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ const POLICIES: [&str; 3] = ["uniform", "zero", "permute"];
 
 #[test]
 fn regime_by_share_by_policy() {
-    let data = embedded::basic_motions(Default::default()).unwrap();
+    let data = embedded::basic_motions(Length::default()).unwrap();
     let mut table =
         String::from("regime       k    policy    masked  divergence  train %  test %\n");
     for regime in REGIMES {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::mlp::Mlp;
+use common::mlp::{Mlp, MlpPass};
 use sgt_core::{Pcg32, Random};
 use sgt_host::config::{DataKind, Draft, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
@@ -78,7 +78,7 @@ mod oracle {
     use super::*;
 
     pub(super) fn logits(model: &Mlp, x: &[f32]) -> Vec<f64> {
-        let mut pass = Default::default();
+        let mut pass = MlpPass::default();
         let logits = model.forward(x, Mode::Evaluation, &mut pass).unwrap();
         logits.iter().map(|&logit| f64::from(logit)).collect()
     }
@@ -103,7 +103,7 @@ mod oracle {
 
     /// The input gradient of `Σ weight · logit`.
     fn pull(model: &Mlp, x: &[f32], weights: &[f32]) -> Vec<f32> {
-        let mut pass = Default::default();
+        let mut pass = MlpPass::default();
         model.forward(x, Mode::Evaluation, &mut pass).unwrap();
         let mut dx = vec![0.0; x.len()];
         model

@@ -12,6 +12,7 @@ use dfdx::optim::{self, Optimizer as _};
 use dfdx::prelude::*;
 use model_golden::{check_golden, load_golden};
 use sgt_host::Error;
+use sgt_host::model::network::NetworkPass;
 use sgt_host::model::registry::{self, NetworkSizes};
 use sgt_host::model::typed::{
     Cnn, CnnSides, MnistCnn, SensorLstm, SmallCnn, TapeModel, TapeNetwork, TapePass, load_tensors,
@@ -22,7 +23,7 @@ use sgt_host::nn::layer::Backend;
 use sgt_host::optimizer::{Adam, Optimizer, OptimizerConfig, Sgd};
 use tolerance::{GOLDEN, assert_close};
 
-/// The SmallCnn's sizes as numbers that only the data tells.
+/// The sizes of `SmallCnn` as numbers that only the data tells.
 type SmallCnnAtRunTime = Cnn<usize, usize, usize, usize, usize, usize, usize, usize, usize>;
 
 fn small_cnn() -> SmallCnn {
@@ -104,7 +105,7 @@ fn compare_with_registry<N: TapeNetwork<Cpu> + Send + Sync>(
         Mode::Training { seed: 9 },
         Mode::InputGradient,
     ] {
-        let (mut typed_pass, mut pass) = (TapePass::default(), Default::default());
+        let (mut typed_pass, mut pass) = (TapePass::default(), NetworkPass::default());
         let logits = typed.forward(&x, mode, &mut typed_pass).unwrap().to_vec();
         let expected = reference.forward(&x, mode, &mut pass).unwrap().to_vec();
         assert_close("logits", &logits, &expected, GOLDEN);
@@ -213,6 +214,26 @@ fn changed_parameters_reach_the_network() {
     assert_eq!(after[..9], before[..9]);
     let unchanged = kept.forward(&x, Mode::Evaluation, &mut pass).unwrap();
     assert_eq!(unchanged, before);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let model = model(small_cnn());
+            let (x, mut pass) = (images(9 * 256), TapePass::default());
+            let mode = Mode::Training { seed: 2 };
+            let logits = model.forward(&x, mode, &mut pass).unwrap().to_vec();
+            let mut dx = vec![0.0; x.len()];
+            let mut gradient = vec![0.0; model.parameters().values().len()];
+            model
+                .backward(&mut pass, &logits, Some(&mut dx), Some(&mut gradient))
+                .unwrap();
+            (logits, dx, gradient)
+        })
+    };
+    assert_eq!(run(1), run(2));
 }
 
 #[test]

@@ -1,5 +1,14 @@
 //! What the fuzz targets share: reading arguments from arbitrary bytes, and the naive oracles of
 //! the tests.
+//!
+//! On the stable toolchain, from this folder, keeping new inputs out of the committed corpus:
+//!
+//! ```sh
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run -s none mask_sample /tmp/corpus corpus/mask_sample -- -max_total_time=60
+//! ```
+//!
+//! The core forbids unsafe code, so `-s none` leaves out the address sanitizer and runs faster.
+//! Corpus files `find-*` once made a target fail.
 
 #[path = "../../tests/common/oracle.rs"]
 pub mod oracle;

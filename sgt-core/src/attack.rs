@@ -215,7 +215,8 @@ pub fn mi_fgsm_step(
         } else {
             0.0
         };
-        *slot = decay * *slot + scaled;
+        // A decay above 1 grows without end; what overflows would have no direction left.
+        *slot = math::min(math::max(decay * *slot + scaled, f32::MIN), f32::MAX);
     }
     step_checked(threat, origin, momentum, alpha, x);
     Ok(())

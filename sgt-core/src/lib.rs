@@ -14,7 +14,7 @@
 //! | [`replace`] | replacement policies |
 //! | [`sgt`] | rank → select → replace in one call |
 //! | [`rng`] | PCG32 and adapters |
-//! | [`softmax`] | softmax, log-softmax |
+//! | [`mod@softmax`] | softmax, log-softmax |
 //! | [`loss`] | cross-entropy and KL divergence with gradients |
 //! | [`objective`] | the SGT, SGA, adversarial and ASGT objectives with gradients |
 //! | [`attack`] | FGSM, PGD and MI-FGSM steps, projections, random starts and noise |

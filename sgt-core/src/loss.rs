@@ -96,7 +96,7 @@ pub fn mean_cross_entropy(logits: &[f32], labels: &[usize]) -> Result<f32, Error
     if logits.is_empty() {
         return Err(Error::Empty { argument: "logits" });
     }
-    let classes = logits.len().div_ceil(labels.len().max(1));
+    let classes = math::div_ceil(logits.len(), labels.len());
     let expected = labels.len().saturating_mul(classes);
     math::check_length("logits", expected, logits.len())?;
     let mut sum = 0.0;
@@ -126,7 +126,7 @@ pub fn mean_kl_divergence(
             argument: "p_logits",
         });
     }
-    let batch = p_logits.len().div_ceil(classes.max(1));
+    let batch = math::div_ceil(p_logits.len(), classes);
     math::check_length("p_logits", batch.saturating_mul(classes), p_logits.len())?;
     let mut sum = 0.0;
     for position in 0..batch {

@@ -11,7 +11,7 @@ const BITS: usize = u32::BITS as usize;
 
 /// The `u32` words that a bit set over `groups` needs: `ceil(groups / 32)`.
 pub const fn bit_words(groups: usize) -> usize {
-    groups.div_ceil(BITS)
+    math::div_ceil(groups, BITS)
 }
 
 /// Marks the selected groups in `words`; the others are cleared. `importance` must be the slice

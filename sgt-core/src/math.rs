@@ -53,6 +53,21 @@ pub(crate) fn is_finite(x: f32) -> bool {
     x.to_bits() & EXPONENT != EXPONENT
 }
 
+/// `⌈count / size⌉`, and 0 for a size of 0. (The standard library's panics then; built for size it
+/// is a function of its own, and the panic is linked whatever the size.)
+#[inline]
+pub(crate) const fn div_ceil(count: usize, size: usize) -> usize {
+    if size == 0 {
+        return 0;
+    }
+    let whole = count / size;
+    if whole * size == count {
+        whole
+    } else {
+        whole + 1
+    }
+}
+
 /// Euclidean norm `m·√Σ(x/m)²` as its factors `m = max|x|` and the root, of which neither
 /// overflows nor loses digits to denormals. Both are zero when every value is.
 pub(crate) fn euclidean_factors(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {

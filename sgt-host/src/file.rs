@@ -114,9 +114,14 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The sha256 of `bytes` in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
+    hexadecimal(&sha2::Sha256::digest(bytes))
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = String::new();
-    for byte in sha2::Sha256::digest(bytes) {
+    for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

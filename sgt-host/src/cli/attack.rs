@@ -6,7 +6,7 @@ use crate::data::Bounds;
 use crate::model::Model;
 use crate::run::Trained;
 use crate::train::core_bounds;
-use crate::{Error, Result, npy};
+use crate::{Result, npy};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -33,10 +33,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     attack: AttackKind,
     /// The radius ε: in the data's units for images, in training deviations for series.
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
     eps: f32,
     /// The length of a step [default: ε/4, and ε/steps for mi-fgsm].
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
     alpha: Option<f32>,
     /// Steps of pgd and mi-fgsm.
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -54,14 +54,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     restarts: usize,
     /// The least and greatest value of a sample [default: the data's bounds].
-    #[arg(
-        long,
-        value_name = "LO,HI",
-        value_delimiter = ',',
-        num_args = 2,
-        allow_hyphen_values = true
-    )]
-    clip: Option<Vec<f32>>,
+    #[arg(long, value_name = "LO,HI", value_parser = bounds, allow_negative_numbers = true)]
+    clip: Option<Bounds>,
     /// Seeds random starts and noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -117,18 +111,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         momentum: arguments.momentum,
         ..AttackConfig::default()
     };
-    let bounds = match arguments.clip.as_deref() {
-        Some(&[low, high]) if low <= high => Some(Bounds { low, high }),
-        Some(other) => {
-            return Err(Error::Argument {
-                argument: "--clip".into(),
-                found: format!("{other:?}"),
-                expected: "the least value, then the greatest".into(),
-            });
-        }
-        None => trained.metadata.bounds,
-    };
-    let bounds = core_bounds(bounds);
+    let bounds = core_bounds(arguments.clip.or(trained.metadata.bounds));
     let found = attack(
         &trained.model,
         &x,
@@ -163,4 +146,20 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `LO,HI`.
+fn bounds(text: &str) -> Result<Bounds, String> {
+    let expected = || format!("found {text}, expected the least value, then the greatest: 0,1");
+    let (low, high) = text.split_once(',').ok_or_else(expected)?;
+    let number = |part: &str| part.trim().parse::<f32>().map_err(|_| expected());
+    let bounds = Bounds {
+        low: number(low)?,
+        high: number(high)?,
+    };
+    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low <= bounds.high {
+        Ok(bounds)
+    } else {
+        Err(expected())
+    }
 }

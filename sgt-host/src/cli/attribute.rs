@@ -68,12 +68,11 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
     let x = trained.samples(&arguments.input, input)?;
     let labels = npy::read_labels(&arguments.labels, trained.model.classes())?;
-    let baselines = match arguments.baseline.as_path() == Path::new("zero") {
-        true => None,
-        false => {
-            let array = npy::read(&arguments.baseline)?;
-            Some(trained.samples(&arguments.baseline, array)?)
-        }
+    let baselines = if arguments.baseline.as_path() == Path::new("zero") {
+        None
+    } else {
+        let array = npy::read(&arguments.baseline)?;
+        Some(trained.samples(&arguments.baseline, array)?)
     };
     let method = method(arguments)?;
     let settings = Settings {
@@ -115,22 +114,18 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
 
 /// The method with its number of points.
 fn method(arguments: &Arguments) -> Result<Method> {
-    let mut method = Method::named(&arguments.method)?;
+    let method = Method::named(&arguments.method)?;
     let Some(steps) = arguments.steps else {
         return Ok(method);
     };
-    match &mut method {
-        Method::IntegratedGradients(config) => config.steps = steps,
-        Method::SmoothGrad(config) | Method::SmoothGradSquared(config) => config.samples = steps,
-        Method::GradientShap(config) => config.samples = steps,
-        _ => {
-            return Err(Error::Argument {
-                argument: "--steps".into(),
-                found: format!("{steps} for {}", method.name()),
-                expected: "integrated-gradients, smoothgrad, smoothgrad-squared or gradient-shap"
-                    .into(),
-            });
-        }
+    // No default is 0: what stays the same then has no number of points.
+    if method.clone().with_steps(0) == method {
+        return Err(Error::Argument {
+            argument: "--steps".into(),
+            found: format!("{steps} for {}", method.name()),
+            expected: "integrated-gradients, smoothgrad, smoothgrad-squared or gradient-shap"
+                .into(),
+        });
     }
-    Ok(method)
+    Ok(method.with_steps(steps))
 }

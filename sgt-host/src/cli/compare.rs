@@ -3,8 +3,11 @@
 use super::Common;
 use super::output::{Output, remark};
 use super::settings::Settings;
-use crate::compare::{Maps, Notice, Plan, Report, RunResult, compare, picture, table};
+use crate::attribution::Method;
+use crate::compare::{Compared, Notice, Plan, RunResult, compare, table};
 use crate::config::Regime;
+use crate::report::chart::LineChart;
+use crate::report::{map, page, robustness_charts};
 use crate::{Result, file};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -47,24 +50,32 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let display = Display::new(output, plan.regimes.len() * plan.seeds);
     let compared = compare(&plan, |notice| display.show(&notice));
     display.finish();
-    let (report, maps) = compared?;
-    let files = write(&arguments.out, &report, &maps)?;
-    output.print(&report, || {
-        format!("{}\n\n{}", table::text(&report), files.join("\n"))
+    let compared = compared?;
+    let files = write(&arguments.out, &compared)?;
+    output.print(&compared.summary, || {
+        format!("{}\n\n{}", table::text(&compared.summary), files.join("\n"))
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes table and pictures and returns their names.
-fn write(folder: &Path, report: &Report, maps: &Maps) -> Result<Vec<String>> {
-    let json = serde_json::to_vec_pretty(report).map_err(|reason| {
+/// Writes table, pictures and page, and returns their names.
+fn write(folder: &Path, compared: &Compared) -> Result<Vec<String>> {
+    let Compared { summary, report } = compared;
+    let json = serde_json::to_vec_pretty(summary).map_err(|reason| {
         file::data_error(folder, reason.to_string(), "values that JSON can hold")
     })?;
+    let curves = robustness_charts(&report.regimes);
+    let curves = curves
+        .first()
+        .map(LineChart::standalone)
+        .unwrap_or_default();
+    let saliency = map::panel(&report.samples, Method::Gradient.name())?;
     let files = [
         ("compare.json", json),
-        ("compare.csv", table::csv(report)?),
-        ("saliency.svg", picture::saliency(maps).into_bytes()),
-        ("robustness.svg", picture::robustness(report)?.into_bytes()),
+        ("compare.csv", table::csv(summary)?),
+        ("saliency.svg", saliency.into_bytes()),
+        ("robustness.svg", curves.into_bytes()),
+        ("report.html", page(report)?.into_bytes()),
     ];
     let mut names = Vec::new();
     for (name, bytes) in files {

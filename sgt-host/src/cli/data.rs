@@ -4,8 +4,12 @@ use super::Common;
 use super::output::Output;
 use crate::Result;
 use crate::data::catalog::{self, Availability, CaseShape, Info};
-use crate::data::data_dir;
+use crate::data::fetch::Progress;
+use crate::data::{data_dir, fetch};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -16,6 +20,17 @@ pub(super) enum Command {
     Info {
         /// Its name.
         name: String,
+    },
+    /// Download a data set from its original site, going on where an earlier fetch stopped.
+    Fetch {
+        /// Its name.
+        name: String,
+        /// Where it goes [default: the folder of named data sets].
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// An address in place of the original site.
+        #[arg(long, value_name = "URL", hide = true)]
+        mirror: Option<String>,
     },
 }
 
@@ -50,8 +65,57 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
             let info = catalog::info(name, &folder)?;
             output.print(&info, || describe(&info))?;
         }
+        Command::Fetch { name, to, mirror } => {
+            let folder = to.as_ref().unwrap_or(&folder);
+            let bar = Bar::new(output);
+            let files = fetch(name, folder, mirror.as_deref(), &mut |progress| {
+                bar.show(&progress);
+            });
+            bar.finish();
+            let files = files?;
+            output.print(&files, || {
+                if files.is_empty() {
+                    format!("{name} was already in {}", folder.display())
+                } else {
+                    let names = files.iter().map(|file| file.display().to_string());
+                    names.collect::<Vec<_>>().join("\n")
+                }
+            })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Bytes of a download, on a terminal.
+struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    fn new(output: &Output) -> Self {
+        if output.is_json() || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::no_length();
+        let template = "{bar:24} {bytes}/{total_bytes}  {msg}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    fn show(&self, progress: &Progress<'_>) {
+        let Some(bar) = &self.0 else { return };
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.received);
+        bar.set_message(progress.url.to_string());
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 fn list(lines: &[Line]) -> String {

@@ -2,14 +2,19 @@
 //!
 //! Exit code 0 for success, 1 for bad data or a failed run, 2 for bad usage, 130 after ctrl-C.
 
+// Arguments' docs are the help that a terminal shows.
+#![allow(clippy::doc_markdown)]
+
 mod attack;
 mod attribute;
 mod compare;
 mod data;
+mod evaluate;
 mod interrupt;
 mod output;
 mod predict;
 mod progress;
+mod report;
 mod settings;
 mod train;
 
@@ -60,6 +65,10 @@ enum Command {
     Attack(attack::Arguments),
     /// Attribute a network's output to its input.
     Attribute(attribute::Arguments),
+    /// Measure finished runs and compare their regimes.
+    Evaluate(evaluate::Arguments),
+    /// Draw finished runs as one page.
+    Report(report::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -97,6 +106,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Predict(arguments) => predict::run(arguments, &output),
         Command::Attack(arguments) => attack::run(arguments, &output),
         Command::Attribute(arguments) => attribute::run(arguments, &output),
+        Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
+        Command::Report(arguments) => report::run(arguments, common, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }
@@ -128,4 +139,14 @@ fn parse(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Argument
         output::complain(line.strip_prefix("error: ").unwrap_or(&line));
         ExitCode::from(USAGE)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

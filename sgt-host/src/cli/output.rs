@@ -26,13 +26,14 @@ impl Output {
         value: &T,
         text: impl FnOnce() -> String,
     ) -> Result<()> {
-        let text = match self.json {
-            true => serde_json::to_string_pretty(value).map_err(|reason| Error::Argument {
+        let text = if self.json {
+            serde_json::to_string_pretty(value).map_err(|reason| Error::Argument {
                 argument: "result".into(),
                 found: reason.to_string(),
                 expected: "values that JSON can hold".into(),
-            })?,
-            false => text(),
+            })?
+        } else {
+            text()
         };
         let mut stdout = std::io::stdout().lock();
         let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());

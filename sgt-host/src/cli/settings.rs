@@ -26,7 +26,7 @@ pub(super) struct Settings {
     config: Option<PathBuf>,
     /// Any key of the configuration, masking.fraction=0.3 for example.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
+    keys: Vec<String>,
     /// The number of passes over the training part.
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
@@ -54,7 +54,7 @@ impl Settings {
         if let Some(epochs) = self.epochs {
             draft.set("training.epochs", i64::from(epochs));
         }
-        for setting in &self.settings {
+        for setting in &self.keys {
             let (key, value) = key_value(setting)?;
             draft.set(key, value);
         }

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`compare`] | trains and measures every regime with every seed |
 //! | [`table`] | the result as text and CSV |
-//! | [`picture`] | saliency maps side by side and robustness curves, as SVG |
+//! | [`samples`] | test samples with their saliency under every regime |
+//! | [`runs`] | finished runs, read back from their folders and measured |
 
-pub mod picture;
+pub mod runs;
+pub mod samples;
 pub mod table;
 
 use crate::attack::{AttackConfig, AttackKind};
@@ -16,7 +18,9 @@ use crate::data::{Batch, Dataset};
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
-use crate::model::{InputShape, Model, Score, input_gradient};
+use crate::model::network::Network;
+use crate::model::{InputShape, Model, Normalized};
+use crate::report::{self, RegimeReport, RunReport};
 use crate::run::{RunFolder, Session};
 use crate::train::{EpochRow, Event, Purpose, Trainer, core_bounds, derive_seed};
 use crate::{Error, Result};
@@ -56,10 +60,19 @@ pub struct RunResult {
     pub evaluation: Evaluation,
 }
 
-/// A finished comparison.
+/// A finished comparison: its numbers, and what a page shows of it.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The numbers.
+    pub summary: Summary,
+    /// The page's contents: every run, charts, saliency of some test samples (first seed).
+    pub report: report::Report,
+}
+
+/// The numbers of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Report {
+pub struct Summary {
     /// The data set.
     pub data: String,
     /// The network.
@@ -82,28 +95,6 @@ pub struct Report {
     pub runs: Vec<RunResult>,
 }
 
-/// Saliency of some test samples under every regime (first seed).
-#[derive(Clone, Debug)]
-pub struct Maps {
-    /// One sample's shape as the network reads it.
-    pub input: InputShape,
-    /// The samples.
-    pub samples: Vec<MappedSample>,
-    /// The regimes, in the order of [`MappedSample::saliency`].
-    pub regimes: Vec<Regime>,
-}
-
-/// A test sample and its maps.
-#[derive(Clone, Debug)]
-pub struct MappedSample {
-    /// Its class.
-    pub class: String,
-    /// Its values.
-    pub x: Vec<f32>,
-    /// The gradient of its true logit, one map a regime.
-    pub saliency: Vec<Vec<f32>>,
-}
-
 /// What happened in one of a comparison's runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Notice<'n> {
@@ -122,8 +113,6 @@ pub enum Notice<'n> {
     Done(&'n RunResult),
 }
 
-/// Classes that are drawn, one sample each.
-const MAPPED_CLASSES: usize = 4;
 /// Test samples, from the first on, that are measured.
 const MEASURED_SAMPLES: usize = 1000;
 /// Steps of the attack that measures robustness.
@@ -138,7 +127,7 @@ const FILL: Fill = Fill::Mean;
 ///
 /// # Errors
 /// As [`Session::read`], [`Trainer::advance`] and [`evaluate`].
-pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<(Report, Maps)> {
+pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<Compared> {
     let start = Instant::now();
     if plan.regimes.is_empty() || plan.seeds == 0 {
         return Err(Error::Argument {
@@ -148,9 +137,10 @@ pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<(Report
         });
     }
     let (base, data) = Session::read(&plan.draft)?;
-    let epsilons = match plan.epsilons.is_empty() {
-        true => default_epsilons(&data.train),
-        false => plan.epsilons.clone(),
+    let epsilons = if plan.epsilons.is_empty() {
+        default_epsilons(&data.train)
+    } else {
+        plan.epsilons.clone()
     };
     let jobs: Vec<(Regime, u64)> = plan
         .regimes
@@ -168,15 +158,12 @@ pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<(Report
         let session = Session::with_data(config, data.clone())?;
         run(&session, &epsilons, plan.folder.as_deref(), &watch)
     });
-    let results: Vec<(RunResult, Vec<MappedSample>)> = results.collect::<Result<_>>()?;
-    let (runs, maps): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    let results: Vec<(RunResult, Normalized<Network>)> = results.collect::<Result<_>>()?;
+    let (runs, networks): (Vec<_>, Vec<_>) = results.into_iter().unzip();
     let session = Session::with_data(base, data)?;
-    let maps = Maps {
-        input: session.network()?.input(),
-        samples: side_by_side(&maps, plan.seeds),
-        regimes: plan.regimes.clone(),
-    };
-    Ok((report(plan, &session, epsilons, runs, start)?, maps))
+    let summary = summary(plan, &session, epsilons, runs, start)?;
+    let report = report(plan, &session, &summary, &networks)?;
+    Ok(Compared { summary, report })
 }
 
 /// PGD's radii, in the data's units: images in `[0, 1]`, series in deviations.
@@ -193,7 +180,7 @@ fn run(
     epsilons: &[f32],
     folder: Option<&Path>,
     watch: &(impl Fn(Notice<'_>) + Sync),
-) -> Result<(RunResult, Vec<MappedSample>)> {
+) -> Result<(RunResult, Normalized<Network>)> {
     let config = session.config();
     let start = Instant::now();
     let mut trainer = Trainer::new(config, session.training_data(), session.network()?)?;
@@ -220,9 +207,8 @@ fn run(
         session.finish(&folder, &model, &progress, time)?;
     }
     let test = session.test();
-    let places: Vec<usize> = (0..test.len().min(MEASURED_SAMPLES)).collect();
     let mut batch = Batch::new();
-    batch.fill(test, &places, model.input())?;
+    measured_samples(&mut batch, test, model.input(), MEASURED_SAMPLES)?;
     let mut samples = Samples::new(batch.x(), batch.labels());
     if test.is_padded() {
         samples.valid = Some(batch.valid_steps());
@@ -250,49 +236,27 @@ fn run(
         evaluation: evaluate(&model, &samples, bounds, &what)?,
     };
     watch(Notice::Done(&result));
-    Ok((result, map(&model, test)?))
+    Ok((result, model))
 }
 
-/// The saliency of the first test sample of some classes.
-fn map<M: Model>(model: &M, test: &Dataset) -> Result<Vec<MappedSample>> {
-    let mut mapped = Vec::new();
-    for (class, name) in test.classes().iter().enumerate().take(MAPPED_CLASSES) {
-        let Some(place) = test.labels().iter().position(|&label| label == class) else {
-            continue;
-        };
-        let mut batch = Batch::new();
-        batch.fill(test, &[place], model.input())?;
-        let mut saliency = vec![0.0; batch.x().len()];
-        let mut pass = M::Pass::default();
-        let (x, labels) = (batch.x(), batch.labels());
-        input_gradient(model, x, labels, Score::TrueLogit, &mut pass, &mut saliency)?;
-        mapped.push(MappedSample {
-            class: name.clone(),
-            x: x.to_vec(),
-            saliency: vec![saliency],
-        });
-    }
-    Ok(mapped)
+/// Fills `batch` with the first samples of `test`, at most `most`.
+fn measured_samples(
+    batch: &mut Batch,
+    test: &Dataset,
+    input: InputShape,
+    most: usize,
+) -> Result<()> {
+    let places: Vec<usize> = (0..test.len().min(most)).collect();
+    batch.fill(test, &places, input)
 }
 
-/// The first seed's maps of every regime, sample by sample.
-fn side_by_side(runs: &[Vec<MappedSample>], seeds: usize) -> Vec<MappedSample> {
-    let mut samples = runs[0].clone();
-    for run in runs.iter().step_by(seeds).skip(1) {
-        for (sample, other) in samples.iter_mut().zip(run) {
-            sample.saliency.extend(other.saliency.iter().cloned());
-        }
-    }
-    samples
-}
-
-fn report(
+fn summary(
     plan: &Plan,
     session: &Session,
     epsilons: Vec<f32>,
     runs: Vec<RunResult>,
     start: Instant,
-) -> Result<Report> {
+) -> Result<Summary> {
     let by_regime = || runs.chunks(plan.seeds);
     let evaluations: Vec<Vec<Evaluation>> = by_regime()
         .map(|runs| runs.iter().map(|run| run.evaluation.clone()).collect())
@@ -310,7 +274,7 @@ fn report(
     });
     let training_seconds = seconds.collect::<Result<_>>()?;
     let train = &session.training_data().train;
-    Ok(Report {
+    Ok(Summary {
         data: train.name().into(),
         model: session.config().model.clone(),
         samples: [train.len(), session.test().len().min(MEASURED_SAMPLES)],
@@ -322,4 +286,63 @@ fn report(
         comparison: comparison::compare(&regimes)?,
         runs,
     })
+}
+
+/// What a page shows of the comparison.
+fn report(
+    plan: &Plan,
+    session: &Session,
+    summary: &Summary,
+    networks: &[Normalized<Network>],
+) -> Result<report::Report> {
+    let mut regimes = Vec::new();
+    for runs in summary.runs.chunks(plan.seeds) {
+        let runs = runs.iter().map(|run| {
+            let config = RunConfig {
+                regime: run.regime,
+                seed: run.seed,
+                ..session.config().clone()
+            };
+            Ok(RunReport {
+                seed: run.seed,
+                evaluation: run.evaluation.clone(),
+                config: config.to_toml()?,
+                command: format!("sgt train --config {}-{}/config.toml", run.regime, run.seed),
+                seconds: Some(run.seconds),
+            })
+        });
+        let runs: Vec<_> = runs.collect::<Result<_>>()?;
+        regimes.push(runs);
+    }
+    let first = networks.iter().step_by(plan.seeds);
+    let named = plan.regimes.iter().map(|regime| regime.name().to_string());
+    let first: Vec<_> = named.clone().zip(first).collect();
+    let [trained, measured] = summary.samples;
+    Ok(report::Report {
+        title: format!("{} with {}", summary.data, summary.model),
+        data: format!(
+            "{trained} training and {measured} test samples; {} epochs, {} seeds.",
+            summary.epochs, summary.seeds
+        ),
+        comparison: summary.comparison.clone(),
+        regimes: named
+            .zip(regimes)
+            .map(|(name, runs)| RegimeReport { name, runs })
+            .collect(),
+        samples: samples::sample_reports(session.test(), &first, &[Method::Gradient])?,
+        notes: vec![units(session.test())],
+    })
+}
+
+/// What ε and saliency are measured in.
+fn units(data: &Dataset) -> String {
+    match data.bounds() {
+        Some(bounds) => format!(
+            "ε is in the data's own units, which lie between {} and {}.",
+            bounds.low, bounds.high
+        ),
+        None => "ε and saliency are in standardised units: deviations of each channel over the \
+                 training part."
+            .into(),
+    }
 }

@@ -1,7 +1,7 @@
 //! A comparison as text and as CSV.
 
-use super::Report;
-use crate::metrics::comparison::ComparisonRow;
+use super::Summary;
+use crate::metrics::comparison::{Comparison, ComparisonRow};
 use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{
     Description, Direction, drop_curve, faithfulness, focus, robustness, samples,
@@ -19,46 +19,63 @@ const SHOWN: [Description; 6] = [
     focus::SPARSENESS,
 ];
 const LABEL_WIDTH: usize = 34;
+const WIDE_LABEL: usize = 64;
 const COLUMN_WIDTH: usize = 16;
 
 /// The table for people: a row a metric, a column a regime, mean ± deviation over seeds. A star
 /// marks the best mean where one is best.
-pub fn text(report: &Report) -> String {
+pub fn text(summary: &Summary) -> String {
     let mut text = format!(
         "{} with {}: {} training and {} test samples, {} epochs, {} seeds, {:.1} s\n\n",
-        report.data,
-        report.model,
-        report.samples[0],
-        report.samples[1],
-        report.epochs,
-        report.seeds,
-        report.seconds
+        summary.data,
+        summary.model,
+        summary.samples[0],
+        summary.samples[1],
+        summary.epochs,
+        summary.seeds,
+        summary.seconds
     );
-    let _ = write!(text, "{:LABEL_WIDTH$}", "");
-    for regime in &report.comparison.regimes {
-        let _ = write!(text, "{regime:>COLUMN_WIDTH$} ");
-    }
-    let rows = &report.comparison.rows;
-    for metric in SHOWN {
-        for row in rows.iter().filter(|row| row.metric == metric.name) {
-            let best = row.best();
-            let _ = write!(text, "\n{:LABEL_WIDTH$}", label(row));
-            for (index, value) in row.values.iter().enumerate() {
-                let mark = if best == Some(index) { '*' } else { ' ' };
-                let value = value.map_or("–".into(), |value| number(&value));
-                let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
-            }
-        }
-    }
+    let rows = &summary.comparison.rows;
+    let shown = SHOWN
+        .iter()
+        .flat_map(|metric| rows.iter().filter(|row| row.metric == metric.name));
+    text += &lines(&summary.comparison.regimes, shown, LABEL_WIDTH);
     let _ = write!(text, "\n{:LABEL_WIDTH$}", "training seconds");
-    for seconds in &report.training_seconds {
+    for seconds in &summary.training_seconds {
         let seconds = format!("{:.2} ± {:.2}", seconds.mean, seconds.deviation);
         let _ = write!(text, "{seconds:>COLUMN_WIDTH$} ");
     }
     text
 }
 
-fn label(row: &ComparisonRow) -> String {
+/// Every row of a comparison.
+pub fn every_row(comparison: &Comparison) -> String {
+    lines(&comparison.regimes, comparison.rows.iter(), WIDE_LABEL)
+}
+
+/// A line of regimes, then a line a row.
+fn lines<'r>(
+    regimes: &[String],
+    rows: impl Iterator<Item = &'r ComparisonRow>,
+    width: usize,
+) -> String {
+    let mut text = format!("{:width$}", "");
+    for regime in regimes {
+        let _ = write!(text, "{regime:>COLUMN_WIDTH$} ");
+    }
+    for row in rows {
+        let best = row.best();
+        let _ = write!(text, "\n{:width$}", label(row, width == LABEL_WIDTH));
+        for (index, value) in row.values.iter().enumerate() {
+            let mark = if best == Some(index) { '*' } else { ' ' };
+            let value = value.map_or("–".into(), |value| number(&value));
+            let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
+        }
+    }
+    text
+}
+
+fn label(row: &ComparisonRow, short: bool) -> String {
     let arrow = match row.direction {
         Direction::HigherIsBetter => "↑",
         Direction::LowerIsBetter => "↓",
@@ -68,7 +85,8 @@ fn label(row: &ComparisonRow) -> String {
         metric if metric == robustness::ROBUST_ACCURACY.name => {
             format!("accuracy, {} {arrow}", row.about)
         }
-        metric => format!("{metric} {arrow}"),
+        metric if short => format!("{metric} {arrow}"),
+        metric => format!("{metric}, {} {arrow}", row.about),
     }
 }
 
@@ -81,7 +99,7 @@ fn number(value: &MeanDeviation) -> String {
 ///
 /// # Errors
 /// None in practice: every row has as many fields as the header.
-pub fn csv(report: &Report) -> Result<Vec<u8>> {
+pub fn csv(summary: &Summary) -> Result<Vec<u8>> {
     let refused = |reason: &dyn std::fmt::Display| Error::Argument {
         argument: "comparison".into(),
         found: reason.to_string(),
@@ -102,9 +120,9 @@ pub fn csv(report: &Report) -> Result<Vec<u8>> {
         "high",
     ];
     write(header.map(Into::into)).map_err(|reason| refused(&reason))?;
-    for row in &report.comparison.rows {
+    for row in &summary.comparison.rows {
         let cells = row.values.iter().zip(&row.against_first);
-        for ((value, difference), regime) in cells.zip(&report.comparison.regimes) {
+        for ((value, difference), regime) in cells.zip(&summary.comparison.regimes) {
             let Some(value) = value else { continue };
             let difference = |part: fn(&_) -> f64| {
                 let part = difference.as_ref().map(part);
@@ -125,11 +143,11 @@ pub fn csv(report: &Report) -> Result<Vec<u8>> {
             write(fields).map_err(|reason| refused(&reason))?;
         }
     }
-    let seconds = report
+    let seconds = summary
         .comparison
         .regimes
         .iter()
-        .zip(&report.training_seconds);
+        .zip(&summary.training_seconds);
     for (regime, value) in seconds {
         let fields = [
             "training seconds".into(),

@@ -64,9 +64,10 @@ impl Mistake {
 
     fn into_error(self, origin: &str) -> Error {
         let path: Vec<_> = self.path.iter().rev().map(String::as_str).collect();
-        let place = match path.is_empty() {
-            true => origin.into(),
-            false => format!("{origin}: {}", path.join(".")),
+        let place = if path.is_empty() {
+            origin.into()
+        } else {
+            format!("{origin}: {}", path.join("."))
         };
         Error::Argument {
             argument: place,
@@ -268,12 +269,11 @@ struct Content {
 
 impl Content {
     fn value(self) -> Result<(String, Value), Mistake> {
-        match self.value {
-            Some(value) => Ok((self.name, value)),
-            None => {
-                let expected = format!("{{ {} = … }}", self.name);
-                Err(Mistake::new(self.name, expected))
-            }
+        if let Some(value) = self.value {
+            Ok((self.name, value))
+        } else {
+            let expected = format!("{{ {} = … }}", self.name);
+            Err(Mistake::new(self.name, expected))
         }
     }
 }
@@ -282,12 +282,11 @@ impl<'de> VariantAccess<'de> for Content {
     type Error = Mistake;
 
     fn unit_variant(self) -> Result<(), Mistake> {
-        match self.value {
-            None => Ok(()),
-            Some(_) => {
-                let found = format!("{{ {} = … }}", self.name);
-                Err(Mistake::new(found, format!("the bare name {}", self.name)))
-            }
+        if self.value.is_none() {
+            Ok(())
+        } else {
+            let found = format!("{{ {} = … }}", self.name);
+            Err(Mistake::new(found, format!("the bare name {}", self.name)))
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! One implementation serves every kind of model. [`Optimizer::step`] walks a flat buffer,
 //! [`Optimizer::step_parameters`] a [`Parameters`](crate::model::Parameters) (running statistics
-//! are left alone) and [`Optimizer::step_typed`] any dfdx `TensorCollection`.
+//! are left alone), [`Optimizer::step_typed`] any dfdx `TensorCollection`, and
+//! [`Optimizer::step_named`] the layers of [`crate::nn::layer`] with sizes known at run time.
 //!
 //! The state is a step count and a few flat `f32` slices ([`OptimizerState`]): saved and
 //! restored, training goes on bit for bit. Updates are element-wise and the gradient's norm is

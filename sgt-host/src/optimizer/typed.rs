@@ -1,7 +1,9 @@
 //! Steps over dfdx models.
 
 use super::Optimizer;
-use crate::{Error, Result};
+use crate::Result;
+use crate::nn::composed::device_error;
+use crate::nn::layer::{NamedTensorVisitor, NamedTensors, TensorRole};
 use dfdx::nn::tensor_collection::{
     RecursiveWalker, TensorCollection, TensorOptions, TensorVisitor, ViewTensorMut, ViewTensorRef,
 };
@@ -15,7 +17,7 @@ impl Optimizer {
     /// host and back, whatever the device.
     ///
     /// # Errors
-    /// As [`Optimizer::step`]; [`Error::Device`] when the device refuses memory.
+    /// As [`Optimizer::step`]; [`crate::Error::Device`] when the device refuses memory.
     pub fn step_typed<M, D>(
         &mut self,
         model: &mut M,
@@ -45,10 +47,32 @@ impl Optimizer {
         .map_err(device_error::<D::Err>)?;
         Ok(norm)
     }
-}
 
-fn device_error<E: std::fmt::Display>(error: E) -> Error {
-    Error::Device(error.to_string())
+    /// As [`Optimizer::step_typed`], over the trainable tensors of layers whose sizes only the
+    /// data tells: dfdx's `TensorCollection` has no place for those.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step_typed`].
+    pub fn step_named<N, D>(
+        &mut self,
+        model: &mut N,
+        gradients: &mut Gradients<f32, D>,
+    ) -> Result<f64>
+    where
+        N: NamedTensors<D>,
+        D: Device<f32>,
+    {
+        let mut gather = Gather {
+            gradients,
+            values: Vec::with_capacity(self.parameter_count()),
+            gradient: Vec::with_capacity(self.parameter_count()),
+        };
+        model.visit_tensors("", &mut gather)?;
+        let (mut values, gradient) = (gather.values, gather.gradient);
+        let norm = self.step(&mut values, &gradient)?;
+        model.visit_tensors("", &mut Scatter { values: &values })?;
+        Ok(norm)
+    }
 }
 
 /// Copies values and gradients out of a model.
@@ -56,6 +80,24 @@ struct Gather<'a, D: Device<f32>> {
     gradients: &'a mut Gradients<f32, D>,
     values: Vec<f32>,
     gradient: Vec<f32>,
+}
+
+impl<D: Device<f32>> Gather<'_, D> {
+    fn take<S: Shape>(&mut self, tensor: &Tensor<S, f32, D>) -> Result<(), D::Err> {
+        self.gradients.try_alloc_for(tensor)?;
+        self.gradient.extend(self.gradients.get(tensor).as_vec());
+        self.values.extend(tensor.as_vec());
+        Ok(())
+    }
+}
+
+impl<D: Device<f32>> NamedTensorVisitor<D> for Gather<'_, D> {
+    fn visit<S: Shape>(&mut self, role: &TensorRole, tensor: &mut Tensor<S, f32, D>) -> Result<()> {
+        if role.trainable {
+            self.take(tensor).map_err(device_error)?;
+        }
+        Ok(())
+    }
 }
 
 impl<D: Device<f32>> TensorVisitor<f32, D> for Gather<'_, D> {
@@ -70,9 +112,7 @@ impl<D: Device<f32>> TensorVisitor<f32, D> for Gather<'_, D> {
         tensor: &Tensor<S, f32, D>,
     ) -> Result<Option<Tensor<S, f32, D>>, D::Err> {
         if options.do_gradient_update {
-            self.gradients.try_alloc_for(tensor)?;
-            self.gradient.extend(self.gradients.get(tensor).as_vec());
-            self.values.extend(tensor.as_vec());
+            self.take(tensor)?;
         }
         Ok(None)
     }
@@ -81,6 +121,23 @@ impl<D: Device<f32>> TensorVisitor<f32, D> for Gather<'_, D> {
 /// Copies values back into a model.
 struct Scatter<'a> {
     values: &'a [f32],
+}
+
+impl Scatter<'_> {
+    fn give<S: Shape, D: Device<f32>>(&mut self, tensor: &mut Tensor<S, f32, D>) {
+        let (head, tail) = self.values.split_at(tensor.shape().num_elements());
+        tensor.copy_from(head);
+        self.values = tail;
+    }
+}
+
+impl<D: Device<f32>> NamedTensorVisitor<D> for Scatter<'_> {
+    fn visit<S: Shape>(&mut self, role: &TensorRole, tensor: &mut Tensor<S, f32, D>) -> Result<()> {
+        if role.trainable {
+            self.give(tensor);
+        }
+        Ok(())
+    }
 }
 
 impl<D: Device<f32>> TensorVisitor<f32, D> for Scatter<'_> {
@@ -95,9 +152,7 @@ impl<D: Device<f32>> TensorVisitor<f32, D> for Scatter<'_> {
         tensor: &mut Tensor<S, f32, D>,
     ) -> Result<Option<Tensor<S, f32, D>>, D::Err> {
         if options.do_gradient_update {
-            let (head, tail) = self.values.split_at(tensor.shape().num_elements());
-            tensor.copy_from(head);
-            self.values = tail;
+            self.give(tensor);
         }
         Ok(None)
     }

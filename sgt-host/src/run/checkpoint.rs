@@ -75,12 +75,13 @@ pub fn load_checkpoint(folder: &Path) -> Result<Option<Checkpoint>> {
 
 fn expected(previous: &PathBuf) -> String {
     let usable = std::fs::read(previous).is_ok_and(|bytes| decode(&bytes).is_ok());
-    match usable {
-        true => format!(
+    if usable {
+        format!(
             "a checkpoint of this version (the one before is intact: rename {} to {LATEST} and resume)",
             previous.display()
-        ),
-        false => "a checkpoint of this version".into(),
+        )
+    } else {
+        "a checkpoint of this version".into()
     }
 }
 
@@ -213,6 +214,5 @@ fn digest<'t>(
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
-    let digits = hash.finalize();
-    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+    file::hexadecimal(&hash.finalize())
 }

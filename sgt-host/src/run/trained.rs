@@ -3,7 +3,7 @@
 use crate::data::Normalization;
 use crate::file::data_error;
 use crate::model::network::Network;
-use crate::model::registry::{self, NetworkSizes};
+use crate::model::registry;
 use crate::model::{InputShape, Model, Normalized, SeriesOrder};
 use crate::npy::Array;
 use crate::weights::{Metadata, Weights};
@@ -46,7 +46,7 @@ impl Trained {
                 });
             }
             (Some(metadata), _) => metadata.clone(),
-            (None, Some(name)) => foreign(path, &weights, name, sample)?,
+            (None, Some(name)) => foreign(&weights, name, sample)?,
             (None, None) => {
                 return Err(Error::Argument {
                     argument: "--model".into(),
@@ -55,7 +55,8 @@ impl Trained {
                 });
             }
         };
-        let sizes = NetworkSizes::new(metadata.input, metadata.classes.len());
+        let shapes: Vec<_> = weights.tensors().collect();
+        let sizes = registry::infer_sizes(&metadata.model, &shapes, Some(metadata.input))?;
         let mut network = registry::build(&metadata.model, &sizes, 0)?;
         weights.load_into(network.parameters_mut())?;
         let identity = Normalization::identity(metadata.normalization.mean().len());
@@ -124,9 +125,10 @@ impl Trained {
         else {
             return values;
         };
-        let (rows, columns) = match from_file {
-            true => (channels, steps),
-            false => (steps, channels),
+        let (rows, columns) = if from_file {
+            (channels, steps)
+        } else {
+            (steps, channels)
         };
         let mut reordered = Vec::with_capacity(values.len());
         for sample in values.chunks_exact(steps * channels) {
@@ -139,36 +141,19 @@ impl Trained {
 }
 
 /// What the weights of another program leave unsaid, from the samples at hand.
-fn foreign(path: &Path, weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> {
-    /// The last layer of every network is one of these.
-    const LAST: [&str; 2] = ["fc2.weight", "fc.weight"];
-    let last = LAST.iter().find_map(|last| {
-        let mut tensors = weights.tensors();
-        tensors.find_map(|(tensor, shape)| (tensor == *last).then_some(shape))
-    });
-    let Some(&[classes, _]) = last else {
-        let expected = format!("one of {} that tells the classes", LAST.join(", "));
-        return Err(data_error(path, "no last layer", expected));
-    };
-    let order = registry::series_order(name)?;
-    let (input, channels) = match *sample {
-        [channels, height, width] => {
-            let image = InputShape::Image {
-                channels,
-                height,
-                width,
-            };
-            (image, channels)
-        }
-        [tokens, dim] if name.starts_with("text-") => (InputShape::Tokens { tokens, dim }, dim),
-        [channels, steps] => {
-            let series = InputShape::Series {
-                steps,
-                channels,
-                order,
-            };
-            (series, channels)
-        }
+fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> {
+    let input = match *sample {
+        [channels, height, width] => InputShape::Image {
+            channels,
+            height,
+            width,
+        },
+        [tokens, dim] if name.starts_with("text-") => InputShape::Tokens { tokens, dim },
+        [channels, steps] => InputShape::Series {
+            steps,
+            channels,
+            order: registry::series_order(name)?,
+        },
         _ => {
             return Err(Error::Argument {
                 argument: "--input".into(),
@@ -177,10 +162,16 @@ fn foreign(path: &Path, weights: &Weights, name: &str, sample: &[usize]) -> Resu
             });
         }
     };
+    let shapes: Vec<_> = weights.tensors().collect();
+    let sizes = registry::infer_sizes(name, &shapes, Some(input))?;
+    let channels = match input {
+        InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
+        InputShape::Tokens { dim, .. } => dim,
+    };
     Ok(Metadata {
         model: name.into(),
         input,
-        classes: (0..classes).map(|class| class.to_string()).collect(),
+        classes: (0..sizes.classes).map(|class| class.to_string()).collect(),
         normalization: Normalization::identity(channels),
         bounds: None,
         regime: "unknown".into(),

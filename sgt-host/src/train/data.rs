@@ -1,10 +1,10 @@
 //! The parts of a data set, in the units that the network is trained in.
 
 use super::{Purpose, derive_seed};
-use crate::Result;
 use crate::config::DataConfig;
 use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
 use crate::model::InputShape;
+use crate::{Result, file};
 use sha2::{Digest, Sha256};
 
 /// What a training reads. The test part is not here: it selects nothing.
@@ -42,8 +42,7 @@ impl TrainingData {
                 hash.update((label as u64).to_le_bytes());
             }
         }
-        let digits = hash.finalize();
-        digits.iter().map(|byte| format!("{byte:02x}")).collect()
+        file::hexadecimal(&hash.finalize())
     }
 }
 
@@ -66,9 +65,10 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
         validation = Some(train.subset(&split.validation)?);
         train = train.subset(&split.train)?;
     }
-    let normalization = match config.standardise {
-        true => Normalization::fit(&train),
-        false => Normalization::identity(channels(train.shape())),
+    let normalization = if config.standardise {
+        Normalization::fit(&train)
+    } else {
+        Normalization::identity(channels(train.shape()))
     };
     if train.bounds().is_some() {
         return Ok(Prepared {

@@ -24,7 +24,7 @@ pub enum Purpose {
 
 /// The seed for `purpose` at `place` (an epoch and a step or sample, for example).
 ///
-/// SplitMix64 over the words: independent for all practical purposes, not cryptographic.
+/// `SplitMix64` over the words: independent for all practical purposes, not cryptographic.
 ///
 /// ```
 /// use sgt_host::train::{Purpose, derive_seed};
@@ -40,7 +40,7 @@ pub fn derive_seed(seed: u64, purpose: Purpose, place: [u64; 2]) -> u64 {
         .fold(mix(seed), |state, word| mix(state ^ mix(word)))
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014).
 fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

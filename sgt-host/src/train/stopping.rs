@@ -55,7 +55,13 @@ mod tests {
             }
             verdicts.push(verdict);
         }
-        use Verdict::{Best as Kept, Continue, Stop};
-        assert_eq!(verdicts, [Kept, Continue, Kept, Continue, Stop]);
+        let expected = [
+            Verdict::Best,
+            Verdict::Continue,
+            Verdict::Best,
+            Verdict::Continue,
+            Verdict::Stop,
+        ];
+        assert_eq!(verdicts, expected);
     }
 }

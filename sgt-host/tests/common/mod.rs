@@ -74,7 +74,9 @@ pub fn series(cases: usize) -> String {
             (0..12).map(value).collect::<Vec<_>>().join(",")
         };
         let class = if case % 2 == 0 { "up" } else { "down" };
-        text += &format!("{}:{}:{class}\n", channel(0.0), channel(1.5));
+        let line = [channel(0.0), channel(1.5), class.into()].join(":");
+        text.push_str(&line);
+        text.push('\n');
     }
     text
 }

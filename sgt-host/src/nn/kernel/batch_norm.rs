@@ -61,22 +61,11 @@ pub fn batch_norm_training(
             expected: "at least two, to have a variance".into(),
         });
     }
-    let moments: Vec<(f64, f64)> = (0..channels)
-        .into_par_iter()
-        .map(|channel| {
-            let values = || {
-                x.chunks_exact(plane)
-                    .skip(channel)
-                    .step_by(channels)
-                    .flatten()
-            };
-            let mean = values().map(|&x| f64::from(x)).sum::<f64>() / count as f64;
-            let squares = values()
-                .map(|&x| (f64::from(x) - mean).powi(2))
-                .sum::<f64>();
-            (mean, squares)
-        })
-        .collect();
+    let means = channel_sums(plane, channels, x, x, |_, x, _| x);
+    let means: Vec<f64> = means.iter().map(|sum| sum / count as f64).collect();
+    let squares = channel_sums(plane, channels, x, x, |channel, x, _| {
+        (x - means[channel]).powi(2)
+    });
     let Statistics {
         mean,
         inverse_deviation,
@@ -85,8 +74,8 @@ pub fn batch_norm_training(
     mean.clear();
     inverse_deviation.clear();
     unbiased_variance.clear();
-    for (channel_mean, squares) in moments {
-        mean.push(channel_mean as f32);
+    for (channel_mean, squares) in means.iter().zip(&squares) {
+        mean.push(*channel_mean as f32);
         let variance = (squares / count as f64) as f32;
         inverse_deviation.push(1.0 / (variance + EPSILON).sqrt());
         unbiased_variance.push((squares / (count - 1) as f64) as f32);
@@ -140,6 +129,7 @@ fn normalise(
     let channels = weight.len();
     out.par_chunks_exact_mut(plane * channels)
         .zip(x.par_chunks_exact(plane * channels))
+        .with_min_len(samples_a_task(plane * channels))
         .for_each(|(out, x)| {
             for (channel, (out, x)) in out
                 .chunks_exact_mut(plane)
@@ -174,24 +164,15 @@ pub fn batch_norm_backward(
     expect_len("batch norm", "dout", dout.len(), x.len())?;
     expect_len("batch norm", "statistics", statistics.mean.len(), channels)?;
     let training = !statistics.unbiased_variance.is_empty();
-    let sums: Vec<(f32, f32)> = if training || gradient.is_some() {
-        (0..channels)
-            .into_par_iter()
-            .map(|channel| {
-                let planes = |values: &'_ [f32]| -> Vec<f64> {
-                    let planes = values.chunks_exact(plane).skip(channel).step_by(channels);
-                    planes.flatten().map(|&v| f64::from(v)).collect()
-                };
-                let (x, dout) = (planes(x), planes(dout));
-                let mean = f64::from(statistics.mean[channel]);
-                let deviation = f64::from(statistics.inverse_deviation[channel]);
-                let sum = dout.iter().sum::<f64>();
-                let product = x.iter().zip(&dout).map(|(x, d)| (x - mean) * deviation * d);
-                (sum as f32, product.sum::<f64>() as f32)
-            })
-            .collect()
+    let (sums, products) = if training || gradient.is_some() {
+        let sums = channel_sums(plane, channels, x, dout, |_, _, d| d);
+        let products = channel_sums(plane, channels, x, dout, |channel, x, d| {
+            let deviation = f64::from(statistics.inverse_deviation[channel]);
+            (x - f64::from(statistics.mean[channel])) * deviation * d
+        });
+        (sums, products)
     } else {
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
     if let Some(gradient) = gradient {
         expect_len(
@@ -200,34 +181,88 @@ pub fn batch_norm_backward(
             gradient.weight.len(),
             channels,
         )?;
-        for (weight, &(_, product)) in gradient.weight.iter_mut().zip(&sums) {
-            *weight += product;
+        for (weight, product) in gradient.weight.iter_mut().zip(&products) {
+            *weight += *product as f32;
         }
         if let Some(bias) = gradient.bias {
             expect_len("batch norm", "bias gradient", bias.len(), channels)?;
-            for (bias, &(sum, _)) in bias.iter_mut().zip(&sums) {
-                *bias += sum;
+            for (bias, sum) in bias.iter_mut().zip(&sums) {
+                *bias += *sum as f32;
             }
         }
     }
     let Some(dx) = dx else { return Ok(()) };
     expect_len("batch norm", "dx", dx.len(), x.len())?;
     let count = (batch * plane) as f32;
+    // dx = slope · dout − (constant + x · tilt), per channel.
+    let lines: Vec<[f32; 3]> = (0..channels)
+        .map(|channel| {
+            let deviation = statistics.inverse_deviation[channel];
+            let slope = weight[channel] * deviation;
+            if !training {
+                return [slope, 0.0, 0.0];
+            }
+            let mean = sums[channel] as f32 / count;
+            let tilt = products[channel] as f32 / count * deviation;
+            let constant = slope * (mean - statistics.mean[channel] * tilt);
+            [slope, constant, slope * tilt]
+        })
+        .collect();
     dx.par_chunks_exact_mut(plane * channels)
         .zip(x.par_chunks_exact(plane * channels))
         .zip(dout.par_chunks_exact(plane * channels))
+        .with_min_len(samples_a_task(plane * channels))
         .for_each(|((dx, x), dout)| {
-            for channel in 0..channels {
-                let place = channel * plane..(channel + 1) * plane;
-                let deviation = statistics.inverse_deviation[channel];
-                let scale = weight[channel] * deviation;
-                let (sum, product) = if training { sums[channel] } else { (0.0, 0.0) };
-                let mean = statistics.mean[channel];
-                for i in place {
-                    let normalised = (x[i] - mean) * deviation;
-                    dx[i] = scale * (dout[i] - (sum + normalised * product) / count);
+            let planes = dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane));
+            let planes = planes.zip(dout.chunks_exact(plane)).zip(&lines);
+            for (((dx, x), dout), &[slope, constant, tilt]) in planes {
+                for ((dx, x), d) in dx.iter_mut().zip(x).zip(dout) {
+                    *dx = slope * d - (constant + x * tilt);
                 }
             }
         });
     Ok(())
+}
+
+/// Values a task, about.
+const VALUES_A_TASK: usize = 1 << 14;
+
+fn samples_a_task(sample: usize) -> usize {
+    VALUES_A_TASK.div_ceil(sample)
+}
+
+/// Sums `term(channel, x, dout)` over samples and planes, in `f64`. Tasks are cut by the shapes
+/// alone and their sums added in order.
+fn channel_sums(
+    plane: usize,
+    channels: usize,
+    x: &[f32],
+    dout: &[f32],
+    term: impl Fn(usize, f64, f64) -> f64 + Sync,
+) -> Vec<f64> {
+    let sample = plane * channels;
+    let task = samples_a_task(sample) * sample;
+    let tasks: Vec<Vec<f64>> = x
+        .par_chunks(task)
+        .zip(dout.par_chunks(task))
+        .map(|(x, dout)| {
+            let mut sums = vec![0.0; channels];
+            for (x, dout) in x.chunks_exact(sample).zip(dout.chunks_exact(sample)) {
+                let planes = x.chunks_exact(plane).zip(dout.chunks_exact(plane));
+                for ((channel, sum), (x, dout)) in sums.iter_mut().enumerate().zip(planes) {
+                    for (&x, &d) in x.iter().zip(dout) {
+                        *sum += term(channel, f64::from(x), f64::from(d));
+                    }
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut total = vec![0.0; channels];
+    for sums in tasks {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+    total
 }

@@ -9,7 +9,7 @@
 use super::buffer::{Buffer, with_scratch};
 use super::conv2d::{Conv2dGeometry, DataGradient, IMAGES_A_SUM, Plan, WeightGradient, add_rows};
 use super::layout::transpose;
-use super::sparse::{Entry, SparseGradient};
+use super::pooled_gradient::{Lists, Pooled, PooledGradient};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -31,10 +31,8 @@ pub(crate) struct ConvBlock {
     /// `[height, width]` of the windows of max pooling, side by side.
     window: [usize; 2],
     order: OutputOrder,
-    /// Where the pixels' inputs start, in the padded image: of each window's first pixel, and of
-    /// a window's pixels relative to its first.
-    windows: Vec<u32>,
-    offsets: Vec<u32>,
+    /// With pooling, in the place of `data`.
+    pooled: Option<PooledGradient>,
 }
 
 /// What a backward pass reads, of a batch or of one image.
@@ -75,22 +73,9 @@ impl ConvBlock {
         order: OutputOrder,
     ) -> Self {
         let plan = Plan::new(geometry);
-        let starts = plan.starts();
-        let [height, width] = geometry.output();
-        let [rows, columns] = [height / window[0], width / window[1]];
-        let pixel = |i: usize, j: usize| starts[i * width + j] as u32;
-        let firsts = (0..rows * columns)
-            .map(|index| pixel(index / columns * window[0], index % columns * window[1]));
-        let within = (0..window[0] * window[1]).map(|index| {
-            if rows * columns == 0 {
-                0
-            } else {
-                pixel(index / window[1], index % window[1])
-            }
-        });
+        let pooled = (window != [1, 1]).then(|| PooledGradient::new(&plan, window));
         Self {
-            windows: firsts.collect(),
-            offsets: within.collect(),
+            pooled,
             data: DataGradient::new(&plan),
             plan,
             relu,
@@ -254,9 +239,8 @@ impl ConvBlock {
             argmax,
             ..
         } = state;
-        if self.is_pooled() {
-            let len = SparseGradient::packed_len(&self.plan);
-            SparseGradient::pack(&self.plan, weight, packed_data.resize(len));
+        if let Some(pooled) = &self.pooled {
+            pooled.pack(&self.plan, weight, packed_data.resize(pooled.packed_len()));
         } else if dx.is_some() {
             self.data
                 .pack(weight, packed_data.resize(self.data.packed_len()));
@@ -273,10 +257,12 @@ impl ConvBlock {
         let sums: Vec<Sums> = dx
             .into_par_iter()
             .enumerate()
-            .map(|(index, mut dx)| {
+            .map_init(Lists::default, |lists, (index, mut dx)| {
                 let mut sums = Sums::default();
                 if wanted {
-                    let len = self.plan.depth() * channels;
+                    let unpooled = self.plan.depth() * channels;
+                    let pooled = self.pooled.as_ref();
+                    let len = pooled.map_or(unpooled, PooledGradient::packed_len);
                     sums.weight.resize(len).fill(0.0);
                     sums.bias.resize(channels, 0.0);
                 }
@@ -290,8 +276,12 @@ impl ConvBlock {
                         .map(|dx| &mut dx[place * input_len..][..input_len]);
                     let sums = wanted.then_some(&mut sums);
                     let image = Activations { x, out, dout };
-                    if self.is_pooled() {
-                        self.backward_pooled(packed_data, image, &argmax[outputs], dx, sums);
+                    if let Some(pooled) = &self.pooled {
+                        let argmax = &argmax[outputs];
+                        self.with_channels_first(image, argmax, |image, argmax| {
+                            let image = PooledImage { image, argmax };
+                            self.backward_pooled(pooled, packed_data, image, dx, sums, lists);
+                        });
                     } else {
                         self.backward_unpooled(packed_data, image, dx, sums);
                     }
@@ -301,8 +291,8 @@ impl ConvBlock {
             .collect();
         let Some(gradient) = gradient else { return };
         for sums in &sums {
-            if self.is_pooled() {
-                SparseGradient::unpack(&self.plan, &sums.weight, gradient.weight);
+            if let Some(pooled) = &self.pooled {
+                pooled.unpack(&self.plan, &sums.weight, gradient.weight);
             } else {
                 self.plan.unpack_gradient(&sums.weight, gradient.weight);
             }
@@ -348,73 +338,74 @@ impl ConvBlock {
         });
     }
 
-    fn backward_pooled(
+    /// Calls `work` with one image's pooled activations in channels-first order.
+    fn with_channels_first(
         &self,
-        packed: &[f32],
         Activations { x, out, dout }: Activations<'_>,
         argmax: &[u8],
-        dx: Option<&mut [f32]>,
-        sums: Option<&mut Sums>,
+        work: impl FnOnce(Activations<'_>, &[u8]),
     ) {
+        if self.order == OutputOrder::ChannelsFirst {
+            return work(Activations { x, out, dout }, argmax);
+        }
+        let [rows, columns] = self.output();
+        let windows = rows * columns;
         let channels = self.plan.geometry().out_channels;
-        let windows = self.windows.len();
-        let (channel_step, window_step) = match self.order {
-            OutputOrder::ChannelsFirst => (windows, 1),
-            OutputOrder::ChannelsLast => (1, channels),
-        };
-        let mut entries = vec![Entry::new(0, 0.0); windows];
-        let padded_dx = if self.plan.is_unpadded() || dx.is_none() {
-            0
-        } else {
-            self.plan.padded_len()
-        };
-        with_scratch([padded_dx], |[padded]| {
-            let mut dx = dx;
-            let mut target: Option<&mut [f32]> = match &mut dx {
-                Some(dx) if self.plan.is_unpadded() => Some(dx),
-                Some(_) => Some(&mut *padded),
-                None => None,
+        with_scratch([out.len(), out.len()], |[first_out, first_dout]| {
+            let mut first_argmax = vec![0; out.len()];
+            transpose(windows, channels, out, first_out);
+            transpose(windows, channels, dout, first_dout);
+            transpose(windows, channels, argmax, &mut first_argmax);
+            let image = Activations {
+                x,
+                out: first_out,
+                dout: first_dout,
             };
-            if let Some(target) = &mut target {
-                target.fill(0.0);
-            }
-            let mut sums = sums;
-            self.with_padded(x, |x| {
-                for channel in 0..channels {
-                    let places = (channel * channel_step..).step_by(window_step);
-                    let mut count = 0;
-                    for (&window, place) in self.windows.iter().zip(places) {
-                        let d = dout[place];
-                        let start = window + self.offsets[usize::from(argmax[place])];
-                        // Written without a branch, kept when it counts: which values have a
-                        // gradient cannot be predicted.
-                        entries[count] = Entry::new(start, d);
-                        let active = !self.relu || out[place] > 0.0;
-                        count += usize::from(active && d != 0.0);
-                    }
-                    let entries = &entries[..count];
-                    let depth = self.plan.depth();
-                    let stride = SparseGradient::stride(&self.plan);
-                    let sum = sums.as_mut().map(|sums| {
-                        sums.bias[channel] += entries.iter().map(|e| e.value).sum::<f32>();
-                        &mut sums.weight[channel * depth..(channel + 1) * depth]
-                    });
-                    SparseGradient {
-                        entries,
-                        runs: self.plan.window(),
-                        weight: &packed[channel * stride..channel * stride + depth],
-                        x,
-                        dx: target.as_deref_mut(),
-                        sum,
-                    }
-                    .run();
-                }
-            });
-            if let (Some(dx), false) = (dx, self.plan.is_unpadded()) {
-                self.plan.unpad(padded, dx);
-            }
+            work(image, &first_argmax);
         });
     }
+
+    /// One image's share of both gradients; `out`, `dout` and `argmax` are channels-first.
+    fn backward_pooled(
+        &self,
+        pooled: &PooledGradient,
+        packed: &[f32],
+        PooledImage { image, argmax }: PooledImage<'_>,
+        dx: Option<&mut [f32]>,
+        mut sums: Option<&mut Sums>,
+        lists: &mut Lists,
+    ) {
+        let Activations { x, out, dout } = image;
+        let gradient = Pooled {
+            dout,
+            argmax,
+            relu: self.relu.then_some(out),
+        };
+        let bias = sums.as_mut().map(|sums| sums.bias.as_mut_slice());
+        pooled.collect(gradient, dx.is_some(), bias, lists);
+        match dx {
+            Some(dx) if self.plan.is_unpadded() => {
+                dx.fill(0.0);
+                pooled.add_data(packed, dout, lists, dx);
+            }
+            Some(dx) => with_scratch([self.plan.padded_len()], |[padded]| {
+                padded.fill(0.0);
+                pooled.add_data(packed, dout, lists, padded);
+                self.plan.unpad(padded, dx);
+            }),
+            None => {}
+        }
+        if let Some(sums) = sums {
+            self.with_padded(x, |x| pooled.add_weights(x, lists, &mut sums.weight));
+        }
+    }
+}
+
+/// One image's activations behind max pooling.
+#[derive(Clone, Copy)]
+struct PooledImage<'a> {
+    image: Activations<'a>,
+    argmax: &'a [u8],
 }
 
 /// The weight gradients of a chunk of images.

@@ -121,7 +121,7 @@ pub fn linear_backward(
     if let Some(dx) = dx {
         // dx = dout · weight
         multiply_columns(
-            Left {
+            &Left {
                 values: dout,
                 rows: (0..batch).map(|n| n * outputs).collect(),
                 step: 1,
@@ -139,7 +139,7 @@ pub fn linear_backward(
         }
         // weight += doutᵀ · x
         multiply_columns(
-            Left {
+            &Left {
                 values: dout,
                 rows: (0..outputs).collect(),
                 step: outputs,
@@ -164,7 +164,7 @@ struct Left<'a> {
 
 /// `out (+)= left · right` for `right` `[depth, columns]` and `out` `[rows, columns]`, some columns
 /// a task.
-fn multiply_columns(left: Left<'_>, right: &[f32], columns: usize, out: &mut [f32], add: bool) {
+fn multiply_columns(left: &Left<'_>, right: &[f32], columns: usize, out: &mut [f32], add: bool) {
     let rows = left.rows.len();
     let depth = left.depth;
     // A task owns its columns of every row.

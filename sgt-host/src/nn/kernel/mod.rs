@@ -38,9 +38,9 @@ pub mod linear;
 pub mod lstm;
 mod matrix;
 pub mod pool;
+mod pooled_gradient;
 mod product;
 mod request;
-mod sparse;
 mod transcendental;
 
 use crate::{Error, Result};

@@ -6,7 +6,7 @@
 //!                                           of other symbols); fails when a panic can be reached
 //! sgt-budgets run TARGET PROFILE < OUTPUT   what `stack` and `instructions` printed
 //! ```
-//! With `--suggest` it prints limits, a sixteenth above what it found, instead of comparing.
+//! With `--suggest` it prints limits, a sixteenth (at least 16) above what it found, instead of comparing.
 
 mod elf;
 
@@ -76,7 +76,7 @@ fn run() -> Result<bool, String> {
             let done = link(&budgets, &linker, others, suggest);
             // Gone already when nothing linked.
             let _ = std::fs::remove_file(&linker.output);
-            done
+            Ok(done)
         }
         ["run", target, profile] => {
             let mut output = String::new();
@@ -143,12 +143,7 @@ impl Linker<'_> {
     }
 }
 
-fn link(
-    budgets: &Budgets,
-    linker: &Linker<'_>,
-    others: &[&str],
-    suggest: bool,
-) -> Result<bool, String> {
+fn link(budgets: &Budgets, linker: &Linker<'_>, others: &[&str], suggest: bool) -> bool {
     let names = entry_names();
     let target = budgets.targets.get(linker.target);
     let mut report = Report::new(suggest);
@@ -178,7 +173,7 @@ fn link(
         names.len()
     );
     let Some(target) = target else {
-        return Ok(report.good);
+        return report.good;
     };
     for unknown in target
         .flash
@@ -197,7 +192,7 @@ fn link(
             Ok(size) => report.compare("flash", name, size.flash, target.together.get(name)),
         }
     }
-    Ok(report.good)
+    report.good
 }
 
 fn compare_run(
@@ -277,11 +272,12 @@ impl Report {
 
     fn compare(&mut self, kind: &str, name: &str, found: u64, limit: Option<&u64>) {
         const HEADROOM: u64 = 16;
+        const LEAST: u64 = 16;
         const STEP: u64 = 8;
         if self.suggest {
             println!(
                 "{name} = {}",
-                (found + found / HEADROOM).next_multiple_of(STEP)
+                (found + (found / HEADROOM).max(LEAST)).next_multiple_of(STEP)
             );
             return;
         }

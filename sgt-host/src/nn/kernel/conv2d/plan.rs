@@ -94,6 +94,11 @@ impl Plan {
         height * width * self.geometry.in_channels
     }
 
+    /// Values of one row of the padded image.
+    pub(crate) fn padded_row_len(&self) -> usize {
+        padded_size(&self.geometry)[1] * self.geometry.in_channels
+    }
+
     /// True when the padded image is the image.
     pub(crate) fn is_unpadded(&self) -> bool {
         self.geometry.padding_before == [0, 0] && self.geometry.padding_after == [0, 0]
