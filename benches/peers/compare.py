@@ -1,7 +1,8 @@
 """Times this project beside PyTorch in one run and prints the ratios.
 
 Usage: compare.py [--rounds N] [--threads N] [--peer PATH] [CASE ...]
-A case is MODEL/STEP. Both sides of a case run as two processes that take turns, one repetition
+A case is MODEL/STEP; measure/pgd10 and measure/ig50 are against torchattacks and Captum and need
+their data (see measure_speed.py), so they run only when they are named. Both sides of a case run as two processes that take turns, one repetition
 each, so that both see the same machine. Medians; ratios below 1 mean this project is faster.
 """
 
@@ -12,7 +13,11 @@ import subprocess
 import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-SCRIPTS = {"mnist-cnn": "train_speed.py", "sensor-lstm": "lstm_speed.py"}
+SCRIPTS = {
+    "mnist-cnn": "train_speed.py",
+    "sensor-lstm": "lstm_speed.py",
+    "measure": "measure_speed.py",
+}
 CASES = [
     "mnist-cnn/forward",
     "mnist-cnn/standard",
@@ -48,7 +53,11 @@ class Peer:
 
 def compare(case, peer, rounds, threads):
     model, step = case.split("/")
-    ours = Peer([peer, model, step, str(threads)])
+    if model == "measure":
+        program = [str(pathlib.Path(peer).with_name("measure_peer")), step]
+    else:
+        program = [peer, model, step]
+    ours = Peer([*program, str(threads)])
     theirs = Peer([sys.executable, str(FOLDER / SCRIPTS[model]), step, str(threads)])
     times = [(ours.ask(), theirs.ask()) for _ in range(WARM_UP + rounds)][WARM_UP:]
     memory = ours.ask("memory"), theirs.ask("memory")
