@@ -20,9 +20,13 @@ fuzz_target!(|data: &[u8]| {
         let Ok(config) = draft.finish(kind) else {
             continue;
         };
-        let written = config.to_toml().expect("a checked configuration can be written");
+        let written = config
+            .to_toml()
+            .expect("a checked configuration can be written");
         let mut again = Draft::new();
-        let table = written.parse::<toml::Table>().expect("what was written is TOML");
+        let table = written
+            .parse::<toml::Table>()
+            .expect("what was written is TOML");
         again.table("again", table).expect("its keys are known");
         assert_eq!(again.finish(kind).expect("its values are valid"), config);
     }

@@ -13,5 +13,9 @@ fuzz_target!(|data: &[u8]| {
     // A line of labels, then the same text as every signal.
     let cut = data.iter().position(|&byte| byte == 0);
     let (labels, signal) = data.split_at(cut.unwrap_or(data.len()));
-    let _ = har::parse("fuzz", &[(path, signal); har::SIGNALS.len()], (path, labels));
+    let _ = har::parse(
+        "fuzz",
+        &[(path, signal); har::SIGNALS.len()],
+        (path, labels),
+    );
 });
