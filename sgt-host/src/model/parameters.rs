@@ -36,10 +36,25 @@ impl Parameters {
         shape: impl Into<Vec<usize>>,
         trainable: bool,
     ) -> Range<usize> {
+        let range = self.declare(name, shape, trainable);
+        self.allocate();
+        range
+    }
+
+    /// As [`Parameters::push`], but without memory for the values until
+    /// [`Parameters::allocate`]: sizes that come from a file are counted first.
+    pub(crate) fn declare(
+        &mut self,
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        trainable: bool,
+    ) -> Range<usize> {
         let shape = shape.into();
-        let start = self.values.len();
-        let range = start..start + shape.iter().product::<usize>();
-        self.values.resize(range.end, 0.0);
+        let start = self.declared();
+        let size = shape
+            .iter()
+            .fold(1, |size: usize, &axis| size.saturating_mul(axis));
+        let range = start..start.saturating_add(size);
         self.entries.push(Parameter {
             name: name.into(),
             shape,
@@ -47,6 +62,16 @@ impl Parameters {
             range: range.clone(),
         });
         range
+    }
+
+    /// The number of values that the tensors have, allocated or not.
+    pub(crate) fn declared(&self) -> usize {
+        self.entries.last().map_or(0, |entry| entry.range.end)
+    }
+
+    /// Zeros for every declared tensor that has no values yet.
+    pub(crate) fn allocate(&mut self) {
+        self.values.resize(self.declared(), 0.0);
     }
 
     /// All values, tensor after tensor.

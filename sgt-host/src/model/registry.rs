@@ -114,6 +114,18 @@ pub fn series_order(name: &str) -> Result<SeriesOrder> {
 /// [`Error::Argument`] on an unknown name, sizes of 0, or an input that this network doesn't
 /// read; [`Error::Shape`] when the input is too small for its layers.
 pub fn build(name: &str, sizes: &NetworkSizes, seed: u64) -> Result<Network> {
+    build_within(name, sizes, seed, usize::MAX)
+}
+
+/// The largest width of a layer, number of classes or of values in a sample that is not taken for a
+/// mistake: products of two stay far below what a count can hold.
+const LARGEST_SIZE: usize = 1 << 28;
+
+/// [`build`] for sizes that come from a stranger's file: at most `limit` parameters are allocated.
+///
+/// # Errors
+/// As [`build`], and [`Error::Argument`] when the network would have more than `limit` parameters.
+pub fn build_within(name: &str, sizes: &NetworkSizes, seed: u64, limit: usize) -> Result<Network> {
     let kind = kind(name)?;
     let usual = default_hidden(name)?;
     let hidden = if sizes.hidden.is_empty() {
@@ -128,11 +140,22 @@ pub fn build(name: &str, sizes: &NetworkSizes, seed: u64) -> Result<Network> {
             expected: format!("{} positive widths for {name}", usual.len()),
         });
     }
-    if sizes.classes == 0 || sizes.input.is_empty() {
+    let values = sizes
+        .input
+        .dims()
+        .iter()
+        .try_fold(1_usize, |values, &axis| values.checked_mul(axis));
+    let within = |size: usize| (1..=LARGEST_SIZE).contains(&size);
+    let sample = values.is_some_and(within);
+    if !sample || !within(sizes.classes) || !hidden.iter().all(|&width| within(width)) {
         return Err(Error::Argument {
             argument: "sizes".into(),
-            found: format!("input {:?}, {} classes", sizes.input.dims(), sizes.classes),
-            expected: "positive sizes".into(),
+            found: format!(
+                "input {:?}, {} classes, hidden {hidden:?}",
+                sizes.input.dims(),
+                sizes.classes
+            ),
+            expected: format!("sizes from 1 to {LARGEST_SIZE}"),
         });
     }
     let reads = match (kind, sizes.input) {
@@ -172,7 +195,7 @@ pub fn build(name: &str, sizes: &NetworkSizes, seed: u64) -> Result<Network> {
         _ => "fc",
     };
     draft.linear(last, sizes.classes, false);
-    Ok(draft.finish(seed))
+    draft.finish(seed, limit)
 }
 
 /// The dropout after pooling and before the last layer, as in the published code.

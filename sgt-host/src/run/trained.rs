@@ -69,7 +69,13 @@ impl Trained {
         };
         let shapes: Vec<_> = weights.tensors().collect();
         let sizes = registry::infer_sizes(&metadata.model, &shapes, Some(metadata.input))?;
-        let mut network = registry::build(&metadata.model, &sizes, 0)?;
+        // Running statistics and biases may be missing; that is told tensor by tensor below.
+        let limit = ALLOWANCE
+            + 2 * shapes
+                .iter()
+                .map(|(_, shape)| elements(shape))
+                .sum::<usize>();
+        let mut network = registry::build_within(&metadata.model, &sizes, 0, limit)?;
         weights.load_into(network.parameters_mut())?;
         let identity = Normalization::identity(metadata.normalization.mean().len());
         let (inside, outside) = match metadata.bounds {
@@ -150,6 +156,13 @@ impl Trained {
         }
         reordered
     }
+}
+
+/// Parameters that a network may have beyond twice those in its weight file.
+const ALLOWANCE: usize = 1 << 20;
+
+fn elements(shape: &[usize]) -> usize {
+    shape.iter().product()
 }
 
 /// What the weights of another program leave unsaid, from the samples at hand.

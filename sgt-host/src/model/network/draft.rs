@@ -100,7 +100,7 @@ impl Draft {
 
     fn parameter(&mut self, name: String, shape: Vec<usize>, start: Start) -> Range<usize> {
         self.starts.push(start);
-        self.parameters.push(name, shape, true)
+        self.parameters.declare(name, shape, true)
     }
 
     /// Brings a channels-first input into the order of convolutions.
@@ -171,7 +171,7 @@ impl Draft {
         let mut buffer = |suffix: &str, start: f32| {
             self.starts.push(Start::Constant(start));
             self.parameters
-                .push(format!("{name}.{suffix}"), shape.clone(), false)
+                .declare(format!("{name}.{suffix}"), shape.clone(), false)
         };
         let running_mean = buffer("running_mean", 0.0);
         let running_variance = buffer("running_var", 1.0);
@@ -274,7 +274,21 @@ impl Draft {
     }
 
     /// The network, its parameters drawn from `seed`: every tensor from a stream of its own.
-    pub(crate) fn finish(mut self, seed: u64) -> Network {
+    /// Draws the parameters and hands the network over.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when there would be more than `limit` parameters; nothing has been
+    /// allocated for them then.
+    pub(crate) fn finish(mut self, seed: u64, limit: usize) -> Result<Network> {
+        let declared = self.parameters.declared();
+        if declared > limit {
+            return Err(Error::Argument {
+                argument: "sizes".into(),
+                found: format!("a network of {declared} parameters"),
+                expected: format!("at most {limit}"),
+            });
+        }
+        self.parameters.allocate();
         let entries: Vec<_> = self.parameters.entries().to_vec();
         for (stream, (entry, start)) in entries.iter().zip(&self.starts).enumerate() {
             let values = &mut self.parameters.values_mut()[entry.range.clone()];
@@ -288,11 +302,11 @@ impl Draft {
                 }
             }
         }
-        Network {
+        Ok(Network {
             input: self.input,
             classes: self.len(),
             parameters: self.parameters,
             layers: self.layers.into(),
-        }
+        })
     }
 }
