@@ -5,12 +5,15 @@ mod common;
 
 use common::mlp::{Mlp, MlpPass};
 use sgt_core::{Pcg32, Random};
+use sgt_host::Result;
 use sgt_host::config::{DataKind, Draft, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
-use sgt_host::model::{InputShape, Mode, Model};
+use sgt_host::model::{InputShape, Mode, Model, Parameters};
 use sgt_host::run::{self, LATEST, PREVIOUS};
 use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SIDE: usize = 4;
 const CLASSES: usize = 3;
@@ -214,6 +217,86 @@ fn each_regimes_step_follows_the_gradient_of_its_formula() {
                 "{regime}, parameter {place}: {found}, expected {expected}"
             );
         }
+    }
+}
+
+/// Counts the forward passes of the network inside.
+#[derive(Clone)]
+struct Counting {
+    inner: Mlp,
+    forward: Arc<AtomicUsize>,
+    again: Arc<AtomicUsize>,
+}
+
+impl Model for Counting {
+    type Pass = MlpPass;
+
+    fn input(&self) -> InputShape {
+        self.inner.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.inner.classes()
+    }
+
+    fn forward<'p>(&self, x: &[f32], mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+        self.forward.fetch_add(1, Ordering::Relaxed);
+        self.inner.forward(x, mode, pass)
+    }
+
+    fn forward_again<'p>(&self, mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+        self.again.fetch_add(1, Ordering::Relaxed);
+        self.inner.forward_again(mode, pass)
+    }
+
+    fn backward(
+        &self,
+        pass: &mut MlpPass,
+        dlogits: &[f32],
+        dx: Option<&mut [f32]>,
+        gradient: Option<&mut [f32]>,
+    ) -> Result<()> {
+        self.inner.backward(pass, dlogits, dx, gradient)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.inner.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.inner.parameters_mut()
+    }
+}
+
+#[test]
+fn saliency_and_loss_share_their_forward_pass() {
+    // An attack of two steps has two passes of its own.
+    for (regime, whole, shared) in [
+        ("standard", 1, 0),
+        ("sgt", 2, 1),
+        ("adversarial", 2 + 2, 0),
+        ("asgt", 2 + 3, 1),
+        ("sga", 2 + 2, 1),
+    ] {
+        let config = config(&format!(
+            "regime = \"{regime}\"\nattack = {{ steps = 2 }}\ntraining = {{ batch = 30 }}"
+        ));
+        let data = data();
+        let (forward, again) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let network = Counting {
+            inner: network(),
+            forward: Arc::clone(&forward),
+            again: Arc::clone(&again),
+        };
+        Trainer::new(&config, &data, network)
+            .unwrap()
+            .advance()
+            .unwrap();
+        let counted = (
+            forward.load(Ordering::Relaxed),
+            again.load(Ordering::Relaxed),
+        );
+        assert_eq!(counted, (whole, shared), "{regime}");
     }
 }
 

@@ -23,10 +23,10 @@ pub(super) struct Arguments {
     /// Samples, [samples, channels, steps] or [samples, channels, height, width].
     #[arg(long, value_name = "FILE.npy")]
     input: PathBuf,
-    /// Their true classes, [samples].
+    /// Their true classes, one a sample.
     #[arg(long, value_name = "FILE.npy")]
     labels: PathBuf,
-    /// Classes to be taken for, [samples]; any wrong one without.
+    /// Classes to be taken for, one a sample; any wrong one without.
     #[arg(long, value_name = "FILE.npy")]
     targets: Option<PathBuf>,
     /// fgsm, pgd, mi-fgsm or random-noise.

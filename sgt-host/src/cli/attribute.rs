@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// Samples, [samples, channels, steps] or [samples, channels, height, width].
     #[arg(long, value_name = "FILE.npy")]
     input: PathBuf,
-    /// Their classes, [samples].
+    /// Their classes, one a sample.
     #[arg(long, value_name = "FILE.npy")]
     labels: PathBuf,
     /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,

@@ -32,7 +32,7 @@ impl Session {
     /// The complete configuration and its data, not yet split.
     ///
     /// # Errors
-    /// As [`Draft::finish`] and [`load`].
+    /// As [`Draft::finish`] and [`load`](fn@load).
     pub fn read(draft: &Draft) -> Result<(RunConfig, TrainTest)> {
         let source = draft.data()?;
         let options = LoadOptions {
