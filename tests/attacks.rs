@@ -8,6 +8,7 @@ use sgt_host::attack::{
     Adversarial, AttackConfig, AttackKind, Goal, MomentumScale, Norm, ROWS_PER_FORWARD, attack,
     perturb,
 };
+use sgt_host::model::registry::{self, NetworkSizes};
 use sgt_host::model::{InputShape, Mode, Model};
 
 const IMAGE: InputShape = InputShape::Image {
@@ -283,6 +284,74 @@ fn a_sample_is_attacked_alike_in_any_run_of_its_seed() {
             other.unwrap().x != whole.x,
             config.is_random(),
             "{config:?}"
+        );
+    }
+}
+
+/// Input, and hidden widths small enough for a test.
+fn sizes_of(name: &str) -> NetworkSizes {
+    let image = |channels, side| InputShape::Image {
+        channels,
+        height: side,
+        width: side,
+    };
+    let series = InputShape::Series {
+        steps: 24,
+        channels: 3,
+        order: registry::series_order(name).unwrap(),
+    };
+    let (input, hidden) = match name {
+        "mnist-cnn" | "small-cnn" => (image(1, 12), vec![4, 8, 16]),
+        "cifar-cnn" => (image(3, 16), vec![4, 4, 8, 8, 16]),
+        "resnet18" => (image(3, 16), vec![4, 8, 8, 8]),
+        "text-bilstm" => (InputShape::Tokens { tokens: 8, dim: 6 }, vec![8]),
+        _ => (series, Vec::new()),
+    };
+    NetworkSizes {
+        input,
+        classes: 3,
+        hidden,
+    }
+}
+
+#[test]
+fn attacks_keep_their_word_on_every_network_of_the_registry() {
+    const EPSILON: f32 = 0.1;
+    const SAMPLES: usize = 12;
+    for name in registry::NAMES {
+        let network = registry::build(name, &sizes_of(name), 7).unwrap();
+        let sample = network.input().len();
+        let mut rng = Pcg32::new(3, 3);
+        let x: Vec<f32> = (0..SAMPLES * sample).map(|_| rng.unit()).collect();
+        let labels: Vec<usize> = (0..SAMPLES).map(|index| index % 3).collect();
+        let mut losses = Vec::new();
+        for kind in [
+            AttackKind::RandomNoise,
+            AttackKind::Fgsm,
+            AttackKind::MiFgsm,
+            AttackKind::Pgd,
+        ] {
+            let run = |epsilon| {
+                let config = AttackConfig::new(kind, epsilon);
+                let (goal, bounds) = (Goal::Untargeted, Bounds::UNIT);
+                attack(&network, &x, &labels, goal, &config, bounds, 1).unwrap()
+            };
+            assert_eq!(run(0.0).x, x, "{name} {kind:?}");
+            let found = run(EPSILON);
+            assert_ne!(found.x, x, "{name} {kind:?}");
+            for (moved, clean) in found.x.iter().zip(&x) {
+                assert!((0.0..=1.0).contains(moved), "{name} {kind:?}");
+                assert!(
+                    (moved - clean).abs() <= EPSILON + BALL_ROUNDING,
+                    "{name} {kind:?}"
+                );
+            }
+            losses.push(mean(&found.loss));
+        }
+        let noise = losses[0];
+        assert!(
+            losses[1..].iter().all(|&loss| loss > noise),
+            "{name}: {losses:?}"
         );
     }
 }

@@ -6,7 +6,7 @@ use super::figures::{drop_charts, gradient_boxes, robustness_charts};
 use super::map::{self, MAP_STYLE};
 use super::text::{Unit, escape};
 use crate::Result;
-use crate::attack::{AttackConfig, Norm};
+use crate::attack::{AttackConfig, AttackKind, Norm};
 use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
 use crate::metrics::removal::Fill;
 use crate::metrics::statistics::PairedComparison;
@@ -51,7 +51,6 @@ pub fn page(report: &Report) -> Result<String> {
 
 /// An attack's name and parameters, as a heading.
 pub(super) fn attack_title(attack: &AttackConfig) -> String {
-    use crate::attack::AttackKind;
     let norm = match attack.norm {
         Norm::Linf => "L∞",
         Norm::L2 => "L2",
@@ -188,10 +187,10 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
                     high,
                     ..
                 } = paired;
-                format!(
-                    "<small>{}{star}</small>",
-                    unit.interval(difference, low, high)
-                )
+                // A narrow column may break before the interval, not inside it.
+                let text = unit.interval(difference, low, high);
+                let text = text.replacen('[', "<span>[", 1);
+                format!("<small>{text}{star}</span></small>")
             });
             let _ = write!(html, "<td>{text}{against}</td>");
         }
@@ -259,10 +258,17 @@ fn chart_data(charts: &[&LineChart]) -> String {
 
 fn robustness(regimes: &[RegimeReport], names: &[String]) -> String {
     let drawn = robustness_charts(regimes);
+    let runs = || regimes.iter().flat_map(|regime| &regime.runs);
+    let mut attacks = runs().flat_map(|run| &run.evaluation.robustness);
+    let has_noise = attacks.any(|curve| curve.attack.kind == AttackKind::RandomNoise);
     let body = format!(
         "<p>Accuracy when every test sample is attacked within a ball of radius ε. Bands show one \
-         standard deviation over seeds. Random noise of the same size is the control: an attack \
-         must lie below it.</p>\n{}{}",
+         standard deviation over seeds.{}</p>\n{}{}",
+        if has_noise {
+            " Random noise of the same size is the control: an attack must lie below it."
+        } else {
+            ""
+        },
         legend(names),
         charts(&drawn.iter().collect::<Vec<_>>())
     );
@@ -279,8 +285,12 @@ fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
     }
     let mut body = format!(
         "<p>Accuracy after the most important features of every sample are overwritten, without \
-         retraining. A steeper fall means that the map found what the network uses; compare with \
-         the random map.</p>\n{}",
+         retraining. A steeper fall means that the map found what the network uses{}.</p>\n{}",
+        if drawn.iter().any(|(_, chart)| chart.title == "random") {
+            "; the random map is the control"
+        } else {
+            ""
+        },
         legend(names)
     );
     for (place, &fill) in fills.iter().enumerate() {
@@ -313,6 +323,9 @@ fn changed(regimes: &[RegimeReport], fill: Fill) -> String {
         .filter(|curve| curve.fill == fill)
         .flat_map(|curve| &curve.changed);
     let least = shares.copied().fold(1.0, f64::min);
+    if Unit::Percent.number(least) == Unit::Percent.number(1.0) {
+        return String::new();
+    }
     format!(
         "<p class=\"fine\">At least {}\u{202f}% of the removed features really changed: those that \
          already have the fill's value do not.</p>\n",
