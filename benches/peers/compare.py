@@ -2,8 +2,12 @@
 
 Usage: compare.py [--rounds N] [--threads N] [--peer PATH] [CASE ...]
 A case is MODEL/STEP; measure/pgd10 and measure/ig50 are against torchattacks and Captum and need
-their data (see measure_speed.py), so they run only when they are named. Both sides of a case run as two processes that take turns, one repetition
-each, so that both see the same machine. Medians; ratios below 1 mean this project is faster.
+their data (see measure_speed.py), so they run only when they are named.
+
+Both sides of a case run as two processes that take turns, so that both see the same machine. A turn
+is a pause and a few repetitions of which the first ones don't count: PyTorch's threads go on
+spinning for a while after a step, and either side's caches are cold after the other's turn. Medians;
+ratios below 1 mean this project is faster.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 SCRIPTS = {
@@ -27,7 +32,8 @@ CASES = [
     "sensor-lstm/standard",
     "sensor-lstm/sgt",
 ]
-WARM_UP = 3
+# Of one turn: seconds of rest, repetitions that don't count, repetitions that do.
+PAUSE, WARM_UP, COUNTED = 0.05, 2, 3
 
 
 class Peer:
@@ -46,6 +52,11 @@ class Peer:
             sys.exit(f"{self.process.args}: ended with {self.process.wait()}")
         return float(answer)
 
+    def turn(self):
+        time.sleep(PAUSE)
+        times = [self.ask() for _ in range(WARM_UP + COUNTED)]
+        return times[WARM_UP:]
+
     def close(self):
         self.process.stdin.close()
         self.process.wait()
@@ -59,16 +70,20 @@ def compare(case, peer, rounds, threads):
         program = [peer, model, step]
     ours = Peer([*program, str(threads)])
     theirs = Peer([sys.executable, str(FOLDER / SCRIPTS[model]), step, str(threads)])
-    times = [(ours.ask(), theirs.ask()) for _ in range(WARM_UP + rounds)][WARM_UP:]
+    ours.turn(), theirs.turn()
+    times = [[], []]
+    for _ in range(rounds):
+        for side, peer_times in zip((ours, theirs), times):
+            peer_times.extend(side.turn())
     memory = ours.ask("memory"), theirs.ask("memory")
     ours.close()
     theirs.close()
-    return [statistics.median(side) for side in zip(*times)], memory
+    return [statistics.median(side) for side in times], memory
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", default=str(FOLDER.parents[1] / "target/release/examples/peer"))
     parser.add_argument("cases", nargs="*", default=CASES)
