@@ -353,7 +353,7 @@ impl Dataset {
 pub(crate) fn channels(shape: InputShape) -> usize {
     match shape {
         InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
-        InputShape::Tokens { .. } => 1,
+        InputShape::Tokens { dim, .. } => dim,
     }
 }
 

@@ -161,11 +161,12 @@ impl Normalization {
         }
         let channels = self.mean.len();
         let scales = || self.mean.iter().zip(&self.deviation);
-        if let InputShape::Series {
-            order: SeriesOrder::StepsFirst,
-            ..
-        } = shape
-        {
+        let channels_last = match shape {
+            InputShape::Series { order, .. } => order == SeriesOrder::StepsFirst,
+            InputShape::Tokens { .. } => true,
+            InputShape::Image { .. } => false,
+        };
+        if channels_last {
             for step in batch.chunks_exact_mut(channels) {
                 for (x, (&mean, &deviation)) in step.iter_mut().zip(scales()) {
                     *x = value(*x, mean, deviation);
