@@ -5,6 +5,7 @@ mod golden;
 
 use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attribution::{Method, Settings, attribute};
+use sgt_host::config::Difference;
 use sgt_host::metrics::comparison::{Regime, compare};
 use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
 use sgt_host::model::network::{Network, NetworkPass};
@@ -12,7 +13,7 @@ use sgt_host::model::{InputShape, Mode, Model, SeriesOrder, registry};
 use sgt_host::report::picture::{Picture, strongest};
 use sgt_host::report::{
     RegimeReport, Report, RunReport, SampleMap, SampleReport, drop_charts, gradient_boxes, map,
-    page, robustness_charts,
+    markdown, page, robustness_charts,
 };
 
 /// Names that only look like regimes: golden weights with growing noise.
@@ -86,6 +87,7 @@ fn report(study: &Study) -> Report {
                     study.name
                 ),
                 command: format!("sgt train --config {name}.toml --seed {seed}"),
+                test_accuracy: Some(0.9),
                 seconds: Some(12.3),
             }
         };
@@ -136,13 +138,21 @@ fn report(study: &Study) -> Report {
         .collect();
     let compared: Vec<Regime<'_>> = evaluations
         .iter()
-        .map(|(name, evaluations)| Regime { name, evaluations })
+        .map(|(name, evaluations)| Regime {
+            name,
+            seeds: &[0, 1],
+            evaluations,
+        })
         .collect();
     Report {
         title: format!("Four regimes of {}", study.name),
         data: format!("{} test samples, two seeds a regime.", labels.len()),
         comparison: compare(&compared).unwrap(),
         regimes,
+        settings: vec![Difference {
+            key: "masking.importance".into(),
+            values: vec![None, Some("signed".into()), None, Some("absolute".into())],
+        }],
         samples: sample_reports,
         notes: vec!["Made up: weights with noise, <not> training & such.".into()],
     }
@@ -266,6 +276,31 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
         let json = serde_json::to_string(&report).unwrap();
         assert!(serde_json::from_str::<Report>(&json).unwrap() == report);
     }
+}
+
+#[test]
+fn the_tables_as_markdown_hold_every_row_once() {
+    let report = report(&images());
+    let text = markdown(&report);
+    keep("report.md", &text);
+    let columns = REGIMES.len() + 1;
+    let tables = text.lines().filter(|line| line.starts_with('|'));
+    for line in tables.clone() {
+        assert_eq!(line.matches(" |").count(), columns, "{line}");
+    }
+    // Heading and rule of each table; seeds, one setting and the recorded accuracy of the first.
+    let metrics = text.matches("\n## ").count() - 1;
+    let rows = report.comparison.rows.len();
+    assert_eq!(tables.count(), rows + 2 * (metrics + 1) + 3);
+    assert!(text.contains("| masking.importance | – | signed | – | absolute |\n"));
+    assert!(text.contains("| seeds | 0, 1 | 0, 1 | 0, 1 | 0, 1 |\n"));
+    assert!(text.contains("weights with noise, \\<not\\> training & such."));
+    let best = report
+        .comparison
+        .rows
+        .iter()
+        .filter(|row| row.best().is_some());
+    assert_eq!(text.matches("**").count(), 2 * best.count());
 }
 
 #[test]

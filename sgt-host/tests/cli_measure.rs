@@ -198,6 +198,27 @@ fn finished_runs_are_evaluated_and_reported() {
         assert!(content.contains("sgt"), "{}", file.display());
     }
 
+    // Runs of one regime with other settings are not averaged with it.
+    for seed in 0..2 {
+        let settings = format!("--regime sgt --seed {seed} --set masking.importance=absolute");
+        let train = format!("train --data waves_TRAIN.ts --epochs 3 {settings} --out a{seed}");
+        succeeds(folder.path(), &train);
+    }
+    let all = format!("{runs} a1 a0");
+    let json = succeeds(folder.path(), &format!("evaluate {all} {few} --json"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        json["comparison"]["regimes"],
+        serde_json::json!(["standard", "sgt signed", "sgt absolute"])
+    );
+    assert_eq!(json["comparison"]["rows"][0]["values"][2]["count"], 2);
+    fails(
+        folder.path(),
+        &format!("evaluate {all} a1 {few}"),
+        2,
+        &["same settings and seed", "a1"],
+    );
+
     fails(
         folder.path(),
         &format!("evaluate c {few}"),

@@ -60,11 +60,7 @@ impl What {
     /// The runs, read back.
     pub(super) fn open(&self, common: &Common) -> Result<Vec<FinishedRun>> {
         let data_dir = common.data_dir.as_deref().map(text).transpose()?;
-        let runs = self
-            .runs
-            .iter()
-            .map(|path| FinishedRun::open(path, data_dir));
-        runs.collect()
+        FinishedRun::open_all(&self.runs, data_dir)
     }
 
     /// At most so many test samples.
@@ -131,7 +127,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         group.runs.iter().map(|(run, evaluation)| EvaluatedRun {
             run: &run.path,
             regime: &group.name,
-            seed: run.session.config().seed,
+            seed: run.config.seed,
             evaluation,
         })
     });

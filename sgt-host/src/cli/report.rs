@@ -4,7 +4,7 @@ use super::Common;
 use super::evaluate::What;
 use super::output::{Output, remark};
 use crate::compare::runs::{compare_runs, evaluate_runs, report};
-use crate::report::{map, page, robustness_charts};
+use crate::report::{map, markdown, page, robustness_charts};
 use crate::{Result, file};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -39,7 +39,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         }
     })?;
     let report = report(&groups, compare_runs(&groups)?, &config.methods)?;
-    let mut pictures = vec![("index.html".to_string(), page(&report)?)];
+    let mut pictures = vec![
+        ("index.html".to_string(), page(&report)?),
+        ("results.md".to_string(), markdown(&report)),
+    ];
     for method in &config.methods {
         let shown = report.samples.iter().flat_map(|sample| &sample.maps);
         if shown.into_iter().any(|map| map.method == method.name()) {

@@ -14,7 +14,7 @@ pub mod table;
 
 use crate::attack::{AttackConfig, AttackKind};
 use crate::attribution::Method;
-use crate::config::{Draft, Regime, RunConfig};
+use crate::config::{Draft, Regime, RunConfig, differences};
 use crate::data::{Batch, Dataset};
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::statistics::MeanDeviation;
@@ -269,10 +269,12 @@ fn summary(
     let evaluations: Vec<Vec<Evaluation>> = by_regime()
         .map(|runs| runs.iter().map(|run| run.evaluation.clone()).collect())
         .collect();
+    let seeds: Vec<u64> = (0..plan.seeds as u64).collect();
     let regimes = plan.regimes.iter().zip(&evaluations);
     let regimes: Vec<_> = regimes
         .map(|(regime, evaluations)| comparison::Regime {
             name: regime.name(),
+            seeds: &seeds,
             evaluations,
         })
         .collect();
@@ -304,6 +306,14 @@ fn report(
     networks: &[Normalized<Network>],
 ) -> Result<report::Report> {
     let mut regimes = Vec::new();
+    let mut settings = Vec::new();
+    for &regime in &plan.regimes {
+        let config = RunConfig {
+            regime,
+            ..session.config().clone()
+        };
+        settings.push(config.settings()?);
+    }
     for runs in summary.runs.chunks(plan.seeds) {
         let runs = runs.iter().map(|run| {
             let config = RunConfig {
@@ -316,6 +326,7 @@ fn report(
                 evaluation: run.evaluation.clone(),
                 config: config.to_toml()?,
                 command: format!("sgt train --config {}-{}/config.toml", run.regime, run.seed),
+                test_accuracy: None,
                 seconds: Some(run.seconds),
             })
         });
@@ -337,6 +348,7 @@ fn report(
             .zip(regimes)
             .map(|(name, runs)| RegimeReport { name, runs })
             .collect(),
+        settings: differences(&settings),
         samples: samples::sample_reports(session.test(), &first, &[Method::Gradient])?,
         notes: vec![units(session.test())],
     })

@@ -21,10 +21,12 @@
 
 mod layers;
 mod schedule;
+mod settings;
 mod strict;
 
 pub use layers::{DataKind, Draft, Preset};
 pub use schedule::{Ramp, Schedule};
+pub use settings::{Difference, differences};
 
 use crate::attack::AttackConfig;
 use crate::data::Length;
@@ -268,17 +270,21 @@ pub struct EarlyStopping {
     pub min_delta: f32,
 }
 
+fn not_toml(reason: &dyn Display) -> Error {
+    Error::Argument {
+        argument: "configuration".into(),
+        found: reason.to_string(),
+        expected: "values that TOML can hold".into(),
+    }
+}
+
 impl RunConfig {
     /// The configuration as TOML, every key given.
     ///
     /// # Errors
     /// [`Error::Argument`] when a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|reason| Error::Argument {
-            argument: "configuration".into(),
-            found: reason.to_string(),
-            expected: "values that TOML can hold".into(),
-        })
+        toml::to_string(self).map_err(|reason| not_toml(&reason))
     }
 
     /// Checks every value by itself; `origin` starts the error's line.

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 /// The confidence level of the paired intervals.
 pub const CONFIDENCE_LEVEL: f64 = 0.95;
 
-/// One regime's evaluations, one a seed, in the order of the seeds.
+/// One regime's evaluations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regime<'a> {
     /// Its name.
     pub name: &'a str,
+    /// The seed of each evaluation.
+    pub seeds: &'a [u64],
     /// One evaluation a seed.
     pub evaluations: &'a [Evaluation],
 }
@@ -62,10 +64,12 @@ impl ComparisonRow {
     }
 }
 
-/// Compares regimes metric by metric. Seeds pair up by their place in the lists.
+/// Compares regimes metric by metric. Paired differences are over the seeds that a regime and
+/// the first have in common.
 ///
 /// # Errors
-/// [`Error::Argument`] when there is no regime, or one without evaluations.
+/// [`Error::Argument`] when there is no regime, or one without evaluations, with a seed twice or
+/// with another number of seeds than of evaluations.
 pub fn compare(regimes: &[Regime<'_>]) -> Result<Comparison> {
     let empty = regimes.iter().find(|regime| regime.evaluations.is_empty());
     if regimes.is_empty() || empty.is_some() {
@@ -77,29 +81,34 @@ pub fn compare(regimes: &[Regime<'_>]) -> Result<Comparison> {
             expected: "one or more regimes with at least one run each".into(),
         });
     }
+    for regime in regimes {
+        check_seeds(regime)?;
+    }
     let scalars: Vec<Vec<Vec<Scalar>>> = regimes
         .iter()
         .map(|regime| regime.evaluations.iter().map(Evaluation::scalars).collect())
         .collect();
     let mut rows = Vec::new();
     for key in row_keys(&scalars) {
-        let values_of = |seeds: &Vec<Vec<Scalar>>| -> Vec<f64> {
-            let find = |scalars: &Vec<Scalar>| {
-                let same = |s: &&Scalar| s.metric == key.metric && s.about == key.about;
-                Some(scalars.iter().find(same)?.value)
+        let same = |s: &&Scalar| s.metric == key.metric && s.about == key.about;
+        let of_regime = |(regime, seeds): (&Regime<'_>, &Vec<Vec<Scalar>>)| -> Vec<(u64, f64)> {
+            let pairs = regime.seeds.iter().zip(seeds);
+            let value = |(&seed, scalars): (&u64, &Vec<Scalar>)| {
+                Some((seed, scalars.iter().find(same)?.value))
             };
-            seeds.iter().map_while(find).collect()
+            pairs.filter_map(value).collect()
         };
-        let values: Vec<Vec<f64>> = scalars.iter().map(values_of).collect();
+        let values: Vec<Vec<(u64, f64)>> = regimes.iter().zip(&scalars).map(of_regime).collect();
         let summary = values.iter().map(|values| {
-            let measured = !values.is_empty();
-            measured.then(|| MeanDeviation::of(values)).transpose()
+            let values: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
+            (!values.is_empty())
+                .then(|| MeanDeviation::of(&values))
+                .transpose()
         });
         let against_first = values.iter().enumerate().map(|(index, regime)| {
-            let seeds = regime.len().min(values[0].len());
-            let paired = index > 0 && seeds > 1;
-            let pair =
-                || PairedComparison::of(&regime[..seeds], &values[0][..seeds], CONFIDENCE_LEVEL);
+            let (regime, first) = in_common(regime, &values[0]);
+            let paired = index > 0 && regime.len() > 1;
+            let pair = || PairedComparison::of(&regime, &first, CONFIDENCE_LEVEL);
             paired.then(pair).transpose()
         });
         rows.push(ComparisonRow {
@@ -114,6 +123,34 @@ pub fn compare(regimes: &[Regime<'_>]) -> Result<Comparison> {
         regimes: regimes.iter().map(|regime| regime.name.into()).collect(),
         rows,
     })
+}
+
+fn check_seeds(regime: &Regime<'_>) -> Result<()> {
+    let refuse = |found: String| {
+        Err(Error::Argument {
+            argument: "regimes".into(),
+            found: format!("{} with {found}", regime.name),
+            expected: "one run for each of its seeds".into(),
+        })
+    };
+    if regime.seeds.len() != regime.evaluations.len() {
+        let (seeds, runs) = (regime.seeds.len(), regime.evaluations.len());
+        return refuse(format!("{seeds} seeds and {runs} runs"));
+    }
+    let twice = |(place, seed): (usize, &u64)| regime.seeds[..place].contains(seed);
+    match regime.seeds.iter().enumerate().find(|&pair| twice(pair)) {
+        Some((_, seed)) => refuse(format!("seed {seed} twice")),
+        None => Ok(()),
+    }
+}
+
+/// The values of the seeds that both have, in the order of the first list.
+fn in_common(of: &[(u64, f64)], with: &[(u64, f64)]) -> (Vec<f64>, Vec<f64>) {
+    let pair = |&(seed, value): &(u64, f64)| {
+        let (_, other) = with.iter().find(|(other, _)| *other == seed)?;
+        Some((value, *other))
+    };
+    of.iter().filter_map(pair).unzip()
 }
 
 /// Every metric that some regime has, in the order of the first that has it.

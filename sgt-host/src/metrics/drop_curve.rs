@@ -18,6 +18,15 @@ pub const DROP_AREA: Description = Description {
                    so read it against the random map of the same model",
 };
 
+/// Mean of the accuracies of the accuracy-drop curve: the number of the SGT reference's code,
+/// which has a point at 0 %.
+pub const DROP_MEAN: Description = Description {
+    name: "accuracy-drop mean",
+    direction: Direction::LowerIsBetter,
+    sensitive_to: "the same as the accuracy-drop area, and the clean accuracy, which is one of the \
+                   points",
+};
+
 /// Areas are sums in `f32`: digits beyond these are rounding.
 const AREA_DIGITS: f64 = 1e6;
 

@@ -360,7 +360,13 @@ impl Evaluation {
             let method = map.method.name();
             for curve in &map.drop_curves {
                 let about = format!("{method}, {} fill", curve.fill.name());
-                scalars.push(scalar(super::drop_curve::DROP_AREA, about, curve.area));
+                let mean = curve.mean_accuracy;
+                scalars.push(scalar(
+                    super::drop_curve::DROP_AREA,
+                    about.clone(),
+                    curve.area,
+                ));
+                scalars.push(scalar(super::drop_curve::DROP_MEAN, about, mean));
             }
             for faithful in &map.faithfulness {
                 let about = format!("{method}, {} fill", faithful.fill.name());

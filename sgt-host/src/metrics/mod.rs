@@ -38,10 +38,11 @@ pub use removal::Fill;
 pub use samples::Samples;
 
 /// Every metric's description, in the order of tables.
-pub const DESCRIPTIONS: [Description; 14] = [
+pub const DESCRIPTIONS: [Description; 15] = [
     samples::ACCURACY,
     robustness::ROBUST_ACCURACY,
     drop_curve::DROP_AREA,
+    drop_curve::DROP_MEAN,
     faithfulness::COMPREHENSIVENESS,
     faithfulness::SUFFICIENCY,
     focus::SPARSENESS,

@@ -1,5 +1,6 @@
 //! What a report holds, as data.
 
+use crate::config::Difference;
 use crate::metrics::Evaluation;
 use crate::metrics::comparison::Comparison;
 use crate::model::InputShape;
@@ -17,6 +18,8 @@ pub struct Report {
     pub comparison: Comparison,
     /// The runs behind it, in the same order.
     pub regimes: Vec<RegimeReport>,
+    /// The settings in which the regimes differ, a value a regime.
+    pub settings: Vec<Difference>,
     /// Samples with their saliency under every regime.
     pub samples: Vec<SampleReport>,
     /// Remarks a reader must know, one a paragraph.
@@ -45,6 +48,8 @@ pub struct RunReport {
     pub config: String,
     /// The command that repeats it.
     pub command: String,
+    /// Accuracy on the whole test part, as the training recorded it.
+    pub test_accuracy: Option<f64>,
     /// How long the training took.
     pub seconds: Option<f64>,
 }

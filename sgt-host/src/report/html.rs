@@ -439,8 +439,34 @@ fn metrics(comparison: &Comparison) -> String {
     section("metrics", "All metrics", &body)
 }
 
+/// The settings in which the regimes differ, as a table.
+fn settings(report: &Report) -> String {
+    if report.settings.is_empty() {
+        return String::new();
+    }
+    let caption = "Settings in which the regimes differ";
+    let mut html = format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n\
+         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">Setting</th>"
+    );
+    for regime in &report.regimes {
+        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(&regime.name));
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for setting in &report.settings {
+        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(&setting.key));
+        for value in &setting.values {
+            let value = value.as_deref().unwrap_or("–");
+            let _ = write!(html, "<td>{}</td>", escape(value));
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
 fn reproduce(report: &Report) -> String {
-    let mut body = String::from("<p>Each run again, from its command or its configuration:</p>\n");
+    let mut body = settings(report);
+    body += "<p>Each run again, from its command or its configuration:</p>\n";
     for regime in &report.regimes {
         for RunReport {
             seed,
@@ -448,6 +474,7 @@ fn reproduce(report: &Report) -> String {
             command,
             seconds,
             evaluation,
+            ..
         } in &regime.runs
         {
             let took = seconds.map_or(String::new(), |s| format!(", trained in {s:.1} s"));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`contents`] | what a report holds, as data |
 //! | [`html`] | one self-contained page |
+//! | [`markdown`] | the tables as Markdown |
 //! | [`chart`] | line charts and box plots as SVG |
 //! | [`map`] | saliency maps of images, series and texts |
 //! | [`picture`] | PNG pictures of samples and maps |
@@ -18,9 +19,11 @@ pub mod contents;
 mod figures;
 pub mod html;
 pub mod map;
+pub mod markdown;
 pub mod picture;
 mod text;
 
 pub use contents::{RegimeReport, Report, RunReport, SampleMap, SampleReport};
 pub use figures::{drop_charts, gradient_boxes, robustness_charts};
 pub use html::page;
+pub use markdown::markdown;

@@ -31,7 +31,7 @@ pub(super) enum Unit {
 
 impl Unit {
     pub(super) fn of(metric: &str) -> Self {
-        if metric.starts_with("accuracy") && !metric.contains("area") {
+        if metric.starts_with("accuracy") && !metric.starts_with("accuracy-drop") {
             Self::Percent
         } else {
             Self::Number

@@ -81,6 +81,11 @@ impl Session {
         &self.prepared.test
     }
 
+    /// The test part alone; the rest is freed.
+    pub fn into_test(self) -> Dataset {
+        self.prepared.test
+    }
+
     /// A short name: data, network, regime and seed.
     pub fn name(&self) -> String {
         let Self { config, prepared } = self;
