@@ -295,7 +295,8 @@ impl<M: Rescale> Study<'_, M> {
             overlap: None,
             randomisation: Vec::new(),
         };
-        if !self.stability.labels.is_empty() {
+        // The random map reads neither the input nor the parameters: it would be perfectly stable.
+        if !self.stability.labels.is_empty() && *method != Method::Random {
             self.stability(method, &mut evaluation)?;
         }
         Ok(evaluation)

@@ -15,7 +15,8 @@ pub const RANDOMISATION: Description = Description {
     name: "rank correlation after randomisation",
     direction: Direction::LowerIsBetter,
     sensitive_to: "features that are zero in every map (a black background), and methods that \
-                   multiply by the input, which keep its shape",
+                   multiply by the input, which keep its shape; a network that is dead after \
+                   randomisation has constant maps, which count as 0",
 };
 
 /// The maps after randomising the network from the output down to one layer.
