@@ -187,7 +187,7 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
                     high,
                     ..
                 } = paired;
-                // A narrow column may break before the interval, not inside it.
+                // The interval has a line of its own.
                 let text = unit.interval(difference, low, high);
                 let text = text.replacen('[', "<span>[", 1);
                 format!("<small>{text}{star}</span></small>")
