@@ -94,10 +94,8 @@ fn measured(row: &ComparisonRow) -> String {
             .as_ref()
             .is_some_and(PairedComparison::is_significant);
         let mark = if differs { "†" } else { "" };
-        match best == Some(index) {
-            true => format!("**{}**{mark}", unit.mean(value)),
-            false => format!("{}{mark}", unit.mean(value)),
-        }
+        let bold = if best == Some(index) { "**" } else { "" };
+        format!("{bold}{}{bold}{mark}", unit.mean(value))
     };
     line(&escape(&row.about), row.values.iter().enumerate().map(cell))
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`contents`] | what a report holds, as data |
 //! | [`html`] | one self-contained page |
-//! | [`markdown`] | the tables as Markdown |
+//! | [`markdown`](mod@markdown) | the tables as Markdown |
 //! | [`chart`] | line charts and box plots as SVG |
 //! | [`map`] | saliency maps of images, series and texts |
 //! | [`picture`] | PNG pictures of samples and maps |
