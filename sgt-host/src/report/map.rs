@@ -100,7 +100,7 @@ fn name_of(sample: &SampleReport, index: usize) -> String {
 /// As [`sample`]; [`Error::Argument`] when no sample has a map of that method.
 pub fn panel(samples: &[SampleReport], method: &str) -> Result<String> {
     const HEADING: f64 = 46.0;
-    const CAPTION: f64 = 20.0;
+    const CAPTION: f64 = 34.0;
     const SPACE: f64 = 12.0;
     let maps_of = |sample: &SampleReport| -> Vec<SampleMap> {
         let maps = sample.maps.iter().filter(|map| map.method == method);
@@ -124,16 +124,18 @@ pub fn panel(samples: &[SampleReport], method: &str) -> Result<String> {
             cell_width = cell_width.max(cell.width);
             height = height.max(cell.height);
             let x = SPACE + column as f64 * (cell.width + SPACE);
-            let caption = match map {
-                None => sample.class.clone(),
-                Some(map) => format!("{}: {}", map.regime, map.predicted),
+            let (whose, class) = match map {
+                None => ("the sample", &sample.class),
+                Some(map) => (&map.regime[..], &map.predicted),
             };
             let _ = write!(
                 body,
-                "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"caption\">{}</text>\
+                "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"caption\">{}\
+                 <tspan x=\"{x:.1}\" dy=\"14\">{}</tspan></text>\
                  <g transform=\"translate({x:.1} {y:.1})\">{}</g>",
                 y + cell.height + 14.0,
-                escape(&caption),
+                escape(whose),
+                escape(class),
                 cell.body
             );
         }
