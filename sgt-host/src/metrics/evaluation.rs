@@ -116,7 +116,7 @@ pub struct MapEvaluation {
     pub entropy: f64,
     /// Mean magnitude of the convergence gap, for methods that are complete.
     pub convergence_gap: Option<f64>,
-    /// Max-sensitivity, if measured.
+    /// Max-sensitivity, if measured; this and the next two never for the random map.
     pub max_sensitivity: Option<f64>,
     /// Overlap of clean and adversarial saliency, if measured.
     pub overlap: Option<f64>,
