@@ -295,6 +295,7 @@ fn the_tables_as_markdown_hold_every_row_once() {
     assert!(text.contains("| masking.importance | – | signed | – | absolute |\n"));
     assert!(text.contains("| seeds | 0, 1 | 0, 1 | 0, 1 | 0, 1 |\n"));
     assert!(text.contains("weights with noise, \\<not\\> training & such."));
+    assert_eq!(text.matches("\nWith the ").count(), 1, "zeros stay zero");
     let best = report
         .comparison
         .rows

@@ -198,6 +198,13 @@ fn finished_runs_are_evaluated_and_reported() {
         assert!(content.contains("sgt"), "{}", file.display());
     }
 
+    let fills = format!("evaluate c/sgt-0 {few} --fills mean,farthest");
+    let table = succeeds(folder.path(), &fills);
+    assert!(table.contains("gradient, mean fill") && table.contains("gradient, farthest fill"));
+    assert!(!table.contains("zero fill"));
+    let fills = fills.replace("farthest", "median");
+    fails(folder.path(), &fills, 2, &["median", "farthest"]);
+
     // Runs of one regime with other settings are not averaged with it.
     for seed in 0..2 {
         let settings = format!("--regime sgt --seed {seed} --set masking.importance=absolute");

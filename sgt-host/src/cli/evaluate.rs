@@ -9,7 +9,7 @@ use crate::attribution::Method;
 use crate::compare::runs::{FinishedRun, compare_runs, evaluate_runs};
 use crate::compare::table;
 use crate::metrics::comparison::Comparison;
-use crate::metrics::{Evaluation, EvaluationConfig};
+use crate::metrics::{Evaluation, EvaluationConfig, Fill};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +45,14 @@ pub(super) struct What {
                            smoothgrad,gradient-shap,random"
     )]
     methods: Vec<String>,
+    /// What removed features become: background, mean, uniform, zero, farthest, delete.
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "zero,uniform"
+    )]
+    fills: Vec<Fill>,
     /// Test samples, from the first on.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     samples: usize,
@@ -81,6 +89,7 @@ impl What {
             attacks: self.attacks.iter().map(attack).collect(),
             epsilons: self.eps.clone(),
             methods: methods.collect::<Result<_>>()?,
+            fills: self.fills.clone(),
             attribution_samples: self.samples(),
             stability_samples: self.stability_samples,
             seed: self.seed,

@@ -44,6 +44,16 @@ impl Fill {
         Self::Farthest,
     ];
 
+    /// Every fill.
+    pub const ALL: [Self; 6] = [
+        Self::Background,
+        Self::Mean,
+        Self::Uniform,
+        Self::Zero,
+        Self::Farthest,
+        Self::Delete,
+    ];
+
     /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +69,19 @@ impl Fill {
     /// True when every removed feature changes, unless its channel is constant.
     pub fn changes_everything(self) -> bool {
         matches!(self, Self::Uniform | Self::Farthest | Self::Delete)
+    }
+}
+
+impl std::str::FromStr for Fill {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let fill = Self::ALL.into_iter().find(|fill| fill.name() == name);
+        fill.ok_or_else(|| Error::Argument {
+            argument: "fill".into(),
+            found: name.into(),
+            expected: format!("one of {}", Self::ALL.map(Self::name).join(", ")),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::chart::{BoxChart, Line, LineChart, Point};
 use super::contents::RegimeReport;
+use super::text::Unit;
 use crate::metrics::Evaluation;
 use crate::metrics::drop_curve::DropCurve;
 use crate::metrics::removal::Fill;
@@ -82,6 +83,24 @@ pub fn gradient_boxes(regimes: &[RegimeReport]) -> BoxChart {
         x_label: "mean signed gradient of a sample".into(),
         boxes: regimes.iter().filter_map(of_regime).collect(),
     }
+}
+
+/// What a fill really changes, in a sentence; none when it changes everything.
+pub(super) fn share_changed(regimes: &[RegimeReport], fill: Fill) -> Option<String> {
+    let runs = regimes.iter().flat_map(|regime| &regime.runs);
+    let curves = runs
+        .flat_map(|run| &run.evaluation.maps)
+        .flat_map(|map| &map.drop_curves);
+    let shares = curves
+        .filter(|curve| curve.fill == fill)
+        .flat_map(|curve| &curve.changed);
+    let least = Unit::Percent.number(shares.copied().fold(1.0, f64::min));
+    (least != Unit::Percent.number(1.0)).then(|| {
+        format!(
+            "at least {least}\u{202f}% of the removed features really changed: those that already \
+             have the fill's value do not."
+        )
+    })
 }
 
 fn first(regimes: &[RegimeReport]) -> Option<&Evaluation> {

@@ -2,7 +2,7 @@
 
 use super::chart::{CHART_STYLE, COLOURS, LineChart, legend};
 use super::contents::{RegimeReport, Report, RunReport, SampleReport};
-use super::figures::{drop_charts, gradient_boxes, robustness_charts};
+use super::figures::{drop_charts, gradient_boxes, robustness_charts, share_changed};
 use super::map::{self, MAP_STYLE};
 use super::text::{Unit, escape};
 use crate::Result;
@@ -313,24 +313,12 @@ fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
     section("drop", "Accuracy drop", &body)
 }
 
-/// What the fill really changes, in a sentence.
+/// What the fill really changes, as a paragraph.
 fn changed(regimes: &[RegimeReport], fill: Fill) -> String {
-    let runs = regimes.iter().flat_map(|regime| &regime.runs);
-    let curves = runs
-        .flat_map(|run| &run.evaluation.maps)
-        .flat_map(|map| &map.drop_curves);
-    let shares = curves
-        .filter(|curve| curve.fill == fill)
-        .flat_map(|curve| &curve.changed);
-    let least = shares.copied().fold(1.0, f64::min);
-    if Unit::Percent.number(least) == Unit::Percent.number(1.0) {
-        return String::new();
-    }
-    format!(
-        "<p class=\"fine\">At least {}\u{202f}% of the removed features really changed: those that \
-         already have the fill's value do not.</p>\n",
-        Unit::Percent.number(least)
-    )
+    let sentence = share_changed(regimes, fill);
+    sentence.map_or(String::new(), |sentence| {
+        format!("<p class=\"fine\">With this fill, {sentence}</p>\n")
+    })
 }
 
 fn saliency(samples: &[SampleReport]) -> Result<String> {

@@ -1,10 +1,12 @@
 //! The tables as Markdown, for a page that is kept beside the code.
 
 use super::contents::{RegimeReport, Report};
+use super::figures::share_changed;
 use super::text::Unit;
 use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
+use crate::metrics::drop_curve::DROP_AREA;
 use crate::metrics::statistics::{MeanDeviation, PairedComparison};
-use crate::metrics::{DESCRIPTIONS, Direction};
+use crate::metrics::{DESCRIPTIONS, Direction, Fill};
 use std::fmt::Write;
 
 /// Every number of `report` in tables, a column a regime: how the runs were trained, then one
@@ -48,6 +50,9 @@ pub fn markdown(report: &Report) -> String {
         for row in rows {
             text += &measured(row);
         }
+        if description.name == DROP_AREA.name {
+            text += &shares_changed(&report.regimes);
+        }
     }
     text
 }
@@ -75,6 +80,15 @@ fn runs(report: &Report) -> String {
         "accuracy, whole test part",
         report.regimes.iter().map(accuracy),
     )
+}
+
+/// What each fill really changes, a paragraph a fill that leaves something.
+fn shares_changed(regimes: &[RegimeReport]) -> String {
+    let sentence = |fill: Fill| {
+        let sentence = share_changed(regimes, fill)?;
+        Some(format!("\nWith the {} fill, {sentence}\n", fill.name()))
+    };
+    Fill::ALL.into_iter().filter_map(sentence).collect()
 }
 
 fn header(comparison: &Comparison) -> String {
