@@ -26,17 +26,18 @@ impl RunConfig {
     /// As [`RunConfig::to_toml`].
     pub fn settings(&self) -> Result<BTreeMap<String, String>> {
         // By way of the text, where an f32 has its own shortest digits.
-        let table: Table = self
-            .to_toml()?
-            .parse()
-            .map_err(|reason| super::not_toml(&reason))?;
+        let table: Result<Table, toml::de::Error> = self.to_toml()?.parse();
+        let mut table = table.map_err(|reason| super::not_toml(&reason))?;
+        if !self.regime.masks() {
+            table.remove("masking");
+            table.remove("lambda");
+        }
+        if !self.regime.attacks() {
+            table.remove("attack");
+        }
         let mut settings = BTreeMap::new();
         flatten("", &Value::Table(table), &mut settings);
-        settings.retain(|key, _| {
-            let unread = !self.regime.masks() && (key.starts_with("masking.") || key == "lambda")
-                || !self.regime.attacks() && key.starts_with("attack.");
-            !unread && !IDENTITY.contains(&key.as_str())
-        });
+        settings.retain(|key, _| !IDENTITY.contains(&key.as_str()));
         Ok(settings)
     }
 }
@@ -75,10 +76,11 @@ mod tests {
     fn settings(lines: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut draft = Draft::new();
         for (key, value) in lines {
-            let number = value.parse::<f64>().map(Value::Float);
+            let parsed: Result<Table, _> = format!("value = {value}").parse();
+            let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
             draft.set(
                 key,
-                number.unwrap_or_else(|_| Value::String((*value).into())),
+                parsed.unwrap_or_else(|| Value::String((*value).into())),
             );
         }
         let config = draft.finish(DataKind::Image).unwrap();
@@ -96,8 +98,16 @@ mod tests {
         };
         assert_eq!(found, [expected]);
 
-        let standard = settings(&[("regime", "standard"), ("masking.fraction", "0.1")]);
-        assert!(!standard.contains_key("masking.fraction") && !standard.contains_key("lambda"));
+        let standard = settings(&[
+            ("regime", "standard"),
+            ("masking.fraction", "0.1"),
+            (
+                "lambda",
+                "{ from = 0.0, to = 1.0, ramp = \"linear\", epochs = 3 }",
+            ),
+        ]);
+        let unread = |key: &String| key.starts_with("masking") || key.starts_with("lambda");
+        assert!(!standard.keys().any(unread));
         assert_eq!(standard["regime"], Regime::Standard.name());
         assert_eq!(standard["optimizer.learning-rate"], "0.001");
         let found = differences(&[standard, signed]);

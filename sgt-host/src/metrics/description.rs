@@ -26,6 +26,15 @@ pub struct Description {
 }
 
 impl Direction {
+    /// The direction as a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::HigherIsBetter => "Higher is better.",
+            Self::LowerIsBetter => "Lower is better.",
+            Self::Descriptive => "Describes; it does not judge.",
+        }
+    }
+
     /// True when `a` is better than `b`; never for descriptive metrics.
     pub fn prefers(self, a: f64, b: f64) -> bool {
         match self {

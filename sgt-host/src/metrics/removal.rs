@@ -35,15 +35,6 @@ pub enum Fill {
 }
 
 impl Fill {
-    /// All fills that keep features in their places.
-    pub const IN_PLACE: [Self; 5] = [
-        Self::Background,
-        Self::Mean,
-        Self::Uniform,
-        Self::Zero,
-        Self::Farthest,
-    ];
-
     /// Every fill.
     pub const ALL: [Self; 6] = [
         Self::Background,

@@ -142,18 +142,31 @@ fn winner(comparison: &Comparison, row: &ComparisonRow) -> Option<String> {
     Some(sentence)
 }
 
+/// The start of a table that scrolls by itself, up to its body.
+fn table_head<'n>(
+    label: &str,
+    caption: &str,
+    corner: &str,
+    columns: impl Iterator<Item = &'n String>,
+) -> String {
+    let mut html = format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n<table>\n\
+         <caption>{}</caption>\n<thead><tr><th scope=\"col\">{}</th>",
+        escape(label),
+        escape(caption),
+        escape(corner)
+    );
+    for name in columns {
+        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
+    }
+    html + "</tr></thead>\n<tbody>\n"
+}
+
 fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> String {
     if rows.is_empty() {
         return "<p>Nothing was measured.</p>\n".into();
     }
-    let mut html = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n\
-         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">Metric</th>"
-    );
-    for name in &comparison.regimes {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
-    }
-    html += "</tr></thead>\n<tbody>\n";
+    let mut html = table_head(caption, caption, "Metric", comparison.regimes.iter());
     for row in rows {
         let arrow = match row.direction {
             Direction::HigherIsBetter => "\u{a0}<abbr title=\"higher is better\">↑</abbr>",
@@ -211,18 +224,9 @@ fn charts(charts: &[&LineChart]) -> String {
 fn chart_data(charts: &[&LineChart]) -> String {
     let mut html = String::from("<details><summary>The numbers behind these charts</summary>\n");
     for chart in charts {
-        let _ = write!(
-            html,
-            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\">\n\
-             <table><caption>{title}: {}</caption>\n<thead><tr><th scope=\"col\">{}</th>",
-            escape(&chart.y_label),
-            escape(&chart.x_label),
-            title = escape(&chart.title)
-        );
-        for line in &chart.lines {
-            let _ = write!(html, "<th scope=\"col\">{}</th>", escape(&line.name));
-        }
-        html += "</tr></thead>\n<tbody>\n";
+        let caption = format!("{}: {}", chart.title, chart.y_label);
+        let names = chart.lines.iter().map(|line| &line.name);
+        html += &table_head(&chart.title, &caption, &chart.x_label, names);
         let places = chart
             .lines
             .iter()
@@ -411,11 +415,7 @@ fn metrics(comparison: &Comparison) -> String {
         if !rows.iter().any(|row| row.metric == description.name) {
             continue;
         }
-        let direction = match description.direction {
-            Direction::HigherIsBetter => "Higher is better.",
-            Direction::LowerIsBetter => "Lower is better.",
-            Direction::Descriptive => "Describes; it does not judge.",
-        };
+        let direction = description.direction.sentence();
         let _ = writeln!(
             body,
             "<dt>{}</dt><dd>{direction} Sensitive to {}.</dd>",
@@ -433,14 +433,8 @@ fn settings(report: &Report) -> String {
         return String::new();
     }
     let caption = "Settings in which the regimes differ";
-    let mut html = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n\
-         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">Setting</th>"
-    );
-    for regime in &report.regimes {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(&regime.name));
-    }
-    html += "</tr></thead>\n<tbody>\n";
+    let names = report.regimes.iter().map(|regime| &regime.name);
+    let mut html = table_head(caption, caption, "Setting", names);
     for setting in &report.settings {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(&setting.key));
         for value in &setting.values {

@@ -6,7 +6,7 @@ use super::text::Unit;
 use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
 use crate::metrics::drop_curve::DROP_AREA;
 use crate::metrics::statistics::{MeanDeviation, PairedComparison};
-use crate::metrics::{DESCRIPTIONS, Direction, Fill};
+use crate::metrics::{DESCRIPTIONS, Fill};
 use std::fmt::Write;
 
 /// Every number of `report` in tables, a column a regime: how the runs were trained, then one
@@ -33,17 +33,13 @@ pub fn markdown(report: &Report) -> String {
         if rows.is_empty() {
             continue;
         }
-        let direction = match description.direction {
-            Direction::HigherIsBetter => "Higher is better",
-            Direction::LowerIsBetter => "Lower is better",
-            Direction::Descriptive => "Describes; it does not judge",
-        };
         let heading = escape(description.name);
         let (initial, rest) = heading.split_at(heading.chars().next().map_or(0, char::len_utf8));
         let _ = write!(
             text,
-            "\n## {}{rest}\n\n{direction}. Sensitive to {}.\n\n{}",
+            "\n## {}{rest}\n\n{} Sensitive to {}.\n\n{}",
             initial.to_uppercase(),
+            description.direction.sentence(),
             escape(description.sensitive_to),
             header(comparison)
         );
