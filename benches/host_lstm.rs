@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 use sgt_core::{Layout, Masking, Pcg32, Random, cross_entropy_grad, mask_sample, sgt_objective};
-use sgt_host::nn::kernel::lstm::{
+use sgt_host::kernel::lstm::{
     self, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
 };
 use std::io::BufRead;

@@ -8,8 +8,8 @@ use sgt_host::attack::{
     Adversarial, AttackConfig, AttackKind, Goal, MomentumScale, Norm, ROWS_PER_FORWARD, attack,
     perturb,
 };
-use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{InputShape, Mode, Model};
+use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model};
 
 const IMAGE: InputShape = InputShape::Image {
     channels: 1,

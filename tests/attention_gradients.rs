@@ -3,10 +3,10 @@
 
 use safetensors::SafeTensors;
 use sgt_core::{Pcg32, Random};
-use sgt_host::nn::kernel::attention::{
+use sgt_host::kernel::attention::{
     self, AttentionCache, AttentionCall, AttentionGradient, AttentionWeights, InputGradient, Keep,
 };
-use sgt_host::nn::kernel::layer_norm::{self, LayerNormCache};
+use sgt_host::kernel::layer_norm::{self, LayerNormCache};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

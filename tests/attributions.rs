@@ -10,7 +10,7 @@ use sgt_host::attribution::{
     Attribution, Baseline, GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlusion,
     ROWS_PER_FORWARD, Settings, SmoothGrad, attribute, score_values,
 };
-use sgt_host::model::{InputShape, Mode, Model, Normalized, Score, SeriesOrder};
+use sgt_host::network::{InputShape, Mode, Model, Normalized, Score, SeriesOrder};
 
 const SERIES: InputShape = InputShape::Series {
     steps: 5,

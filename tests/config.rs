@@ -1,7 +1,7 @@
 //! Run configurations: layers, defaults, and errors that name the key.
 
 use sgt_host::config::{DataKind, Draft, Policy, Preset, Regime, RunConfig, Schedule};
-use sgt_host::model::Score;
+use sgt_host::network::Score;
 use sgt_host::optimizer::OptimizerConfig;
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use sgt_host::Error;
 use sgt_host::data::series::Recordings;
 use sgt_host::data::{Bounds, Dataset, cifar, har, idx, ts};
 use sgt_host::file::{gunzip, gzip};
-use sgt_host::model::InputShape;
+use sgt_host::network::InputShape;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 

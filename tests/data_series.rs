@@ -5,7 +5,7 @@ use sgt_host::data::series::{Recording, Recordings, align};
 use sgt_host::data::{
     Batch, Dataset, Length, Normalization, embedded, epoch_order, stratified_split,
 };
-use sgt_host::model::{InputShape, SeriesOrder};
+use sgt_host::network::{InputShape, SeriesOrder};
 use sgt_host::npy::Array;
 
 /// Two channels: the second is ten times the first.

@@ -1,9 +1,9 @@
 //! The same bits whatever the number of threads, and in every way that promises the same result.
 
 use sgt_core::{Pcg32, Random};
-use sgt_host::model::network::{Network, NetworkPass};
-use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::network::{Network, NetworkPass};
+use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
 
 /// More than one chunk of images, and not a whole number of chunks.
 const BATCH: usize = 19;

@@ -1,7 +1,7 @@
 //! The LSTM kernel against PyTorch's values, for a one-directional and a bidirectional network.
 
 use safetensors::SafeTensors;
-use sgt_host::nn::kernel::lstm::{
+use sgt_host::kernel::lstm::{
     self, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights, Readout,
 };
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! depend on threads, input-only passes, both directions in one row, refusals.
 
 use sgt_core::Pcg32;
-use sgt_host::nn::kernel::lstm::{
+use sgt_host::kernel::lstm::{
     self, Direction, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape,
     LstmWeights, Readout,
 };

@@ -9,9 +9,9 @@ use golden::Tensors;
 use sgt_core::{Bounds, mean_cross_entropy};
 use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
 use sgt_host::attribution::{Attribution, Baseline, Method, Settings, attribute};
-use sgt_host::model::network::{Network, NetworkPass};
-use sgt_host::model::registry;
-use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::network::{Network, NetworkPass};
+use sgt_host::network::registry;
+use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
 use tolerance::{GOLDEN, assert_close};
 
 /// ε of the golden attacks.

@@ -19,7 +19,7 @@ use sgt_host::metrics::truth::{AREA_UNDER_PRECISION, AREA_UNDER_RECALL, truth_sc
 use sgt_host::metrics::{
     DESCRIPTIONS, Direction, Evaluation, EvaluationConfig, Fill, Samples, evaluate,
 };
-use sgt_host::model::{Grouping, InputShape, Model, SeriesOrder};
+use sgt_host::network::{Grouping, InputShape, Model, SeriesOrder};
 
 const IMAGE: InputShape = InputShape::Image {
     channels: 1,

@@ -8,9 +8,9 @@ mod tolerance;
 
 use golden::Tensors;
 use sgt_core::{mean_cross_entropy, mean_kl_divergence, sgt_objective};
-use sgt_host::model::network::{Network, NetworkPass};
-use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{InputShape, Mode, Model, Score, SeriesOrder, input_gradient};
+use sgt_host::network::network::{Network, NetworkPass};
+use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, Score, SeriesOrder, input_gradient};
 use tolerance::{DIVERGENCE_ROUNDING, GOLDEN, assert_close};
 
 /// The network `name` with the golden weights, its sizes found from their shapes.

@@ -5,24 +5,22 @@
 mod tolerance;
 
 use sgt_core::{Pcg32, Random};
-use sgt_host::model::network::NetworkPass;
-use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{InputShape, Mode, Model, SeriesOrder};
-use sgt_host::nn::kernel::activation::{relu_backward, relu_forward};
-use sgt_host::nn::kernel::batch_norm::{
+use sgt_host::kernel::activation::{relu_backward, relu_forward};
+use sgt_host::kernel::batch_norm::{
     BatchNormParameters, Statistics, batch_norm_backward, batch_norm_evaluation,
     batch_norm_training,
 };
-use sgt_host::nn::kernel::conv2d::{
-    Conv2dGeometry, WeightGradient, conv2d_backward, conv2d_forward,
-};
-use sgt_host::nn::kernel::dropout::{DropoutKey, dropout};
-use sgt_host::nn::kernel::embedding::{embedding_backward, embedding_forward};
-use sgt_host::nn::kernel::linear::{linear_backward, linear_forward};
-use sgt_host::nn::kernel::pool::{
+use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, conv2d_forward};
+use sgt_host::kernel::dropout::{DropoutKey, dropout};
+use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
+use sgt_host::kernel::linear::{linear_backward, linear_forward};
+use sgt_host::kernel::pool::{
     PoolGeometry, average_pool_backward, average_pool_forward, global_average_pool_backward,
     global_average_pool_forward, max_pool_backward, max_pool_forward,
 };
+use sgt_host::network::network::NetworkPass;
+use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
 
 /// Directions in which each function is tried.
 const DIRECTIONS: u64 = 6;

@@ -4,7 +4,7 @@ use dfdx::optim::{self, Momentum, WeightDecay};
 use dfdx::prelude::*;
 use safetensors::SafeTensors;
 use sgt_host::Error;
-use sgt_host::model::Parameters;
+use sgt_host::network::Parameters;
 use sgt_host::optimizer::{
     Adadelta, GradientClipping, LearningRateSchedule, Optimizer, OptimizerConfig, RmsProp, Sgd,
 };

@@ -8,8 +8,8 @@ use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::config::Difference;
 use sgt_host::metrics::comparison::{Regime, compare};
 use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
-use sgt_host::model::network::{Network, NetworkPass};
-use sgt_host::model::{InputShape, Mode, Model, SeriesOrder, registry};
+use sgt_host::network::network::{Network, NetworkPass};
+use sgt_host::network::{InputShape, Mode, Model, SeriesOrder, registry};
 use sgt_host::report::picture::{Picture, strongest};
 use sgt_host::report::{
     RegimeReport, Report, RunReport, SampleMap, SampleReport, drop_charts, gradient_boxes, map,

@@ -6,7 +6,7 @@ mod golden;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
-use sgt_host::model::{Mode, Model, NormalizedPass};
+use sgt_host::network::{Mode, Model, NormalizedPass};
 use sgt_host::npy::Array;
 use sgt_host::run::Trained;
 use std::path::Path;

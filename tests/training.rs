@@ -8,7 +8,7 @@ use sgt_core::{Pcg32, Random};
 use sgt_host::Result;
 use sgt_host::config::{DataKind, Draft, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
-use sgt_host::model::{InputShape, Mode, Model, Parameters};
+use sgt_host::network::{InputShape, Mode, Model, Parameters};
 use sgt_host::run::{self, LATEST, PREVIOUS};
 use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
 use std::path::Path;

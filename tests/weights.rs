@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use sgt_host::data::{Bounds, Normalization};
-use sgt_host::model::{InputShape, Parameters, SeriesOrder};
+use sgt_host::network::{InputShape, Parameters, SeriesOrder};
 use sgt_host::weights::{Metadata, Weights, save, to_bytes};
 use std::collections::HashMap;
 use std::path::Path;

@@ -5,9 +5,9 @@ use sgt_core::{
     Ball, Bounds, Goal, Layout, Masking, Norm, Pcg32, Random, Threat, cross_entropy_grad,
     mask_sample, mask_sample_len, pgd_step, sgt_objective,
 };
-use sgt_host::model::network::{Network, NetworkPass};
-use sgt_host::model::registry::{self, NetworkSizes};
-use sgt_host::model::{
+use sgt_host::network::network::{Network, NetworkPass};
+use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_host::network::{
     InputShape, Mode, Model, Score, SeriesOrder, input_gradient, score_gradient,
 };
 

@@ -7,8 +7,8 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
-//! | [`nn`] | layers: kernels over slices, dfdx tape operations, typed layers |
-//! | [`model`] | the seam [`model::Model`], parameters, scores and the registry of networks by name |
+//! | [`kernel`] | the arithmetic of layers as plain functions over slices |
+//! | [`network`] | the seam [`network::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`masking`] | the core's masking call in the widest vectors of the machine |
@@ -31,10 +31,10 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod file;
+pub mod kernel;
 pub mod masking;
 pub mod metrics;
-pub mod model;
-pub mod nn;
+pub mod network;
 pub mod npy;
 pub mod optimizer;
 pub mod report;

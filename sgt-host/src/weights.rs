@@ -5,7 +5,7 @@
 
 use crate::data::{Bounds, Normalization};
 use crate::file::{data_error, one_line, read, write_atomic};
-use crate::model::{InputShape, Parameter, Parameters};
+use crate::network::{InputShape, Parameter, Parameters};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};

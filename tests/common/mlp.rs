@@ -2,7 +2,7 @@
 //! own layers.
 
 use sgt_core::{Pcg32, Random};
-use sgt_host::model::{InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescale};
+use sgt_host::network::{InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescale};
 use sgt_host::{Error, Result};
 use std::ops::Range;
 

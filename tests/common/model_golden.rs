@@ -4,7 +4,7 @@
 use crate::golden::Tensors;
 use crate::tolerance::{DIVERGENCE_ROUNDING, GOLDEN, assert_close};
 use sgt_core::{mean_cross_entropy, mean_kl_divergence, sgt_objective};
-use sgt_host::model::{Mode, Model, Score, input_gradient};
+use sgt_host::network::{Mode, Model, Score, input_gradient};
 
 /// Sets the values of `model` to the golden weights, which must be all of its tensors.
 pub(crate) fn load_golden<M: Model>(model: &mut M, weights: &Tensors) {

@@ -5,9 +5,9 @@
 //! | [`config`] | the attacks as data: kind, norm, ε, step, defaults |
 //! | `perturb` | one run of an attack over a batch |
 //!
-//! ε, steps and bounds are in the units of the model's input: put [`crate::model::Normalized`]
+//! ε, steps and bounds are in the units of the model's input: put [`crate::network::Normalized`]
 //! in front of a network that reads normalised values. The steps are those of
-//! [`sgt_core::attack`]; gradients come from [`crate::model::Mode::InputGradient`] passes alone,
+//! [`sgt_core::attack`]; gradients come from [`crate::network::Mode::InputGradient`] passes alone,
 //! and no parameter is touched.
 
 pub mod config;
@@ -16,7 +16,7 @@ mod perturb;
 pub use config::{AttackConfig, AttackKind, MomentumScale, Norm};
 pub use perturb::perturb;
 
-use crate::model::{Mode, Model, check_batch, check_labels, predicted_class};
+use crate::network::{Mode, Model, check_batch, check_labels, predicted_class};
 use crate::{Error, Result};
 use sgt_core::Bounds;
 

@@ -1,14 +1,14 @@
 //! One run of an attack over a batch.
 
 use super::{AttackConfig, AttackKind, Goal, MomentumScale, Norm};
-use crate::model::{Model, Score, input_gradient};
+use crate::network::{Model, Score, input_gradient};
 use crate::{Error, Result};
 use sgt_core::{Ball, Bounds, Pcg32, Threat};
 
 /// Writes adversarial samples of `x` `[batch, input]` into `out`: one run, no evaluation of the
 /// result. What a training step calls.
 ///
-/// The model runs in [`crate::model::Mode::InputGradient`]; `pass` is the caller's to reuse. The
+/// The model runs in [`crate::network::Mode::InputGradient`]; `pass` is the caller's to reuse. The
 /// random numbers of a sample depend on `seed` and its place in the batch alone;
 /// [`AttackConfig::restarts`] is not read.
 ///

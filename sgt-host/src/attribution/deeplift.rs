@@ -4,7 +4,7 @@ use super::integrated::{completeness_gap, sum};
 use super::points::{Points, ROWS_PER_FORWARD};
 use super::{Attribution, Baselines};
 use crate::Result;
-use crate::model::{Mode, Rescale, score_gradient};
+use crate::network::{Mode, Rescale, score_gradient};
 
 pub(super) fn deeplift<M: Rescale>(
     points: &mut Points<'_, M>,

@@ -3,7 +3,7 @@
 use super::points::Points;
 use super::{Attribution, Baselines, GradientShap, SmoothGrad};
 use crate::Result;
-use crate::model::Model;
+use crate::network::Model;
 use sgt_core::{Pcg32, Random};
 
 pub(super) fn gradient<M: Model>(points: &mut Points<'_, M>) -> Result<Attribution> {

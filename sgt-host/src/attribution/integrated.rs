@@ -3,7 +3,7 @@
 use super::points::Points;
 use super::{Attribution, Baselines, IntegratedGradients, quadrature};
 use crate::Result;
-use crate::model::Model;
+use crate::network::Model;
 
 pub(super) fn integrated_gradients<M: Model>(
     points: &mut Points<'_, M>,

@@ -26,7 +26,7 @@ pub use method::{GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlus
 pub use points::ROWS_PER_FORWARD;
 pub use scores::score_values;
 
-use crate::model::{Rescale, Score, check_batch, check_finite};
+use crate::network::{Rescale, Score, check_batch, check_finite};
 use crate::{Error, Result};
 use points::Points;
 use sgt_core::{Pcg32, Random};

@@ -3,7 +3,7 @@
 use super::points::Points;
 use super::{Attribution, Baselines, Occlusion};
 use crate::Result;
-use crate::model::{InputShape, Model, SeriesOrder};
+use crate::network::{InputShape, Model, SeriesOrder};
 
 pub(super) fn occlusion<M: Model>(
     points: &mut Points<'_, M>,
@@ -106,7 +106,7 @@ fn starts(length: usize, config: &Occlusion) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::{Occlusion, starts, windows};
-    use crate::model::{InputShape, SeriesOrder};
+    use crate::network::{InputShape, SeriesOrder};
 
     #[test]
     fn windows_cover_every_place_of_every_kind_of_input() {

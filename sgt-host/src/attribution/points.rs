@@ -2,7 +2,7 @@
 
 use super::scores::score_values;
 use crate::Result;
-use crate::model::{Mode, Model, Score, input_gradient};
+use crate::network::{Mode, Model, Score, input_gradient};
 
 /// Samples a forward pass holds at most, so that memory stays bounded whatever the batch and
 /// the number of path points.

@@ -1,7 +1,7 @@
 //! The attributed scalar: its value, and the class it stays with.
 
 use super::ROWS_PER_FORWARD;
-use crate::model::{Mode, Model, Score, predicted_class};
+use crate::network::{Mode, Model, Score, predicted_class};
 use crate::{Error, Result};
 
 /// Each sample's score from its logits: `logits` is `[batch, classes]`, the result `[batch]`.
@@ -17,7 +17,7 @@ pub fn score_values(score: Score, logits: &[f32], labels: &[usize]) -> Result<Ve
             expected: format!("{} × classes", labels.len()),
         });
     }
-    crate::model::check_labels("labels", labels, classes)?;
+    crate::network::check_labels("labels", labels, classes)?;
     let rows = logits.chunks_exact(classes).zip(labels);
     Ok(rows
         .map(|(row, &label)| match score {

@@ -3,7 +3,7 @@
 use super::output::Output;
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
 use crate::data::Bounds;
-use crate::model::Model;
+use crate::network::Model;
 use crate::run::Trained;
 use crate::train::core_bounds;
 use crate::{Result, npy};

@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use crate::attribution::{Baseline, Method, Settings, attribute};
-use crate::model::{Model, Score};
+use crate::network::{Model, Score};
 use crate::run::Trained;
 use crate::{Error, Result, npy};
 use clap::ValueEnum;

@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use crate::metrics::samples::{logits, predictions};
-use crate::model::Model;
+use crate::network::Model;
 use crate::run::Trained;
 use crate::{Result, npy};
 use serde::Serialize;

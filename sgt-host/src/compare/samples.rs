@@ -4,7 +4,7 @@ use crate::Result;
 use crate::attribution::{Method, Settings, attribute};
 use crate::data::{Batch, Dataset};
 use crate::metrics::samples::{logits, predictions};
-use crate::model::{Rescale, Score};
+use crate::network::{Rescale, Score};
 use crate::report::{SampleMap, SampleReport};
 
 /// Classes that are shown, one sample each.

@@ -30,7 +30,7 @@ pub use settings::{Difference, differences};
 
 use crate::attack::AttackConfig;
 use crate::data::Length;
-use crate::model::{Grouping, Score};
+use crate::network::{Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

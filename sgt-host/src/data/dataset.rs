@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use crate::model::{InputShape, SeriesOrder};
+use crate::network::{InputShape, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

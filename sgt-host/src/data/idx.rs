@@ -3,7 +3,7 @@
 use super::{Bounds, Dataset};
 use crate::Result;
 use crate::file::{data_error, excerpt};
-use crate::model::InputShape;
+use crate::network::InputShape;
 use std::path::Path;
 
 const IMAGES: u32 = 0x0803;

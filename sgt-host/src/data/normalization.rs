@@ -1,7 +1,7 @@
 //! Per-channel standardisation, fitted on the training part and kept with the weights.
 
 use super::dataset::{Dataset, channels};
-use crate::model::{InputShape, SeriesOrder};
+use crate::network::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use super::description::{Description, Direction};
 use super::removal::{Fill, Removal};
 use super::samples::{Samples, logits, predictions, share_correct};
 use crate::Result;
-use crate::model::Model;
+use crate::network::Model;
 use serde::{Deserialize, Serialize};
 use sgt_core::masked_count;
 

@@ -13,7 +13,7 @@ use super::stability::{SensitivityConfig, max_sensitivity, overlap};
 use super::statistics::BoxPlot;
 use crate::attack::{AttackConfig, AttackKind, Goal, attack};
 use crate::attribution::{Attribution, Baseline, METHOD_NAMES, Method, Settings, attribute};
-use crate::model::{Rescale, Score};
+use crate::network::{Rescale, Score};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Bounds, Pcg32, Random};

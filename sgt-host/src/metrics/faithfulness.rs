@@ -4,7 +4,7 @@ use super::core_error;
 use super::description::{Description, Direction};
 use super::removal::{Fill, Removal};
 use super::samples::{Samples, logits, predictions, probabilities};
-use crate::model::Model;
+use crate::network::Model;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 

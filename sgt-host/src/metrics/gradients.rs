@@ -5,7 +5,7 @@ use super::description::{Description, Direction};
 use super::samples::Samples;
 use super::statistics::BoxPlot;
 use crate::Result;
-use crate::model::Model;
+use crate::network::Model;
 use sgt_core::{Importance, rank_features};
 
 /// Mean gradient a sample.

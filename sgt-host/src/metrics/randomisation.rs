@@ -6,7 +6,7 @@ use super::samples::Samples;
 use super::statistics::rank_correlation;
 use crate::Result;
 use crate::attribution::{Method, Settings, attribute};
-use crate::model::{Model, Rescale};
+use crate::network::{Model, Rescale};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
 

@@ -2,7 +2,7 @@
 
 use super::core_error;
 use super::samples::Samples;
-use crate::model::Model;
+use crate::network::Model;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{

@@ -4,7 +4,7 @@ use super::description::{Description, Direction};
 use super::samples::{Samples, logits, predictions, share_correct};
 use crate::Result;
 use crate::attack::{AttackConfig, Goal, attack};
-use crate::model::Model;
+use crate::network::Model;
 use serde::{Deserialize, Serialize};
 use sgt_core::Bounds;
 

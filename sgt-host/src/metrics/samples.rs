@@ -3,7 +3,7 @@
 use super::core_error;
 use super::description::{Description, Direction};
 use crate::attribution::ROWS_PER_FORWARD;
-use crate::model::{Grouping, Mode, Model, check_batch, predicted_class};
+use crate::network::{Grouping, Mode, Model, check_batch, predicted_class};
 use crate::{Error, Result};
 use sgt_core::Layout;
 use std::ops::Range;

@@ -4,7 +4,7 @@ use super::core_error;
 use super::description::{Description, Direction};
 use super::samples::Samples;
 use crate::attribution::{Method, Settings, attribute};
-use crate::model::Rescale;
+use crate::network::Rescale;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};

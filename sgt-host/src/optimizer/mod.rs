@@ -1,9 +1,8 @@
 //! Optimizers: SGD, Adam, `RMSprop` and Adadelta, with `PyTorch`'s formulas and defaults.
 //!
 //! One implementation serves every kind of model. [`Optimizer::step`] walks a flat buffer,
-//! [`Optimizer::step_parameters`] a [`Parameters`](crate::model::Parameters) (running statistics
-//! are left alone), [`Optimizer::step_typed`] any dfdx `TensorCollection`, and
-//! [`Optimizer::step_named`] the layers of [`crate::nn::layer`] with sizes known at run time.
+//! [`Optimizer::step_parameters`] a [`Parameters`](crate::network::Parameters) (running statistics
+//! are left alone).
 //!
 //! The state is a step count and a few flat `f32` slices ([`OptimizerState`]): saved and
 //! restored, training goes on bit for bit. Updates are element-wise and the gradient's norm is
@@ -14,7 +13,6 @@ mod config;
 mod schedule;
 mod state;
 mod step;
-mod typed;
 mod update;
 
 pub use clipping::GradientClipping;

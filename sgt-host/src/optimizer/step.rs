@@ -2,7 +2,7 @@
 
 use super::update::{Clip, update};
 use super::{GradientClipping, OptimizerConfig, OptimizerState};
-use crate::model::Parameters;
+use crate::network::Parameters;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;

@@ -3,7 +3,7 @@
 use crate::config::Difference;
 use crate::metrics::Evaluation;
 use crate::metrics::comparison::Comparison;
-use crate::model::InputShape;
+use crate::network::InputShape;
 use serde::{Deserialize, Serialize};
 
 /// Everything a page shows.

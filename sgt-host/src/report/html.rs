@@ -332,9 +332,9 @@ fn saliency(samples: &[SampleReport]) -> Result<String> {
     );
     for (number, sample) in samples.iter().enumerate() {
         let kind = match sample.shape {
-            crate::model::InputShape::Image { .. } => "image",
-            crate::model::InputShape::Series { .. } => "series",
-            crate::model::InputShape::Tokens { .. } => "text",
+            crate::network::InputShape::Image { .. } => "image",
+            crate::network::InputShape::Series { .. } => "series",
+            crate::network::InputShape::Tokens { .. } => "text",
         };
         let _ = write!(
             body,

@@ -8,7 +8,7 @@ use super::chart::{CHART_STYLE, COLOURS};
 use super::contents::{SampleMap, SampleReport};
 use super::picture::{Picture, strongest};
 use super::text::escape;
-use crate::model::{InputShape, SeriesOrder};
+use crate::network::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use std::fmt::Write;
 

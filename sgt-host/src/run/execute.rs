@@ -1,7 +1,7 @@
 //! Drives a training and keeps its state on the disk.
 
 use super::RunFolder;
-use crate::model::Model;
+use crate::network::Model;
 use crate::train::{Event, Progress, Trainer};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};

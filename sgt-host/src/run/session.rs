@@ -3,9 +3,9 @@
 use super::{Record, RunFolder};
 use crate::config::{DataConfig, DataKind, Draft, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
-use crate::model::network::Network;
-use crate::model::registry::{self, NetworkSizes};
-use crate::model::{InputShape, Model, Normalized};
+use crate::network::network::Network;
+use crate::network::registry::{self, NetworkSizes};
+use crate::network::{InputShape, Model, Normalized};
 use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, evaluate, prepare};
 use crate::weights::{self, Metadata};
 use crate::{Result, file};

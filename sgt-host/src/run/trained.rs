@@ -2,9 +2,9 @@
 
 use crate::data::Normalization;
 use crate::file::data_error;
-use crate::model::network::Network;
-use crate::model::registry;
-use crate::model::{InputShape, Model, Normalized, SeriesOrder};
+use crate::network::network::Network;
+use crate::network::registry;
+use crate::network::{InputShape, Model, Normalized, SeriesOrder};
 use crate::npy::Array;
 use crate::weights::{Metadata, Weights};
 use crate::{Error, Result};

@@ -3,7 +3,7 @@
 use super::{Purpose, derive_seed};
 use crate::config::DataConfig;
 use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
-use crate::model::InputShape;
+use crate::network::InputShape;
 use crate::{Result, file};
 use sha2::{Digest, Sha256};
 

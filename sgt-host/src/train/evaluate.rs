@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::data::{Batch, Dataset};
-use crate::model::{Mode, Model, predicted_class};
+use crate::network::{Mode, Model, predicted_class};
 
 /// Samples a forward pass takes in evaluation.
 const BATCH: usize = 256;

@@ -3,7 +3,7 @@
 use super::{Purpose, derive_seed};
 use crate::config::{Importance, MaskingConfig, Policy, Scope};
 use crate::masking::mask_sample;
-use crate::model::InputShape;
+use crate::network::InputShape;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use sgt_core::{Donors, End, Masking, Pcg32, adaptive_fraction};

@@ -7,7 +7,6 @@
 //! | `masking` | a batch masked in parallel by the core |
 //! | [`prepare`] | split and standardisation |
 //! | [`evaluate`](fn@evaluate) | loss and accuracy over a data set |
-//! | [`typed`] | one standard step of a dfdx network, on any of its devices |
 //! | [`derive_seed`] | one seed for each random thing |
 
 mod data;
@@ -18,7 +17,6 @@ mod seeds;
 mod step;
 mod stopping;
 mod trainer;
-pub mod typed;
 
 pub use data::{Prepared, TrainingData, prepare};
 pub use evaluate::{Quality, evaluate};

@@ -5,7 +5,7 @@ use super::{Purpose, Sums, derive_seed};
 use crate::attack::{AttackConfig, perturb};
 use crate::config::{Regime, RunConfig};
 use crate::data::{Batch, Bounds};
-use crate::model::{Mode, Model, Score, predicted_class, score_gradient};
+use crate::network::{Mode, Model, Score, predicted_class, score_gradient};
 use crate::{Error, Result};
 use sgt_core::{AsgtRows, Losses};
 

@@ -6,7 +6,7 @@ use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
 use crate::config::RunConfig;
 use crate::data::{Batch, epoch_order};
-use crate::model::Model;
+use crate::network::Model;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
 
