@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`InputShape`], [`Grouping`] | what a sample looks like, and what is ranked together in it |
 //! | [`Dataset`] | labelled samples of one shape, in input units, with bounds and padding |
 //! | [`idx`], [`cifar`], [`ts`], [`har`] | parsers of bytes, one format each |
 //! | [`series`] | recordings of unequal length and how they get one length |
@@ -20,10 +21,12 @@ pub mod cifar;
 mod dataset;
 pub mod embedded;
 pub mod fetch;
+mod grouping;
 pub mod har;
 pub mod idx;
 pub mod load;
 mod normalization;
+mod sample;
 pub mod series;
 mod split;
 pub mod ts;
@@ -31,7 +34,9 @@ pub mod ts;
 pub use batch::Batch;
 pub use dataset::{Bounds, Dataset, TrainTest};
 pub use fetch::fetch;
+pub use grouping::Grouping;
 pub use load::{LoadOptions, data_dir, load};
 pub use normalization::Normalization;
+pub use sample::{InputShape, SeriesOrder};
 pub use series::Length;
 pub use split::{Split, epoch_order, stratified_split};

@@ -1,0 +1,165 @@
+//! What one sample looks like.
+
+use serde::{Deserialize, Serialize};
+
+/// Which axis of a series is the outer one in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeriesOrder {
+    /// `[channels, steps]`: PyTorch's convolutions.
+    ChannelsFirst,
+    /// `[steps, channels]`: PyTorch's recurrent networks, and the engine's own order.
+    #[default]
+    StepsFirst,
+}
+
+/// The shape and meaning of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum InputShape {
+    /// `[channels, height, width]`.
+    Image {
+        /// Colour channels.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// A multivariate series, in the memory order that `order` says.
+    Series {
+        /// Time steps.
+        steps: usize,
+        /// Channels (sensors).
+        channels: usize,
+        /// Memory order.
+        #[serde(default)]
+        order: SeriesOrder,
+    },
+    /// `[tokens, dim]`: embedded text.
+    Tokens {
+        /// Tokens a sample.
+        tokens: usize,
+        /// Embedding dimensions.
+        dim: usize,
+    },
+}
+
+impl InputShape {
+    /// An image.
+    pub const fn image(channels: usize, height: usize, width: usize) -> Self {
+        Self::Image {
+            channels,
+            height,
+            width,
+        }
+    }
+
+    /// A series `[steps, channels]`.
+    pub const fn series(steps: usize, channels: usize) -> Self {
+        Self::Series {
+            steps,
+            channels,
+            order: SeriesOrder::StepsFirst,
+        }
+    }
+
+    /// Embedded text.
+    pub const fn tokens(tokens: usize, dim: usize) -> Self {
+        Self::Tokens { tokens, dim }
+    }
+
+    /// The number of values in one sample.
+    pub const fn len(&self) -> usize {
+        self.positions() * self.channels()
+    }
+
+    /// True when a sample holds no value.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pixels, time steps or tokens.
+    pub const fn positions(&self) -> usize {
+        match *self {
+            Self::Image { height, width, .. } => height * width,
+            Self::Series { steps, .. } => steps,
+            Self::Tokens { tokens, .. } => tokens,
+        }
+    }
+
+    /// Values at each position: colours, sensors or embedding dimensions.
+    pub const fn channels(&self) -> usize {
+        match *self {
+            Self::Image { channels, .. } | Self::Series { channels, .. } => channels,
+            Self::Tokens { dim, .. } => dim,
+        }
+    }
+
+    /// True when a channel's values are neighbours in memory, false when a position's are.
+    pub const fn is_channels_first(&self) -> bool {
+        match self {
+            Self::Image { .. } => true,
+            Self::Series { order, .. } => matches!(order, SeriesOrder::ChannelsFirst),
+            Self::Tokens { .. } => false,
+        }
+    }
+
+    /// Neighbouring values in memory that belong to one channel.
+    pub const fn channel_run(&self) -> usize {
+        if self.is_channels_first() {
+            self.positions()
+        } else {
+            1
+        }
+    }
+
+    /// The same series in another memory order; images and tokens have only one.
+    #[must_use]
+    pub const fn ordered(self, order: SeriesOrder) -> Self {
+        match self {
+            Self::Series {
+                steps, channels, ..
+            } => Self::Series {
+                steps,
+                channels,
+                order,
+            },
+            other => other,
+        }
+    }
+
+    /// The axes of one sample as they lie in memory, outermost first.
+    pub fn dims(&self) -> Vec<usize> {
+        match *self {
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => vec![channels, height, width],
+            Self::Series {
+                steps, channels, ..
+            } if self.is_channels_first() => vec![channels, steps],
+            Self::Series {
+                steps, channels, ..
+            } => vec![steps, channels],
+            Self::Tokens { tokens, dim } => vec![tokens, dim],
+        }
+    }
+}
+
+impl std::fmt::Display for InputShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => write!(f, "an image of {height} × {width} pixels and {channels} channels"),
+            Self::Series {
+                steps, channels, ..
+            } => write!(f, "a series of {steps} steps and {channels} channels"),
+            Self::Tokens { tokens, dim } => write!(f, "{tokens} tokens of {dim} dimensions"),
+        }
+    }
+}
