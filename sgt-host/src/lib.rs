@@ -7,6 +7,7 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
+//! | `strict` | TOML read into types, with errors that name the key |
 //! | [`kernel`] | the arithmetic of layers as plain functions over slices |
 //! | [`network`] | the seam [`network::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
@@ -39,6 +40,7 @@ pub mod npy;
 pub mod optimizer;
 pub mod report;
 pub mod run;
+mod strict;
 pub mod train;
 pub mod weights;
 

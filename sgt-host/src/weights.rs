@@ -5,7 +5,7 @@
 
 use crate::data::{Bounds, Normalization};
 use crate::file::{data_error, one_line, read, write_atomic};
-use crate::network::{InputShape, Parameter, Parameters};
+use crate::network::{Description, InputShape, Parameter, Parameters};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,11 @@ const BATCH_COUNTER: &str = "num_batches_tracked";
 /// What a network needs beside its tensors to be used, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// The model's name in the registry.
+    /// The network's name.
     pub model: String,
+    /// The network itself; absent in files of older versions, whose names say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
     /// One sample as the model reads it.
     pub input: InputShape,
     /// The names of the classes.
@@ -67,6 +70,24 @@ impl Metadata {
         }
         if self.classes.is_empty() {
             return Some(("no class".into(), "the classes' names".into()));
+        }
+        if let Some(description) = &self.description {
+            if description.input != self.input {
+                return Some((
+                    format!("a network that reads {}", description.input),
+                    format!("one that reads {}", self.input),
+                ));
+            }
+            match description.classes() {
+                Err(error) => return Some((error.to_string(), "a network's description".into())),
+                Ok(classes) if classes != self.classes.len() => {
+                    return Some((
+                        format!("{} names of classes", self.classes.len()),
+                        format!("{classes}, as the network has"),
+                    ));
+                }
+                Ok(_) => {}
+            }
         }
         if let Some(Bounds { low, high }) = self.bounds
             && !(low.is_finite() && high.is_finite() && low < high)

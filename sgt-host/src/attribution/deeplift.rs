@@ -4,14 +4,15 @@ use super::integrated::{completeness_gap, sum};
 use super::points::{Points, ROWS_PER_FORWARD};
 use super::{Attribution, Baselines};
 use crate::Result;
-use crate::network::{Mode, Rescale, score_gradient};
+use crate::network::{Labelled, Mode, Model, Rescaling, score_gradient};
 
-pub(super) fn deeplift<M: Rescale>(
+pub(super) fn deeplift<M: Model>(
     points: &mut Points<'_, M>,
     baselines: &Baselines<'_>,
+    rules: Rescaling,
 ) -> Result<Attribution> {
     let mut values = vec![0.0; points.x.len()];
-    add_contributions(points, |sample| baselines.of(sample), 1.0, &mut values)?;
+    add_contributions(points, |sample| baselines.of(sample), rules, 1.0, &mut values)?;
     let gap = completeness_gap(points, &values, baselines)?;
     Ok(Attribution {
         values,
@@ -19,15 +20,16 @@ pub(super) fn deeplift<M: Rescale>(
     })
 }
 
-pub(super) fn deeplift_shap<M: Rescale>(
+pub(super) fn deeplift_shap<M: Model>(
     points: &mut Points<'_, M>,
     baselines: &Baselines<'_>,
+    rules: Rescaling,
 ) -> Result<Attribution> {
     let weight = 1.0 / baselines.count() as f32;
     let (x, sample) = (points.x, points.sample);
     let mut values = vec![0.0; x.len()];
     for baseline in 0..baselines.count() {
-        add_contributions(points, |_| baselines.at(baseline), weight, &mut values)?;
+        add_contributions(points, |_| baselines.at(baseline), rules, weight, &mut values)?;
     }
     let mut gap: Vec<f32> = values.chunks_exact(sample).map(sum).collect();
     points.scores(
@@ -47,37 +49,32 @@ pub(super) fn deeplift_shap<M: Rescale>(
 }
 
 /// Adds `weight · m · (x − reference)` for the rescale rule's multipliers `m`.
-fn add_contributions<'b, M: Rescale>(
+fn add_contributions<'b, M: Model>(
     points: &Points<'_, M>,
     reference: impl Fn(usize) -> &'b [f32],
+    rules: Rescaling,
     weight: f32,
     values: &mut [f32],
 ) -> Result<()> {
-    let Points {
-        model, x, sample, ..
-    } = *points;
-    let chunk = ROWS_PER_FORWARD * sample;
+    let Points { model, sample, .. } = *points;
     let mut pass = M::Pass::default();
     let mut references = Vec::new();
     let mut multipliers = Vec::new();
     let mut dlogits = Vec::new();
-    let chunks = x.chunks(chunk).zip(values.chunks_mut(chunk));
-    for ((x, values), (first, labels)) in chunks.zip(
-        points
-            .labels
-            .chunks(ROWS_PER_FORWARD)
-            .enumerate()
-            .map(|(index, labels)| (index * ROWS_PER_FORWARD, labels)),
-    ) {
+    let values = values.chunks_mut(ROWS_PER_FORWARD * sample);
+    let chunks = points.batch.chunks(ROWS_PER_FORWARD, sample);
+    for ((first, batch), values) in chunks.zip(values) {
+        let Labelled { x, labels, .. } = batch;
         references.clear();
         for index in first..first + labels.len() {
             references.extend_from_slice(reference(index));
         }
-        let logits = model.forward(x, Mode::InputGradient, &mut pass)?;
+        let logits = model.forward(batch, Mode::InputGradient, &mut pass)?;
         dlogits.resize(logits.len(), 0.0);
         score_gradient(points.score, logits, labels, &mut dlogits)?;
         multipliers.resize(x.len(), 0.0);
-        model.multipliers(x, &references, &dlogits, &mut multipliers)?;
+        let samples = batch.samples();
+        model.multipliers(samples, &references, &dlogits, rules, &mut multipliers)?;
         let differences = x
             .iter()
             .zip(&references)

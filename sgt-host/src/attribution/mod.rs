@@ -26,7 +26,7 @@ pub use method::{GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlus
 pub use points::ROWS_PER_FORWARD;
 pub use scores::score_values;
 
-use crate::network::{Rescale, Score, check_batch, check_finite};
+use crate::network::{Labelled, Model, Rescaling, Score, check_finite};
 use crate::{Error, Result};
 use points::Points;
 use sgt_core::{Pcg32, Random};
@@ -50,6 +50,8 @@ pub struct Settings<'a> {
     pub score: Score,
     /// The reference.
     pub baseline: Baseline<'a>,
+    /// Which relevance rules `DeepLIFT` uses.
+    pub rescaling: Rescaling,
     /// Same seed, same batch: same attribution.
     pub seed: u64,
 }
@@ -65,7 +67,7 @@ pub struct Attribution {
     pub gap: Option<Vec<f32>>,
 }
 
-/// Attributes the score of every sample of `x` `[batch, input]` to its input values.
+/// Attributes the score of every sample of `batch` to its input values.
 ///
 /// Cost in forward-and-input-backward passes a sample: 1 for the gradient methods and
 /// `DeepLIFT` (2), `steps` for integrated gradients, `samples` for `SmoothGrad` and
@@ -73,20 +75,23 @@ pub struct Attribution {
 /// occlusion. Memory beside the result is that of [`ROWS_PER_FORWARD`] samples.
 ///
 /// # Errors
-/// As [`check_batch`]; [`Error::Shape`] for baselines that do not fit; [`Error::Argument`] for a
+/// As [`Labelled::check`]; [`Error::Shape`] for baselines that do not fit; [`Error::Argument`] for a
 /// method whose parameters are out of their domain, or `DeepLIFT` of a model without the rule.
-pub fn attribute<M: Rescale>(
+pub fn attribute<M: Model>(
     model: &M,
-    x: &[f32],
-    labels: &[usize],
+    batch: Labelled<'_>,
     method: &Method,
     settings: &Settings<'_>,
 ) -> Result<Attribution> {
-    let batch = check_batch("attribution", model, x, labels)?;
+    let samples = batch.check("attribution", model)?;
     method.check()?;
-    let baselines = Baselines::new(settings.baseline, model.input().len(), method, batch)?;
-    let (score, labels) = scores::resolve(model, x, labels, settings.score)?;
-    let mut points = Points::new(model, x, &labels, score);
+    let baselines = Baselines::new(settings.baseline, model.input().len(), method, samples)?;
+    let (score, labels) = scores::resolve(model, batch, settings.score)?;
+    let batch = Labelled {
+        labels: &labels,
+        ..batch
+    };
+    let mut points = Points::new(model, batch, score);
     let seed = settings.seed;
     match method {
         Method::Gradient => gradient::gradient(&mut points),
@@ -100,10 +105,12 @@ pub fn attribute<M: Rescale>(
         Method::IntegratedGradients(config) => {
             integrated::integrated_gradients(&mut points, config, &baselines)
         }
-        Method::DeepLift => deeplift::deeplift(&mut points, &baselines),
-        Method::DeepLiftShap => deeplift::deeplift_shap(&mut points, &baselines),
+        Method::DeepLift => deeplift::deeplift(&mut points, &baselines, settings.rescaling),
+        Method::DeepLiftShap => {
+            deeplift::deeplift_shap(&mut points, &baselines, settings.rescaling)
+        }
         Method::Occlusion(config) => occlusion::occlusion(&mut points, config, &baselines),
-        Method::Random => Ok(random(x, batch, seed)),
+        Method::Random => Ok(random(batch.x, samples, seed)),
     }
 }
 

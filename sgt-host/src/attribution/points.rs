@@ -2,7 +2,7 @@
 
 use super::scores::score_values;
 use crate::Result;
-use crate::network::{Mode, Model, Score, input_gradient};
+use crate::network::{Labelled, Mode, Model, Samples, Score, input_gradient};
 
 /// Samples a forward pass holds at most, so that memory stays bounded whatever the batch and
 /// the number of path points.
@@ -12,27 +12,29 @@ pub const ROWS_PER_FORWARD: usize = 128;
 pub(super) struct Points<'a, M: Model> {
     pub(super) model: &'a M,
     pub(super) x: &'a [f32],
-    pub(super) labels: &'a [usize],
+    pub(super) batch: Labelled<'a>,
     pub(super) score: Score,
     /// Values a sample.
     pub(super) sample: usize,
     pass: M::Pass,
     rows: Vec<f32>,
     row_labels: Vec<usize>,
+    row_lengths: Vec<usize>,
     gradients: Vec<f32>,
 }
 
 impl<'a, M: Model> Points<'a, M> {
-    pub(super) fn new(model: &'a M, x: &'a [f32], labels: &'a [usize], score: Score) -> Self {
+    pub(super) fn new(model: &'a M, batch: Labelled<'a>, score: Score) -> Self {
         Self {
             model,
-            x,
-            labels,
+            x: batch.x,
+            batch,
             score,
             sample: model.input().len(),
             pass: M::Pass::default(),
             rows: Vec::new(),
             row_labels: Vec::new(),
+            row_lengths: Vec::new(),
             gradients: Vec::new(),
         }
     }
@@ -47,18 +49,17 @@ impl<'a, M: Model> Points<'a, M> {
         mut place: impl FnMut(usize, usize, &mut [f32]),
         mut take: impl FnMut(usize, usize, &[f32], &[f32]),
     ) -> Result<()> {
-        let total = self.labels.len() * count;
+        let total = self.batch.len() * count;
         for first in (0..total).step_by(ROWS_PER_FORWARD) {
             self.fill(first, total, count, &mut place);
             self.gradients.resize(self.rows.len(), 0.0);
-            input_gradient(
-                self.model,
-                &self.rows,
-                &self.row_labels,
-                self.score,
-                &mut self.pass,
-                &mut self.gradients,
-            )?;
+            let rows = Labelled {
+                x: &self.rows,
+                labels: &self.row_labels,
+                lengths: &self.row_lengths,
+            };
+            let (pass, gradients) = (&mut self.pass, &mut self.gradients);
+            input_gradient(self.model, rows, self.score, pass, gradients)?;
             let rows = self.rows.chunks_exact(self.sample);
             let gradients = self.gradients.chunks_exact(self.sample);
             for (index, (row, gradient)) in (first..).zip(rows.zip(gradients)) {
@@ -75,12 +76,15 @@ impl<'a, M: Model> Points<'a, M> {
         mut place: impl FnMut(usize, usize, &mut [f32]),
         mut take: impl FnMut(usize, usize, f32),
     ) -> Result<()> {
-        let total = self.labels.len() * count;
+        let total = self.batch.len() * count;
         for first in (0..total).step_by(ROWS_PER_FORWARD) {
             self.fill(first, total, count, &mut place);
-            let logits = self
-                .model
-                .forward(&self.rows, Mode::InputGradient, &mut self.pass)?;
+            let rows = Samples {
+                x: &self.rows,
+                lengths: &self.row_lengths,
+            };
+            let mode = Mode::InputGradient;
+            let logits = self.model.forward(rows, mode, &mut self.pass)?;
             let scores = score_values(self.score, logits, &self.row_labels)?;
             for (index, score) in (first..).zip(scores) {
                 take(index / count, index % count, score);
@@ -99,8 +103,10 @@ impl<'a, M: Model> Points<'a, M> {
         let rows = ROWS_PER_FORWARD.min(total - first);
         self.rows.resize(rows * self.sample, 0.0);
         self.row_labels.clear();
+        self.row_lengths.clear();
         for (index, row) in (first..).zip(self.rows.chunks_exact_mut(self.sample)) {
-            self.row_labels.push(self.labels[index / count]);
+            self.row_labels.push(self.batch.labels[index / count]);
+            self.row_lengths.extend(self.batch.length(index / count));
             place(index / count, index % count, row);
         }
     }

@@ -1,7 +1,7 @@
 //! The attributed scalar: its value, and the class it stays with.
 
 use super::ROWS_PER_FORWARD;
-use crate::network::{Mode, Model, Score, predicted_class};
+use crate::network::{Labelled, Mode, Model, Score, predicted_class};
 use crate::{Error, Result};
 
 /// Each sample's score from its logits: `logits` is `[batch, classes]`, the result `[batch]`.
@@ -37,16 +37,15 @@ fn log_sum_exp(row: &[f32]) -> f32 {
 /// Fixes the class of a [`Score::PredictedLogit`]: the class predicted for `x` itself.
 pub(super) fn resolve<M: Model>(
     model: &M,
-    x: &[f32],
-    labels: &[usize],
+    batch: Labelled<'_>,
     score: Score,
 ) -> Result<(Score, Vec<usize>)> {
     if score != Score::PredictedLogit {
-        return Ok((score, labels.to_vec()));
+        return Ok((score, batch.labels.to_vec()));
     }
     let mut pass = M::Pass::default();
-    let mut predicted = Vec::with_capacity(labels.len());
-    for rows in x.chunks(ROWS_PER_FORWARD * model.input().len()) {
+    let mut predicted = Vec::with_capacity(batch.len());
+    for (_, rows) in batch.chunks(ROWS_PER_FORWARD, model.input().len()) {
         let logits = model.forward(rows, Mode::InputGradient, &mut pass)?;
         predicted.extend(logits.chunks_exact(model.classes()).map(predicted_class));
     }

@@ -1,6 +1,7 @@
 //! Defaults, preset, file and command line, one over the other.
 
-use super::{DataConfig, RunConfig, strict};
+use super::{DataConfig, RunConfig};
+use crate::strict;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -22,7 +22,6 @@
 mod layers;
 mod schedule;
 mod settings;
-mod strict;
 
 pub use layers::{DataKind, Draft, Preset};
 pub use schedule::{Ramp, Schedule};
@@ -31,6 +30,7 @@ pub use settings::{Difference, differences};
 use crate::attack::AttackConfig;
 use crate::data::Length;
 use crate::network::{Grouping, Score};
+use crate::strict;
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RunConfig {
-    /// The network, by its name in the registry.
+    /// The network: a name of `sgt models`, or the file of one's own.
     pub model: String,
+    /// The sizes of its hidden layers, for a network by name; the usual ones when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<usize>,
+    /// A network of one's own: a [`crate::network::Description`], which may leave the input and
+    /// the number of classes to the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<toml::Table>,
     /// What the loss is made of.
     pub regime: Regime,
     /// The weight λ of the Kullback–Leibler term, 0 or more, by epoch.

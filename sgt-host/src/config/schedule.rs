@@ -1,6 +1,6 @@
 //! A number that may change from epoch to epoch.
 
-use super::strict;
+use crate::strict;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

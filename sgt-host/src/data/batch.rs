@@ -1,7 +1,7 @@
 //! Minibatches in the memory order that a model reads, in buffers that are reused.
 
 use super::Dataset;
-use crate::network::{InputShape, SeriesOrder};
+use super::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use std::ops::Range;
 

@@ -4,7 +4,7 @@ use super::idx::pixel;
 use super::{Bounds, Dataset};
 use crate::Result;
 use crate::file::data_error;
-use crate::network::InputShape;
+use super::InputShape;
 use std::path::Path;
 
 const CHANNELS: usize = 3;

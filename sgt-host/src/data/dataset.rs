@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use crate::network::{InputShape, SeriesOrder};
+use super::{InputShape, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -313,7 +313,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Shape`] unless there is one finite value a channel.
     pub fn pad_with(&mut self, padding: &[f32]) -> Result<()> {
-        let channels = channels(self.shape);
+        let channels = self.shape.channels();
         if padding.len() != channels || !padding.iter().all(|value| value.is_finite()) {
             return Err(Error::Shape {
                 operation: "padding",
@@ -337,7 +337,7 @@ impl Dataset {
 
     /// Calls `visit(channel, real values)` for each channel of each sample.
     pub(crate) fn for_each_channel(&self, mut visit: impl FnMut(usize, &[f32])) {
-        let channels = channels(self.shape);
+        let channels = self.shape.channels();
         let plane = self.shape.len() / channels;
         for index in 0..self.len() {
             let padded = self.valid_steps(index).start;
@@ -349,13 +349,6 @@ impl Dataset {
     }
 }
 
-/// The channels of a sample, each with its own scale: colours or sensors; embedded text has one.
-pub(crate) fn channels(shape: InputShape) -> usize {
-    match shape {
-        InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
-        InputShape::Tokens { dim, .. } => dim,
-    }
-}
 
 /// A training part and the test part that never selects anything.
 #[derive(Clone, Debug, PartialEq)]

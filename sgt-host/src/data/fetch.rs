@@ -296,7 +296,7 @@ fn check(entry: &Entry, folder: &Path) -> Result<()> {
     };
     let data = load(entry.name, &options)?;
     let cases = [data.train.len(), data.test.len()];
-    let channels = super::dataset::channels(data.train.shape());
+    let channels = data.train.shape().channels();
     let classes = data.train.classes().len();
     let expected = match entry.shape {
         catalog::CaseShape::Image { channels, .. }

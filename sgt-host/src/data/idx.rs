@@ -3,7 +3,7 @@
 use super::{Bounds, Dataset};
 use crate::Result;
 use crate::file::{data_error, excerpt};
-use crate::network::InputShape;
+use super::InputShape;
 use std::path::Path;
 
 const IMAGES: u32 = 0x0803;

@@ -1,7 +1,7 @@
 //! Per-channel standardisation, fitted on the training part and kept with the weights.
 
-use super::dataset::{Dataset, channels};
-use crate::network::{InputShape, SeriesOrder};
+use super::dataset::Dataset;
+use super::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ impl Normalization {
     ///
     /// Two passes in `f64`.
     pub fn fit(train: &Dataset) -> Self {
-        let channels = channels(train.shape());
+        let channels = train.shape().channels();
         let mut count = vec![0_usize; channels];
         let mut sum = vec![0.0_f64; channels];
         train.for_each_channel(|channel, values| {
@@ -108,7 +108,7 @@ impl Normalization {
     /// # Errors
     /// [`Error::Shape`] otherwise.
     pub fn check(&self, shape: InputShape) -> Result<()> {
-        let channels = channels(shape);
+        let channels = shape.channels();
         if channels == self.mean.len() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Recordings of unequal length, and their alignment to one common length.
 
 use super::{Dataset, Normalization, TrainTest};
-use crate::network::{InputShape, SeriesOrder};
+use super::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 

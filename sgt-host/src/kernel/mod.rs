@@ -50,7 +50,7 @@ mod matrix;
 pub mod pool;
 mod pooled_gradient;
 mod product;
-mod request;
+pub(crate) mod request;
 mod transcendental;
 
 use crate::{Error, Result};

@@ -5,6 +5,7 @@
 //! | [`Description`] | a network as plain data: input and layers; checked in one place |
 //! | `builder` | the description's methods that add a layer |
 //! | [`layer`] | the closed set of layers, one file each |
+//! | `text` | descriptions as TOML |
 //! | `shape` | what flows between layers |
 //! | `engine` | [`Network`]: a description with parameters, executed on the CPU |
 //! | [`named`] | the networks by name: functions that give descriptions |
@@ -27,6 +28,7 @@ mod samples;
 mod score;
 mod shape;
 mod start;
+mod text;
 
 pub use crate::data::{Grouping, InputShape, SeriesOrder};
 pub use classifier::{Classifier, ClassifierPass};
@@ -40,3 +42,4 @@ pub use samples::{Labelled, Samples, check_finite, check_labels};
 pub(crate) use score::predicted_class;
 pub use score::{Score, input_gradient, score_gradient};
 pub use shape::Shape;
+pub use text::Gaps;

@@ -1,6 +1,6 @@
 //! The scalar whose input gradient is the saliency.
 
-use super::{Mode, Model};
+use super::{Labelled, Mode, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -86,20 +86,19 @@ pub(crate) fn predicted_class(logits: &[f32]) -> usize {
 }
 
 /// Saliency: the gradient of each sample's score with respect to its input, in
-/// [`Mode::InputGradient`]. `dx` has the length of `x`.
+/// [`Mode::InputGradient`]. `dx` has the length of `batch.x`.
 ///
 /// # Errors
 /// As [`Model::forward`], [`Model::backward`] and [`score_gradient`].
 pub fn input_gradient<M: Model>(
     model: &M,
-    x: &[f32],
-    labels: &[usize],
+    batch: Labelled<'_>,
     score: Score,
     pass: &mut M::Pass,
     dx: &mut [f32],
 ) -> Result<()> {
-    let logits = model.forward(x, Mode::InputGradient, pass)?;
+    let logits = model.forward(batch, Mode::InputGradient, pass)?;
     let mut dlogits = vec![0.0; logits.len()];
-    score_gradient(score, logits, labels, &mut dlogits)?;
+    score_gradient(score, logits, batch.labels, &mut dlogits)?;
     model.backward(pass, &dlogits, Some(dx), None)
 }

@@ -3,9 +3,8 @@
 use super::{Record, RunFolder};
 use crate::config::{DataConfig, DataKind, Draft, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
-use crate::network::network::Network;
-use crate::network::registry::{self, NetworkSizes};
-use crate::network::{InputShape, Model, Normalized};
+use crate::network::named::{self, NetworkSizes, Reads};
+use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
 use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, evaluate, prepare};
 use crate::weights::{self, Metadata};
 use crate::{Result, file};
@@ -54,6 +53,7 @@ impl Session {
         if Path::new(source).is_file() {
             *source = absolute(Path::new(source))?.display().to_string();
         }
+        settle_network(&mut config, &data)?;
         Ok((config, data))
     }
 
@@ -93,28 +93,39 @@ impl Session {
         format!("{data}-{}-{}-{}", config.model, config.regime, config.seed)
     }
 
+    /// The network that is trained: one by name in the sizes of the data, or one's own.
+    ///
+    /// # Errors
+    /// As [`named::description`] and [`Description::from_table`].
+    pub fn description(&self) -> Result<Description> {
+        let train = &self.prepared.training.train;
+        describe(&self.config, train.shape(), train.classes().len())
+    }
+
     /// The network before its first step, standardising inside where the data does not.
     ///
     /// # Errors
-    /// As [`registry::build`].
-    pub fn network(&self) -> Result<Normalized<Network>> {
+    /// As [`Session::description`].
+    pub fn classifier(&self) -> Result<Classifier> {
         let train = &self.prepared.training.train;
-        let input = ordered(train.shape(), &self.config.model)?;
-        let sizes = NetworkSizes::new(input, train.classes().len());
         let seed = derive_seed(self.config.seed, Purpose::Weights, [0, 0]);
-        let network = registry::build(&self.config.model, &sizes, seed)?;
-        let inside = &self.prepared.inside;
-        Normalized::new(network, inside.mean(), inside.deviation())
+        let network = Network::new(&self.description()?, seed)?;
+        let classifier = Classifier::new(network, train.classes().to_vec())?
+            .with_normalization(&self.prepared.inside)?;
+        match train.bounds() {
+            Some(bounds) => classifier.with_bounds(bounds),
+            None => Ok(classifier),
+        }
     }
 
     /// Measures a finished network on the test part and writes weights and record.
     ///
     /// # Errors
     /// As [`weights::save`] and [`RunFolder::write_record`].
-    pub fn finish<M: Model>(
+    pub fn finish(
         &self,
         folder: &RunFolder,
-        model: &M,
+        model: &Classifier,
         progress: &Progress,
         time: Duration,
     ) -> Result<Record> {
@@ -137,10 +148,12 @@ impl Session {
         Ok(record)
     }
 
-    fn metadata<M: Model>(&self, model: &M) -> Metadata {
+    fn metadata(&self, model: &Classifier) -> Metadata {
         let train = &self.prepared.training.train;
+        let description = model.network().description().clone();
         Metadata {
-            model: self.config.model.clone(),
+            model: description.name.clone(),
+            description: Some(description),
             input: model.input(),
             classes: train.classes().to_vec(),
             normalization: self.prepared.normalization.clone(),
@@ -163,16 +176,44 @@ fn kind(data: &TrainTest) -> DataKind {
     }
 }
 
-/// The shape in the memory order that the network reads.
-fn ordered(shape: InputShape, model: &str) -> Result<InputShape> {
-    Ok(match shape {
-        InputShape::Series {
-            steps, channels, ..
-        } => InputShape::Series {
-            steps,
-            channels,
-            order: registry::series_order(model)?,
-        },
-        other => other,
-    })
+/// The ending that tells a network's file from a network's name.
+const FILE_ENDING: &str = "toml";
+
+/// Reads a network's file and fills in what it leaves to the data, so that the configuration
+/// stands alone.
+fn settle_network(config: &mut RunConfig, data: &TrainTest) -> Result<()> {
+    let path = PathBuf::from(&config.model);
+    let gaps = Gaps {
+        input: data.train.shape(),
+        classes: data.train.classes().len(),
+    };
+    let is_file = path.extension().is_some_and(|ending| ending == FILE_ENDING);
+    let description = if is_file && config.network.is_none() {
+        Description::read(&path, Some(gaps))?
+    } else if config.network.is_some() {
+        describe(config, gaps.input, gaps.classes)?
+    } else {
+        return Ok(());
+    };
+    config.model.clone_from(&description.name);
+    config.network = Some(description.to_table()?);
+    Ok(())
+}
+
+/// The network of `config` for samples of shape `input`.
+fn describe(config: &RunConfig, input: InputShape, classes: usize) -> Result<Description> {
+    if let Some(table) = &config.network {
+        let gaps = Gaps { input, classes };
+        return Description::from_table("network", table.clone(), Some(gaps));
+    }
+    let order = match named::find(&config.model)?.reads {
+        Reads::Series(order) => order,
+        Reads::Images | Reads::Tokens => SeriesOrder::default(),
+    };
+    let sizes = NetworkSizes {
+        input: input.ordered(order),
+        classes,
+        hidden: config.hidden.clone(),
+    };
+    named::description(&config.model, &sizes)
 }

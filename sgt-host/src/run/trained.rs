@@ -2,9 +2,8 @@
 
 use crate::data::Normalization;
 use crate::file::data_error;
-use crate::network::network::Network;
-use crate::network::registry;
-use crate::network::{InputShape, Model, Normalized, SeriesOrder};
+use crate::network::named::{self, Reads};
+use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder};
 use crate::npy::Array;
 use crate::weights::{Metadata, Weights};
 use crate::{Error, Result};
@@ -19,7 +18,7 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Trained {
     /// Reads samples in the network's units and memory order.
-    pub model: Normalized<Network>,
+    pub model: Classifier,
     /// What it was trained on and how.
     pub metadata: Metadata,
     /// From a file's units to the network's.
@@ -29,8 +28,9 @@ pub struct Trained {
 impl Trained {
     /// Reads a weight file.
     ///
-    /// A file of another program does not say its network: `name` does then, and `sample`, the
-    /// axes of one sample in files, gives the sizes.
+    /// A file of another program does not say its network: `name` does then, a network's name or
+    /// the TOML file of a description, and `sample`, the axes of one sample in files, gives the
+    /// sizes.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] when the file is damaged or its tensors are not the
@@ -68,22 +68,30 @@ impl Trained {
             }
         };
         let shapes: Vec<_> = weights.tensors().collect();
-        let sizes = registry::infer_sizes(&metadata.model, &shapes, Some(metadata.input))?;
+        let description = match &metadata.description {
+            Some(description) => description.clone(),
+            None => named_description(&metadata.model, &shapes, metadata.input)?,
+        };
         // Running statistics and biases may be missing; that is told tensor by tensor below.
         let limit = ALLOWANCE
             + 2 * shapes
                 .iter()
                 .map(|(_, shape)| elements(shape))
                 .sum::<usize>();
-        let mut network = registry::build_within(&metadata.model, &sizes, 0, limit)?;
+        let mut network = Network::within(&description, 0, limit)?;
         weights.load_into(network.parameters_mut())?;
         let identity = Normalization::identity(metadata.normalization.mean().len());
         let (inside, outside) = match metadata.bounds {
             Some(_) => (metadata.normalization.clone(), identity),
             None => (identity, metadata.normalization.clone()),
         };
+        let mut model = Classifier::new(network, metadata.classes.clone())?
+            .with_normalization(&inside)?;
+        if let Some(bounds) = metadata.bounds {
+            model = model.with_bounds(bounds)?;
+        }
         Ok(Self {
-            model: Normalized::new(network, inside.mean(), inside.deviation())?,
+            model,
             metadata,
             outside,
         })
@@ -165,20 +173,47 @@ fn elements(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
+/// The network `name` in the sizes that its tensors tell.
+fn named_description(
+    name: &str,
+    shapes: &[(&str, &[usize])],
+    input: InputShape,
+) -> Result<Description> {
+    let sizes = named::infer_sizes(name, shapes, Some(input))?;
+    named::description(name, &sizes)
+}
+
 /// What the weights of another program leave unsaid, from the samples at hand.
 fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> {
-    let input = match *sample {
-        [channels, height, width] => InputShape::Image {
-            channels,
-            height,
-            width,
-        },
-        [tokens, dim] if name.starts_with("text-") => InputShape::Tokens { tokens, dim },
-        [channels, steps] => InputShape::Series {
-            steps,
-            channels,
-            order: registry::series_order(name)?,
-        },
+    let description = if Path::new(name).extension().is_some_and(|end| end == "toml") {
+        Description::read(Path::new(name), None)?
+    } else {
+        let input = sample_shape(named::find(name)?.reads, sample)?;
+        let shapes: Vec<_> = weights.tensors().collect();
+        named_description(name, &shapes, input)?
+    };
+    let classes = description.classes()?;
+    Ok(Metadata {
+        model: description.name.clone(),
+        input: description.input,
+        classes: (0..classes).map(|class| class.to_string()).collect(),
+        normalization: Normalization::identity(description.input.channels()),
+        description: Some(description),
+        bounds: None,
+        regime: "unknown".into(),
+        seed: 0,
+        version: "unknown".into(),
+    })
+}
+
+/// The shape of samples with these axes in files, for a network that reads `reads`.
+fn sample_shape(reads: Reads, sample: &[usize]) -> Result<InputShape> {
+    Ok(match (reads, sample) {
+        (_, &[channels, height, width]) => InputShape::image(channels, height, width),
+        (Reads::Tokens, &[tokens, dim]) => InputShape::tokens(tokens, dim),
+        (Reads::Series(order), &[channels, steps]) => {
+            InputShape::series(steps, channels).ordered(order)
+        }
         _ => {
             return Err(Error::Argument {
                 argument: "--input".into(),
@@ -186,21 +221,5 @@ fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> 
                 expected: "images [channels, height, width] or series [channels, steps]".into(),
             });
         }
-    };
-    let shapes: Vec<_> = weights.tensors().collect();
-    let sizes = registry::infer_sizes(name, &shapes, Some(input))?;
-    let channels = match input {
-        InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
-        InputShape::Tokens { dim, .. } => dim,
-    };
-    Ok(Metadata {
-        model: name.into(),
-        input,
-        classes: (0..sizes.classes).map(|class| class.to_string()).collect(),
-        normalization: Normalization::identity(channels),
-        bounds: None,
-        regime: "unknown".into(),
-        seed: 0,
-        version: "unknown".into(),
     })
 }

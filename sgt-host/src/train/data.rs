@@ -3,7 +3,6 @@
 use super::{Purpose, derive_seed};
 use crate::config::DataConfig;
 use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
-use crate::network::InputShape;
 use crate::{Result, file};
 use sha2::{Digest, Sha256};
 
@@ -68,7 +67,7 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
     let normalization = if config.standardise {
         Normalization::fit(&train)
     } else {
-        Normalization::identity(channels(train.shape()))
+        Normalization::identity(train.shape().channels())
     };
     if train.bounds().is_some() {
         return Ok(Prepared {
@@ -78,7 +77,7 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
             normalization,
         });
     }
-    let inside = Normalization::identity(channels(train.shape()));
+    let inside = Normalization::identity(train.shape().channels());
     let training = TrainingData {
         train: standardised(&train, &normalization)?,
         validation: match validation {
@@ -105,12 +104,4 @@ fn standardised(data: &Dataset, normalization: &Normalization) -> Result<Dataset
     }
     let real = (0..data.len()).map(|index| data.valid_steps(index).len());
     whole.with_real_steps(real.collect())
-}
-
-/// The channels of a sample.
-fn channels(shape: InputShape) -> usize {
-    match shape {
-        InputShape::Image { channels, .. } | InputShape::Series { channels, .. } => channels,
-        InputShape::Tokens { dim, .. } => dim,
-    }
 }

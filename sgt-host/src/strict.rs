@@ -20,12 +20,12 @@ const NEAR: f64 = 0.7;
 /// # Errors
 /// [`Error::Argument`] for an unknown or missing key, an unknown name or a value of the wrong
 /// type; it names the key's whole path.
-pub(super) fn read<T: DeserializeOwned>(table: Table, origin: &str) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(table: Table, origin: &str) -> Result<T> {
     T::deserialize(Node(Value::Table(table))).map_err(|mistake| mistake.into_error(origin))
 }
 
 /// `expected` for a name that is not among `known`: the nearest first.
-pub(super) fn nearest(found: &str, known: &[&str]) -> String {
+pub(crate) fn nearest(found: &str, known: &[&str]) -> String {
     let similarity = |name: &&&str| strsim::jaro_winkler(found, name);
     let nearest = known
         .iter()
@@ -312,7 +312,7 @@ impl<'de> VariantAccess<'de> for Content {
 }
 
 /// Lets a visitor that accepts a table hand it to a struct's own reader.
-pub(super) fn from_map<'de, T: serde::Deserialize<'de>, A: MapAccess<'de>>(
+pub(crate) fn from_map<'de, T: serde::Deserialize<'de>, A: MapAccess<'de>>(
     map: A,
 ) -> Result<T, A::Error> {
     T::deserialize(MapAccessDeserializer::new(map))
