@@ -5,8 +5,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sgt_core::{
-    Bounds, End, Layout, Masking, MomentumScale, Norm, Pcg32, Policy, Random, Threat, fgsm,
-    mask_sample, mask_sample_small, mi_fgsm_step, pgd_step, select_fast, select_small,
+    Bounds, End, Layout, Masking, MomentumScale, Norm, Pcg32, Policy, Random, SgtRows, Threat,
+    fgsm, mask_sample, mask_sample_small, mi_fgsm_step, pgd_step, select_fast, select_small,
     sgt_objective, softmax,
 };
 use std::hint::black_box;
@@ -109,15 +109,15 @@ fn losses(criterion: &mut Criterion) {
         let (mut clean_gradient, mut masked_gradient) = (vec![0.0; classes], vec![0.0; classes]);
         group.bench_function(BenchmarkId::new("sgt objective", classes), |bencher| {
             bencher.iter(|| {
-                sgt_objective(
-                    black_box(&clean[..]),
-                    &masked,
-                    1,
-                    1.0,
-                    1.0,
-                    &mut clean_gradient,
-                    &mut masked_gradient,
-                )
+                let logits = SgtRows {
+                    clean: black_box(&clean[..]),
+                    masked: &masked,
+                };
+                let mut gradients = SgtRows {
+                    clean: &mut clean_gradient[..],
+                    masked: &mut masked_gradient,
+                };
+                sgt_objective(&logits, 1, 1.0, 1.0, &mut gradients)
             });
         });
         group.bench_function(BenchmarkId::new("softmax", classes), |bencher| {

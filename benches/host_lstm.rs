@@ -7,7 +7,9 @@
 //! protocol of `benches/peers/lstm_speed.py`, so that a driver can alternate between the two.
 
 use rayon::prelude::*;
-use sgt_core::{Layout, Masking, Pcg32, Random, cross_entropy_grad, mask_sample, sgt_objective};
+use sgt_core::{
+    Layout, Masking, Pcg32, Random, SgtRows, cross_entropy_grad, mask_sample, sgt_objective,
+};
 use sgt_host::kernel::lstm::{
     self, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
 };
@@ -239,16 +241,16 @@ impl Step {
         let mut d_masked = vec![0.0; self.clean.logits.len()];
         for (sample, &label) in self.labels.iter().enumerate() {
             let place = sample * CLASSES..(sample + 1) * CLASSES;
-            sgt_objective(
-                &self.clean.logits[place.clone()],
-                &self.masked.logits[place.clone()],
-                label,
-                1.0,
-                1.0 / SHAPE.batch as f32,
-                &mut d_clean[place.clone()],
-                &mut d_masked[place],
-            )
-            .expect("finite");
+            let logits = SgtRows {
+                clean: &self.clean.logits[place.clone()],
+                masked: &self.masked.logits[place.clone()],
+            };
+            let mut gradients = SgtRows {
+                clean: &mut d_clean[place.clone()],
+                masked: &mut d_masked[place],
+            };
+            let scale = 1.0 / SHAPE.batch as f32;
+            sgt_objective(&logits, label, 1.0, scale, &mut gradients).expect("finite");
         }
         for (pass, dlogits) in [(&mut self.clean, &d_clean), (&mut self.masked, &d_masked)] {
             let gradient = Some(self.gradient.as_mut_slice());

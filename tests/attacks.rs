@@ -447,7 +447,7 @@ fn bad_input_gets_one_line_that_names_it() {
     };
     assert_eq!(
         refuse(&x, &labels, untargeted, &config, crossed),
-        "attack: bounds: outside its domain"
+        "bounds: outside its domain"
     );
     let idle = AttackConfig {
         restarts: 3,

@@ -2,14 +2,15 @@
 //! does not panic.
 
 use sgt_core::{
-    AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout, Masking,
-    MomentumScale, Norm, Order, Pcg32, Policy, Reduction, Schedule, Scope, Threat, Workspace,
-    accuracy_drop_area, adaptive_fraction, adversarial_objective, asgt_objective,
-    comprehensiveness, cross_entropy, cross_entropy_grad, fgsm, gini, kl_divergence,
-    kl_divergence_grad, log_softmax, log_sum_exp, mask, mask_sample, mask_sample_small,
-    masked_count, mean_cross_entropy, mean_kl_divergence, mi_fgsm_step, pgd_step, project,
-    random_noise, random_start, rank_features, replace_features, replace_features_by_bits,
-    select_fast, select_small, sgt_objective, softmax, sufficiency, top_k_overlap,
+    AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
+    Masking, MomentumScale, Norm, Order, Pcg32, Policy, Reduction, Schedule, Scope, SgtRows,
+    Threat, Workspace, accuracy_drop_area, adaptive_fraction, adversarial_objective,
+    asgt_objective, comprehensiveness, cross_entropy, cross_entropy_grad, fgsm, gini,
+    kl_divergence, kl_divergence_grad, log_softmax, log_sum_exp, mask, mask_sample,
+    mask_sample_small, masked_count, mean_cross_entropy, mean_kl_divergence, mi_fgsm_step,
+    pgd_step, project, random_noise, random_start, rank_features, replace_features,
+    replace_features_by_bits, select_fast, select_small, sgt_objective, softmax, sufficiency,
+    top_k_overlap,
 };
 
 const NAN: f32 = f32::NAN;
@@ -86,8 +87,11 @@ fn layouts() {
     assert_eq!(new(0, 1), Some(empty("positions")));
     assert_eq!(new(1, 0), Some(empty("channels")));
     assert_eq!(new(usize::MAX, 2), Some(range("positions")));
-    assert_eq!(Layout::image(0, 4), Err(empty("channels")));
-    assert_eq!(Layout::image(3, 0), Err(empty("positions")));
+    assert_eq!(Layout::image(0, 2, 2), Err(empty("channels")));
+    assert_eq!(Layout::image(3, 0, 2), Err(empty("height")));
+    assert_eq!(Layout::image(3, 2, 0), Err(empty("width")));
+    assert_eq!(Layout::image(1, usize::MAX, 2), Err(range("height")));
+    assert_eq!(Layout::image(2, usize::MAX, 1), Err(range("positions")));
     let series =
         |steps, channels| Layout::series(steps, channels, Order::ChannelsLast, Group::Position);
     assert_eq!(series(0, 4), Err(empty("positions")));
@@ -103,7 +107,7 @@ fn layouts() {
 
 #[test]
 fn ranking() {
-    let image = Layout::image(2, 2).expect("not empty");
+    let image = Layout::image(2, 1, 2).expect("not empty");
     let rank = |gradient: &[f32]| {
         let gradient = gradient.to_vec();
         move |out: &mut [f32]| rank_features(&image, Importance::Signed, &gradient, out)
@@ -498,7 +502,14 @@ fn masking_memory() {
     );
     let mut small = Workspace::<3>::new();
     let refused = small.mask(&masking, &good, &good, None, &mut rng());
-    assert_eq!(refused, Err(too_many(4, 3)));
+    assert_eq!(
+        refused,
+        Err(Error::Capacity {
+            argument: "workspace",
+            needed: 4,
+            capacity: 3,
+        })
+    );
     let fitting = Masking::reference(flat(3));
     assert!(
         small
@@ -637,32 +648,40 @@ fn sgt_objectives() {
     let call = |clean: &[f32], masked: &[f32], class, lambda, scale| {
         let (clean, masked) = (clean.to_vec(), masked.to_vec());
         move |p: &mut [f32], q: &mut [f32]| {
-            sgt_objective(&clean, &masked, class, lambda, scale, p, q)
+            let logits = SgtRows {
+                clean: &clean[..],
+                masked: &masked,
+            };
+            let mut gradients = SgtRows {
+                clean: p,
+                masked: q,
+            };
+            sgt_objective(&logits, class, lambda, scale, &mut gradients)
         }
     };
-    for (logits, error) in bad_logits("clean_logits") {
+    for (logits, error) in bad_logits("logits.clean") {
         both_refused(
             error,
             (3, 3),
             call(&logits, &good[..logits.len()], 0, 1.0, 1.0),
         );
     }
-    for (logits, error) in bad_logits("masked_logits").into_iter().skip(1) {
+    for (logits, error) in bad_logits("logits.masked").into_iter().skip(1) {
         both_refused(error, (3, 3), call(&good, &logits, 0, 1.0, 1.0));
     }
     both_refused(
-        length("masked_logits", 3, 2),
+        length("logits.masked", 3, 2),
         (3, 3),
         call(&good, &[0.0; 2], 0, 1.0, 1.0),
     );
     both_refused(label(3, 3), (3, 3), call(&good, &good, 3, 1.0, 1.0));
     both_refused(
-        length("clean_gradient", 3, 2),
+        length("gradients.clean", 3, 2),
         (2, 3),
         call(&good, &good, 0, 1.0, 1.0),
     );
     both_refused(
-        length("masked_gradient", 3, 4),
+        length("gradients.masked", 3, 4),
         (3, 4),
         call(&good, &good, 0, 1.0, 1.0),
     );
@@ -678,28 +697,36 @@ fn adversarial_objectives() {
     let call = |clean: &[f32], attacked: &[f32], class, scale| {
         let (clean, attacked) = (clean.to_vec(), attacked.to_vec());
         move |p: &mut [f32], q: &mut [f32]| {
-            adversarial_objective(&clean, &attacked, class, scale, p, q)
+            let logits = AdversarialRows {
+                clean: &clean[..],
+                adversarial: &attacked,
+            };
+            let mut gradients = AdversarialRows {
+                clean: p,
+                adversarial: q,
+            };
+            adversarial_objective(&logits, class, scale, &mut gradients)
         }
     };
-    for (logits, error) in bad_logits("clean_logits") {
+    for (logits, error) in bad_logits("logits.clean") {
         both_refused(error, (3, 3), call(&logits, &good[..logits.len()], 0, 1.0));
     }
-    for (logits, error) in bad_logits("adversarial_logits").into_iter().skip(1) {
+    for (logits, error) in bad_logits("logits.adversarial").into_iter().skip(1) {
         both_refused(error, (3, 3), call(&good, &logits, 0, 1.0));
     }
     both_refused(
-        length("adversarial_logits", 3, 4),
+        length("logits.adversarial", 3, 4),
         (3, 3),
         call(&good, &[0.0; 4], 0, 1.0),
     );
     both_refused(label(3, 3), (3, 3), call(&good, &good, 3, 1.0));
     both_refused(
-        length("clean_gradient", 3, 2),
+        length("gradients.clean", 3, 2),
         (2, 3),
         call(&good, &good, 0, 1.0),
     );
     both_refused(
-        length("adversarial_gradient", 3, 4),
+        length("gradients.adversarial", 3, 4),
         (3, 4),
         call(&good, &good, 0, 1.0),
     );
@@ -728,17 +755,17 @@ fn asgt_objectives() {
         });
     };
     let three = [3, 3, 3];
-    for (logits, error) in bad_logits("masked").into_iter().skip(1) {
+    for (logits, error) in bad_logits("logits.masked").into_iter().skip(1) {
         check(error, [&good, &good, &logits], three, 0, 1.0, 1.0);
     }
-    for (logits, error) in bad_logits("clean") {
+    for (logits, error) in bad_logits("logits.clean") {
         check(error, [&logits, &good, &good], three, 0, 1.0, 1.0);
     }
-    for (logits, error) in bad_logits("adversarial").into_iter().skip(1) {
+    for (logits, error) in bad_logits("logits.adversarial").into_iter().skip(1) {
         check(error, [&good, &logits, &good], three, 0, 1.0, 1.0);
     }
     check(
-        length("adversarial", 3, 0),
+        length("logits.adversarial", 3, 0),
         [&good, &[], &good],
         three,
         0,
@@ -746,7 +773,7 @@ fn asgt_objectives() {
         1.0,
     );
     check(
-        length("adversarial", 3, 2),
+        length("logits.adversarial", 3, 2),
         [&good, &good[1..], &good],
         three,
         0,
@@ -754,7 +781,7 @@ fn asgt_objectives() {
         1.0,
     );
     check(
-        length("masked", 3, 2),
+        length("logits.masked", 3, 2),
         [&good, &good, &good[1..]],
         three,
         0,
@@ -763,7 +790,7 @@ fn asgt_objectives() {
     );
     check(label(3, 3), [&good; 3], three, 3, 1.0, 1.0);
     check(
-        length("clean_gradient", 3, 2),
+        length("gradients.clean", 3, 2),
         [&good; 3],
         [2, 3, 3],
         0,
@@ -771,7 +798,7 @@ fn asgt_objectives() {
         1.0,
     );
     check(
-        length("adversarial_gradient", 3, 2),
+        length("gradients.adversarial", 3, 2),
         [&good; 3],
         [3, 2, 3],
         0,
@@ -779,7 +806,7 @@ fn asgt_objectives() {
         1.0,
     );
     check(
-        length("masked_gradient", 3, 2),
+        length("gradients.masked", 3, 2),
         [&good; 3],
         [3, 3, 2],
         0,

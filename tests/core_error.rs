@@ -27,6 +27,14 @@ fn every_error_is_one_line_that_names_its_argument() {
             "selected: 5, expected at most the 4 groups",
         ),
         (
+            Error::Capacity {
+                argument: "workspace",
+                needed: 5,
+                capacity: 4,
+            },
+            "workspace: room for 4 values, 5 needed",
+        ),
+        (
             Error::NonFinite {
                 argument: "gradient",
                 index: 7,

@@ -10,7 +10,7 @@ mod tolerance;
 
 use network::Tensors;
 use sgt_core::{
-    Bounds, Error, Group, Importance, Layout, Masking, Order, Pcg32, Policy, Threat, fgsm,
+    Bounds, Error, Group, Importance, Layout, Masking, Order, Pcg32, Policy, SgtRows, Threat, fgsm,
     mask_sample, mask_sample_len, mask_sample_small, mask_sample_small_len, mean_cross_entropy,
     mean_kl_divergence, sgt_objective, softmax,
 };
@@ -40,7 +40,7 @@ fn golden_sets() -> Result<Vec<Golden>, Error> {
     Ok(vec![
         Golden {
             cases: Tensors::golden("small-cnn", "cases"),
-            layout: Layout::image(1, 16 * 16)?,
+            layout: Layout::image(1, 16, 16)?,
             bounds: Bounds::UNIT,
             bias: "sgt_grad.fc2.bias",
             logits: Box::new(move |x| network::cnn(&cnn, x, 16)),
@@ -185,8 +185,12 @@ fn objective_gradients_reach_the_last_bias_as_in_pytorch() -> Result<(), Error> 
             .chunks_exact(classes)
             .zip(masked.chunks_exact(classes));
         for ((clean, masked), &label) in rows.zip(&labels) {
-            let (p, q) = (&mut of_clean, &mut of_masked);
-            sgt_objective(clean, masked, label, 1.0, scale, p, q)?;
+            let mut gradients = SgtRows {
+                clean: &mut of_clean[..],
+                masked: &mut of_masked,
+            };
+            let rows = SgtRows { clean, masked };
+            sgt_objective(&rows, label, 1.0, scale, &mut gradients)?;
         }
         let bias: Vec<f32> = of_clean
             .iter()

@@ -290,9 +290,9 @@ fn shuffled(length: usize, rng: &mut Pcg32) -> Vec<usize> {
 #[test]
 fn large_samples_of_the_field() -> Result<(), sgt_core::Error> {
     let layouts = [
-        Layout::image(1, 784)?,
-        Layout::image(3, 1_024)?,
-        Layout::image(3, 4_096)?,
+        Layout::image(1, 28, 28)?,
+        Layout::image(3, 32, 32)?,
+        Layout::image(3, 64, 64)?,
         Layout::series(128, 9, Order::ChannelsLast, Group::Cell)?,
         Layout::series(128, 9, Order::ChannelsFirst, Group::Cell)?,
         Layout::series(128, 9, Order::ChannelsFirst, Group::Cell)?.with_valid(28, 100)?,
@@ -319,7 +319,7 @@ fn large_samples_of_the_field() -> Result<(), sgt_core::Error> {
 
 #[test]
 fn reference_masking_is_the_published_one() -> Result<(), sgt_core::Error> {
-    let masking = Masking::reference(Layout::image(1, 784)?);
+    let masking = Masking::reference(Layout::image(1, 28, 28)?);
     assert_eq!(masking.importance, Importance::Signed);
     assert_eq!(masking.scope, Scope::Sample);
     assert_eq!(masking.end, End::Lowest);

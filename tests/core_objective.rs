@@ -8,7 +8,10 @@ mod samples;
 mod tolerance;
 
 use proptest::prelude::*;
-use sgt_core::{AsgtRows, Losses, adversarial_objective, asgt_objective, sgt_objective};
+use sgt_core::{
+    AdversarialRows, AsgtRows, Losses, SgtRows, adversarial_objective, asgt_objective,
+    sgt_objective,
+};
 
 /// Three rows of logits, a label, λ and the scale.
 fn case() -> impl Strategy<Value = (Vec<f32>, usize, f32, f32)> {
@@ -70,7 +73,12 @@ proptest! {
         let (clean, masked) = logits.split_at(classes);
         let mut gradients = vec![1.0; 2 * classes];
         let (of_clean, of_masked) = gradients.split_at_mut(classes);
-        let losses = sgt_objective(clean, masked, label, lambda, scale, of_clean, of_masked)?;
+        let mut outputs = SgtRows {
+            clean: of_clean,
+            masked: of_masked,
+        };
+        let rows = SgtRows { clean, masked };
+        let losses = sgt_objective(&rows, label, lambda, scale, &mut outputs)?;
         let weight = f64::from(lambda);
         assert_objective(logits, scale, &losses, &gradients, |z| {
             let (clean, masked) = (row(z, 0, classes), row(z, 1, classes));
@@ -88,8 +96,15 @@ proptest! {
         let (clean, attacked) = logits.split_at(classes);
         let mut gradients = vec![1.0; 2 * classes];
         let (of_clean, of_attacked) = gradients.split_at_mut(classes);
-        let losses =
-            adversarial_objective(clean, attacked, label, scale, of_clean, of_attacked)?;
+        let rows = AdversarialRows {
+            clean,
+            adversarial: attacked,
+        };
+        let mut outputs = AdversarialRows {
+            clean: of_clean,
+            adversarial: of_attacked,
+        };
+        let losses = adversarial_objective(&rows, label, scale, &mut outputs)?;
         assert_objective(logits, scale, &losses, &gradients, |z| {
             oracle::cross_entropy(row(z, 0, classes), label)
                 + oracle::cross_entropy(row(z, 1, classes), label)
@@ -133,15 +148,15 @@ proptest! {
 fn without_lambda_sgt_is_standard_training() -> Result<(), sgt_core::Error> {
     let (mut clean, mut masked) = ([0.0; 3], [0.0; 3]);
     let logits = [1.0, -2.0, 0.5];
-    let losses = sgt_objective(
-        &logits,
-        &[0.0, 3.0, 0.0],
-        2,
-        0.0,
-        1.0,
-        &mut clean,
-        &mut masked,
-    )?;
+    let rows = SgtRows {
+        clean: &logits[..],
+        masked: &[0.0, 3.0, 0.0],
+    };
+    let mut gradients = SgtRows {
+        clean: &mut clean[..],
+        masked: &mut masked,
+    };
+    let losses = sgt_objective(&rows, 2, 0.0, 1.0, &mut gradients)?;
     assert_eq!(losses.total, losses.clean);
     assert_eq!(masked, [0.0; 3]);
     let mut alone = [0.0; 3];

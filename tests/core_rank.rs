@@ -70,7 +70,7 @@ proptest! {
 #[test]
 fn named_layouts_are_those_of_the_field() -> Result<(), sgt_core::Error> {
     let (first, last) = (Order::ChannelsFirst, Order::ChannelsLast);
-    let image = Layout::image(3, 4)?;
+    let image = Layout::image(3, 2, 2)?;
     assert_eq!(
         image,
         Layout::new(4, 3, first, Group::Position, Reduction::Mean)?

@@ -52,8 +52,8 @@ fn the_mnist_subset_has_five_hundred_and_a_hundred_a_digit() {
     assert_eq!(data.test.class_counts(), [100; 10]);
     for part in [&data.train, &data.test] {
         assert_eq!(part.shape().dims(), [1, 28, 28]);
-        assert_eq!(part.bounds(), Some(Bounds::PIXEL));
-        assert_eq!(part.range(), Bounds::PIXEL);
+        assert_eq!(part.bounds(), Some(Bounds::UNIT));
+        assert_eq!(part.range(), Bounds::UNIT);
     }
     // MNIST begins with 5 0 4 1 9; its test part with 7 2 1 0 4.
     assert_eq!(data.train.labels()[..5], [5, 0, 4, 1, 9]);

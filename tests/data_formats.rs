@@ -45,7 +45,7 @@ fn idx_pairs_become_pixels_in_unit_range() {
     assert_eq!(data.labels(), [7, 0]);
     assert_eq!(data.sample(0), [0.0, 0.2, 1.0]);
     assert_eq!(data.sample(1), [1.0 / 255.0, 2.0 / 255.0, 3.0 / 255.0]);
-    assert_eq!(data.bounds(), Some(Bounds::PIXEL));
+    assert_eq!(data.bounds(), Some(Bounds::UNIT));
     assert_eq!(data.classes().len(), 10);
 }
 

@@ -597,11 +597,14 @@ fn bad_input_gets_one_line_that_names_it() {
         curve(&map[1..], &[0.0, 0.5]),
         "attribution of the samples: found shape 12799 values, expected 200 × 64"
     );
-    assert!(curve(&map, &[0.5, 0.1]).starts_with("accuracy-drop area: fractions"));
-    assert!(curve(&map, &[0.0, 1.5]).starts_with("fractions: "));
+    assert!(curve(&map, &[0.5, 0.1]).starts_with("fractions: "));
+    assert!(curve(&map, &[0.0, 1.5]).starts_with("fraction: "));
     let mut with_nan = map.clone();
     with_nan[5] = f32::NAN;
-    assert!(curve(&with_nan, &[0.0, 0.5]).contains("NaN or infinite at 5"));
+    assert_eq!(
+        curve(&with_nan, &[0.0, 0.5]),
+        "attribution of the samples: found NaN at value 5, expected finite values"
+    );
     let bins = faithfulness(&model, &samples, &map, Fill::Zero, &[0.0], 0);
     assert_eq!(
         bins.unwrap_err().to_string(),

@@ -7,7 +7,7 @@ mod golden;
 mod tolerance;
 
 use golden::Tensors;
-use sgt_core::{mean_cross_entropy, mean_kl_divergence, sgt_objective};
+use sgt_core::{SgtRows, mean_cross_entropy, mean_kl_divergence, sgt_objective};
 use sgt_host::network::network::{Network, NetworkPass};
 use sgt_host::network::registry::{self, NetworkSizes};
 use sgt_host::network::{InputShape, Mode, Model, Score, SeriesOrder, input_gradient};
@@ -85,16 +85,15 @@ fn check(name: &str, input: Option<InputShape>) {
     let (mut dclean, mut dmasked) = (vec![0.0; clean.len()], vec![0.0; clean.len()]);
     for (sample, &label) in labels.iter().enumerate() {
         let row = sample * classes..(sample + 1) * classes;
-        sgt_objective(
-            &clean[row.clone()],
-            &logits[row.clone()],
-            label,
-            1.0,
-            1.0 / batch as f32,
-            &mut dclean[row.clone()],
-            &mut dmasked[row],
-        )
-        .unwrap();
+        let rows = SgtRows {
+            clean: &clean[row.clone()],
+            masked: &logits[row.clone()],
+        };
+        let mut gradients = SgtRows {
+            clean: &mut dclean[row.clone()],
+            masked: &mut dmasked[row],
+        };
+        sgt_objective(&rows, label, 1.0, 1.0 / batch as f32, &mut gradients).unwrap();
     }
     let mut gradient = vec![0.0; network.parameters().values().len()];
     network

@@ -40,15 +40,7 @@ fn images(samples: usize, seed: u64) -> Dataset {
         }
     }
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
-    Dataset::new(
-        "rows",
-        classes,
-        shape(),
-        values,
-        labels,
-        Some(Bounds::PIXEL),
-    )
-    .unwrap()
+    Dataset::new("rows", classes, shape(), values, labels, Some(Bounds::UNIT)).unwrap()
 }
 
 fn data() -> TrainingData {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use sgt_core::{
-    Ball, Bounds, Goal, Layout, Masking, Norm, Pcg32, Random, Threat, cross_entropy_grad,
+    Ball, Bounds, Goal, Layout, Masking, Norm, Pcg32, Random, SgtRows, Threat, cross_entropy_grad,
     mask_sample, mask_sample_len, pgd_step, sgt_objective,
 };
 use sgt_host::network::network::{Network, NetworkPass};
@@ -159,16 +159,15 @@ impl Workload {
         masked_dlogits.fill(0.0);
         for (sample, &label) in labels.iter().enumerate() {
             let row = sample * classes..(sample + 1) * classes;
-            sgt_objective(
-                &clean[row.clone()],
-                &masked[row.clone()],
-                label,
-                1.0,
-                1.0 / batch as f32,
-                &mut dlogits[row.clone()],
-                &mut masked_dlogits[row],
-            )
-            .unwrap();
+            let logits = SgtRows {
+                clean: &clean[row.clone()],
+                masked: &masked[row.clone()],
+            };
+            let mut gradients = SgtRows {
+                clean: &mut dlogits[row.clone()],
+                masked: &mut masked_dlogits[row],
+            };
+            sgt_objective(&logits, label, 1.0, 1.0 / batch as f32, &mut gradients).unwrap();
         }
         self.clear_gradient();
         let Self {

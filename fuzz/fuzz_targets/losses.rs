@@ -4,9 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use sgt_core::{
-    AsgtRows, adversarial_objective, asgt_objective, cross_entropy, cross_entropy_grad,
-    kl_divergence, kl_divergence_grad, log_softmax, mean_cross_entropy, mean_kl_divergence,
-    sgt_objective, softmax,
+    AdversarialRows, AsgtRows, SgtRows, adversarial_objective, asgt_objective, cross_entropy,
+    cross_entropy_grad, kl_divergence, kl_divergence_grad, log_softmax, mean_cross_entropy,
+    mean_kl_divergence, sgt_objective, softmax,
 };
 use sgt_fuzz::{Bytes, UNTOUCHED, assert_untouched, oracle};
 
@@ -115,7 +115,15 @@ fuzz_target!(|data: &[u8]| {
 
     let mut outs: [Vec<f32>; 3] = std::array::from_fn(|_| vec![UNTOUCHED; bytes.length(a.len())]);
     let [first, second, third] = &mut outs;
-    match sgt_objective(a, b, label, lambda, scale, first, second) {
+    let logits = SgtRows {
+        clean: &a[..],
+        masked: &b[..],
+    };
+    let mut gradients = SgtRows {
+        clean: &mut first[..],
+        masked: &mut second[..],
+    };
+    match sgt_objective(&logits, label, lambda, scale, &mut gradients) {
         Err(_) => {
             assert_untouched(first);
             assert_untouched(second);
@@ -127,7 +135,15 @@ fuzz_target!(|data: &[u8]| {
     }
     first.fill(UNTOUCHED);
     second.fill(UNTOUCHED);
-    if adversarial_objective(a, b, label, scale, first, second).is_err() {
+    let logits = AdversarialRows {
+        clean: &a[..],
+        adversarial: &b[..],
+    };
+    let mut gradients = AdversarialRows {
+        clean: &mut first[..],
+        adversarial: &mut second[..],
+    };
+    if adversarial_objective(&logits, label, scale, &mut gradients).is_err() {
         assert_untouched(first);
         assert_untouched(second);
     }

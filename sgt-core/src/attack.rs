@@ -11,6 +11,11 @@ use crate::{Error, math};
 
 /// The norm of the ε-ball.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Norm {
     /// `max|δ_i| ≤ ε`.
     #[default]
@@ -30,6 +35,11 @@ pub struct Ball {
 
 /// The range of valid input values; it belongs to the data. May be infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub struct Bounds {
     /// The smallest valid value.
     pub low: f32,
@@ -52,6 +62,11 @@ impl Bounds {
 
 /// What the attacker wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Goal {
     /// Any wrong class: ascend the true label's loss.
     #[default]
@@ -72,6 +87,11 @@ impl Goal {
 /// How MI-FGSM scales a gradient before adding it to the momentum. The step's sign is the same
 /// for a momentum that starts at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum MomentumScale {
     /// `∇ / mean|∇|`: torchattacks.
     #[default]

@@ -26,6 +26,15 @@ pub enum Error {
         /// The number there is.
         groups: usize,
     },
+    /// A buffer of fixed capacity is too small.
+    Capacity {
+        /// What the buffer belongs to.
+        argument: &'static str,
+        /// The values that it must hold.
+        needed: usize,
+        /// The values that it can hold.
+        capacity: usize,
+    },
     /// The argument holds NaN or an infinity.
     NonFinite {
         /// The argument's name.
@@ -72,6 +81,11 @@ impl core::fmt::Display for Error {
                     "selected: {selected}, expected at most the {groups} groups"
                 )
             }
+            Self::Capacity {
+                argument,
+                needed,
+                capacity,
+            } => write!(f, "{argument}: room for {capacity} values, {needed} needed"),
             Self::NonFinite { argument, index } => {
                 write!(
                     f,

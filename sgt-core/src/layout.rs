@@ -4,6 +4,11 @@ use crate::Error;
 
 /// Which axis of a sample is the outer one in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Order {
     /// `[channels, positions]`: images `[channels, height × width]`, series `[channels, time]`.
     ChannelsFirst,
@@ -13,6 +18,11 @@ pub enum Order {
 
 /// What is ranked and masked together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Group {
     /// All channels of a position: a pixel, a time step, a token.
     Position,
@@ -22,6 +32,11 @@ pub enum Group {
 
 /// How the gradients of a group's channels become one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Reduction {
     /// `1/C · Σ_c g_c`: images and series.
     Mean,
@@ -37,7 +52,7 @@ pub enum Reduction {
 ///
 /// ```
 /// use sgt_core::{Group, Layout, Order};
-/// let image = Layout::image(3, 32 * 32)?;
+/// let image = Layout::image(3, 32, 32)?;
 /// assert_eq!((image.groups(), image.sample_len()), (1024, 3072));
 /// let series = Layout::series(128, 9, Order::ChannelsLast, Group::Cell)?;
 /// assert_eq!(series.groups(), 1152);
@@ -94,11 +109,19 @@ impl Layout {
         })
     }
 
-    /// An image `[channels, pixels]`: groups are pixels, their gradient the channel mean.
+    /// An image `[channels, height, width]`: groups are pixels, their gradient the channel mean.
     ///
     /// # Errors
-    /// As [`Layout::new`].
-    pub fn image(channels: usize, pixels: usize) -> Result<Self, Error> {
+    /// As [`Layout::new`], naming `height` or `width` where it is theirs.
+    pub fn image(channels: usize, height: usize, width: usize) -> Result<Self, Error> {
+        for (argument, size) in [("height", height), ("width", width)] {
+            if size == 0 {
+                return Err(Error::Empty { argument });
+            }
+        }
+        let Some(pixels) = height.checked_mul(width) else {
+            return Err(Error::Range { argument: "height" });
+        };
         Self::new(
             pixels,
             channels,

@@ -29,7 +29,7 @@
 //! A training step of a model of the caller's own, without the model:
 //!
 //! ```
-//! use sgt_core::{Layout, Masking, Pcg32, mask_sample, sgt_objective};
+//! use sgt_core::{Layout, Masking, Pcg32, SgtRows, mask_sample, sgt_objective};
 //! # fn forward(_: &[f32]) -> [f32; 2] { [0.3, -0.1] }
 //! # fn input_gradient(_: &[f32], _: usize) -> [f32; 4] { [0.1, -0.4, 0.2, 0.0] }
 //! let (x, label, lambda) = ([0.5, 0.1, 0.9, 0.3], 0, 1.0);
@@ -41,16 +41,17 @@
 //! mask_sample(&masking, &gradient, &x, None, &mut rng, &mut scratch, &mut masked)?;
 //!
 //! let (mut clean, mut of_masked) = ([0.0; 2], [0.0; 2]);
-//! let losses = sgt_objective(
-//!     &forward(&x), &forward(&masked), label, lambda, 1.0, &mut clean, &mut of_masked,
-//! )?;
+//! let logits = SgtRows { clean: &forward(&x)[..], masked: &forward(&masked) };
+//! let mut gradients = SgtRows { clean: &mut clean[..], masked: &mut of_masked };
+//! let losses = sgt_objective(&logits, label, lambda, 1.0, &mut gradients)?;
 //! // Now back-propagate `clean` through x's pass and `of_masked` through the masked sample's.
 //! assert!(losses.total > 0.0);
 //! # Ok::<(), sgt_core::Error>(())
 //! ```
 //!
 //! Features: `heapless` (fixed-capacity owner `Workspace`), `rand_core` (any generator), `defmt`
-//! (`Format` for the error). None is on by default.
+//! (`Format` for the error), `serde` (what a configuration holds, in kebab-case: the enums and
+//! [`Bounds`]). None is on by default.
 #![no_std]
 #![forbid(unsafe_code)]
 // The loops over features are marked so that a caller compiled for a wider vector unit gets them in
@@ -88,7 +89,10 @@ pub use loss::{
 pub use metric::{
     accuracy_drop_area, comprehensiveness, gini, gini_len, sufficiency, top_k_overlap,
 };
-pub use objective::{AsgtRows, Losses, adversarial_objective, asgt_objective, sgt_objective};
+pub use objective::{
+    AdversarialRows, AsgtRows, Losses, SgtRows, adversarial_objective, asgt_objective,
+    sgt_objective,
+};
 pub use rank::{Importance, rank_features};
 pub use replace::{Donors, Policy, replace_features, replace_features_by_bits};
 #[cfg(feature = "rand_core")]

@@ -15,6 +15,14 @@ use crate::loss::{
 };
 use crate::{Error, math};
 
+// Rows in errors.
+const CLEAN: &str = "logits.clean";
+const ADVERSARIAL: &str = "logits.adversarial";
+const MASKED: &str = "logits.masked";
+const CLEAN_GRADIENT: &str = "gradients.clean";
+const ADVERSARIAL_GRADIENT: &str = "gradients.adversarial";
+const MASKED_GRADIENT: &str = "gradients.masked";
+
 /// One sample's loss and its terms, unscaled. A term that an objective lacks is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses {
@@ -28,49 +36,80 @@ pub struct Losses {
     pub divergence: f32,
 }
 
-/// SGT, and SGA with the attacked masked sample's logits for `masked_logits`.
+/// The two rows of logits of [`sgt_objective`], or their gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct SgtRows<T> {
+    /// Of the clean sample `x`.
+    pub clean: T,
+    /// Of the masked sample `x̃`, in SGA the attacked masked one `x̃'`.
+    pub masked: T,
+}
+
+/// The two rows of logits of [`adversarial_objective`], or their gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct AdversarialRows<T> {
+    /// Of the clean sample `x`.
+    pub clean: T,
+    /// Of the adversarial sample `x'`.
+    pub adversarial: T,
+}
+
+/// The three rows of logits of [`asgt_objective`], or their gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct AsgtRows<T> {
+    /// Of the clean sample `x`.
+    pub clean: T,
+    /// Of the adversarial sample `x'`.
+    pub adversarial: T,
+    /// Of the masked adversarial sample `x̃'`.
+    pub masked: T,
+}
+
+/// SGT and SGA: clean cross-entropy, and the divergence of the clean prediction from the masked
+/// one.
+///
+/// All rows have one length: the number of classes. λ and scale may be any finite numbers.
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NonFinite`], [`Error::Length`], [`Error::Label`], and
-/// [`Error::Range`] for a λ or scale that is not finite; the gradients are untouched then.
+/// [`Error::Empty`], [`Error::NonFinite`] and [`Error::Length`] naming a row (`logits.clean`,
+/// `gradients.masked`, …), [`Error::Label`], and [`Error::Range`] for a λ or scale that is not
+/// finite; the gradients are untouched then.
 ///
 /// Sources: Ismail et al. 2021, algorithm 1; Li et al., "Saliency Guided Adversarial Training for
 /// Learning Generalizable Features", 2022.
 ///
 /// ```
-/// use sgt_core::sgt_objective;
+/// use sgt_core::{SgtRows, sgt_objective};
 /// let (mut clean, mut masked) = ([0.0; 2], [0.0; 2]);
-/// let losses = sgt_objective(&[2.0, 0.0], &[2.0, 0.0], 0, 1.0, 1.0, &mut clean, &mut masked)?;
+/// let logits = SgtRows { clean: &[2.0, 0.0][..], masked: &[2.0, 0.0] };
+/// let mut gradients = SgtRows { clean: &mut clean[..], masked: &mut masked };
+/// let losses = sgt_objective(&logits, 0, 1.0, 1.0, &mut gradients)?;
 /// assert_eq!(losses.divergence, 0.0);
 /// assert_eq!(masked, [0.0, 0.0]);
 /// # Ok::<(), sgt_core::Error>(())
 /// ```
 pub fn sgt_objective(
-    clean_logits: &[f32],
-    masked_logits: &[f32],
+    logits: &SgtRows<&[f32]>,
     label: usize,
     lambda: f32,
     scale: f32,
-    clean_gradient: &mut [f32],
-    masked_gradient: &mut [f32],
+    gradients: &mut SgtRows<&mut [f32]>,
 ) -> Result<Losses, Error> {
     check_weights(lambda, scale)?;
-    check_pair(
-        ("clean_logits", clean_logits),
-        ("masked_logits", masked_logits),
-    )?;
-    true_logit(clean_logits, label)?;
-    math::check_length("clean_gradient", clean_logits.len(), clean_gradient.len())?;
-    math::check_length("masked_gradient", clean_logits.len(), masked_gradient.len())?;
-    let clean = cross_entropy(clean_logits, label)?;
-    let divergence = kl_divergence(clean_logits, masked_logits)?;
-    cross_entropy_grad(clean_logits, label, scale, clean_gradient)?;
+    let classes = logits.clean.len();
+    check_pair((CLEAN, logits.clean), (MASKED, logits.masked))?;
+    true_logit(logits.clean, label)?;
+    math::check_length(CLEAN_GRADIENT, classes, gradients.clean.len())?;
+    math::check_length(MASKED_GRADIENT, classes, gradients.masked.len())?;
+    let clean = cross_entropy(logits.clean, label)?;
+    let divergence = kl_divergence(logits.clean, logits.masked)?;
+    cross_entropy_grad(logits.clean, label, scale, gradients.clean)?;
     kl_divergence_grad(
-        clean_logits,
-        masked_logits,
+        logits.clean,
+        logits.masked,
         scale * lambda,
-        clean_gradient,
-        masked_gradient,
+        gradients.clean,
+        gradients.masked,
     )?;
     Ok(Losses {
         total: clean + lambda * divergence,
@@ -87,43 +126,27 @@ pub fn sgt_objective(
 ///
 /// Source: Goodfellow et al. 2015 and Madry et al. 2018, in the two-term form of Guesmi et al.
 pub fn adversarial_objective(
-    clean_logits: &[f32],
-    adversarial_logits: &[f32],
+    logits: &AdversarialRows<&[f32]>,
     label: usize,
     scale: f32,
-    clean_gradient: &mut [f32],
-    adversarial_gradient: &mut [f32],
+    gradients: &mut AdversarialRows<&mut [f32]>,
 ) -> Result<Losses, Error> {
     check_weights(0.0, scale)?;
-    check_pair(
-        ("clean_logits", clean_logits),
-        ("adversarial_logits", adversarial_logits),
-    )?;
-    true_logit(clean_logits, label)?;
-    let classes = clean_logits.len();
-    math::check_length("clean_gradient", classes, clean_gradient.len())?;
-    math::check_length("adversarial_gradient", classes, adversarial_gradient.len())?;
-    let clean = cross_entropy(clean_logits, label)?;
-    let adversarial = cross_entropy(adversarial_logits, label)?;
-    cross_entropy_grad(clean_logits, label, scale, clean_gradient)?;
-    cross_entropy_grad(adversarial_logits, label, scale, adversarial_gradient)?;
+    let classes = logits.clean.len();
+    check_pair((CLEAN, logits.clean), (ADVERSARIAL, logits.adversarial))?;
+    true_logit(logits.clean, label)?;
+    math::check_length(CLEAN_GRADIENT, classes, gradients.clean.len())?;
+    math::check_length(ADVERSARIAL_GRADIENT, classes, gradients.adversarial.len())?;
+    let clean = cross_entropy(logits.clean, label)?;
+    let adversarial = cross_entropy(logits.adversarial, label)?;
+    cross_entropy_grad(logits.clean, label, scale, gradients.clean)?;
+    cross_entropy_grad(logits.adversarial, label, scale, gradients.adversarial)?;
     Ok(Losses {
         total: clean + adversarial,
         clean,
         adversarial,
         divergence: 0.0,
     })
-}
-
-/// The three rows of logits of [`asgt_objective`], or their gradients.
-#[derive(Debug)]
-pub struct AsgtRows<T> {
-    /// Of the clean sample `x`.
-    pub clean: T,
-    /// Of the adversarial sample `x'`.
-    pub adversarial: T,
-    /// Of the masked adversarial sample `x̃'`.
-    pub masked: T,
 }
 
 /// ASGT: clean and adversarial cross-entropy, and the divergence of the masked adversarial
@@ -143,13 +166,12 @@ pub fn asgt_objective(
 ) -> Result<Losses, Error> {
     check_weights(lambda, scale)?;
     let classes = logits.clean.len();
-    let clean_row = ("clean", logits.clean);
-    check_pair(clean_row, ("adversarial", logits.adversarial))?;
-    check_pair(clean_row, ("masked", logits.masked))?;
+    check_pair((CLEAN, logits.clean), (ADVERSARIAL, logits.adversarial))?;
+    check_pair((CLEAN, logits.clean), (MASKED, logits.masked))?;
     true_logit(logits.clean, label)?;
-    math::check_length("clean_gradient", classes, gradients.clean.len())?;
-    math::check_length("adversarial_gradient", classes, gradients.adversarial.len())?;
-    math::check_length("masked_gradient", classes, gradients.masked.len())?;
+    math::check_length(CLEAN_GRADIENT, classes, gradients.clean.len())?;
+    math::check_length(ADVERSARIAL_GRADIENT, classes, gradients.adversarial.len())?;
+    math::check_length(MASKED_GRADIENT, classes, gradients.masked.len())?;
     let clean = cross_entropy(logits.clean, label)?;
     let adversarial = cross_entropy(logits.adversarial, label)?;
     let divergence = kl_divergence(logits.masked, logits.clean)?;

@@ -5,6 +5,11 @@ use crate::{Error, math};
 
 /// What of a group's gradient makes it important.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Importance {
     /// The gradient itself: the most negative are least important. The published method and its
     /// reference code.
@@ -29,7 +34,7 @@ pub enum Importance {
 ///
 /// ```
 /// use sgt_core::{Importance, Layout, rank_features};
-/// let image = Layout::image(2, 3)?; // two channels of three pixels
+/// let image = Layout::image(2, 1, 3)?; // two channels of three pixels
 /// let gradient = [1.0, -2.0, 0.0, 3.0, -4.0, 0.5];
 /// let mut importance = [0.0; 3];
 /// rank_features(&image, Importance::Signed, &gradient, &mut importance)?;

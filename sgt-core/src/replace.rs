@@ -11,6 +11,11 @@ use crate::{Error, math};
 ///
 /// Statistics are those of the sample's own channel over its valid positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case", deny_unknown_fields)
+)]
 pub enum Policy {
     /// Uniform in the channel's `[min, max]`: the published choice for images and series.
     #[default]

@@ -15,6 +15,11 @@ use crate::{Error, math};
 
 /// Which end of the ranking is selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum End {
     /// The least important: what training masks.
     #[default]

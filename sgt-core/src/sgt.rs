@@ -12,6 +12,11 @@ use crate::{Error, math};
 
 /// Where groups compete for being masked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Scope {
     /// All groups of the sample: the published method.
     #[default]

@@ -44,7 +44,7 @@ impl<const N: usize> Workspace<N> {
     /// [`mask_sample_small`] into this workspace.
     ///
     /// # Errors
-    /// As [`mask_sample_small`], and [`Error::TooMany`] when the sample has more than `N` values.
+    /// As [`mask_sample_small`], and [`Error::Capacity`] when the sample has more than `N` values.
     /// The workspace's former content is gone then.
     pub fn mask<R: Random>(
         &mut self,
@@ -55,13 +55,14 @@ impl<const N: usize> Workspace<N> {
         rng: &mut R,
     ) -> Result<Masked<'_>, Error> {
         let length = masking.layout.sample_len();
-        let too_many = Error::TooMany {
-            selected: length,
-            groups: N,
+        let too_small = Error::Capacity {
+            argument: "workspace",
+            needed: length,
+            capacity: N,
         };
-        self.masked.resize(length, 0.0).map_err(|_| too_many)?;
+        self.masked.resize(length, 0.0).map_err(|_| too_small)?;
         let room = mask_sample_small_len(masking);
-        self.indices.resize(room, 0).map_err(|_| too_many)?;
+        self.indices.resize(room, 0).map_err(|_| too_small)?;
         let indices = mask_sample_small(
             masking,
             gradient,

@@ -55,12 +55,7 @@ pub enum Error {
     /// A tensor device refused, for lack of memory for example.
     #[error("tensor device: {0}")]
     Device(String),
-    /// A check of the core refused its arguments.
-    #[error("{operation}: {source}")]
-    Core {
-        /// The operation that called the core.
-        operation: &'static str,
-        /// The core's error.
-        source: sgt_core::Error,
-    },
+    /// A check of the core refused its arguments, which its own text names.
+    #[error(transparent)]
+    Core(#[from] sgt_core::Error),
 }

@@ -3,7 +3,7 @@
 
 use crate::golden::Tensors;
 use crate::tolerance::{DIVERGENCE_ROUNDING, GOLDEN, assert_close};
-use sgt_core::{mean_cross_entropy, mean_kl_divergence, sgt_objective};
+use sgt_core::{SgtRows, mean_cross_entropy, mean_kl_divergence, sgt_objective};
 use sgt_host::network::{Mode, Model, Score, input_gradient};
 
 /// Sets the values of `model` to the golden weights, which must be all of its tensors.
@@ -55,16 +55,16 @@ pub(crate) fn check_golden<M: Model>(model: &M, cases: &Tensors) {
     let (mut dclean, mut dother) = (vec![0.0; clean.len()], vec![0.0; clean.len()]);
     for (sample, &label) in labels.iter().enumerate() {
         let row = sample * classes..(sample + 1) * classes;
-        sgt_objective(
-            &clean[row.clone()],
-            &other[row.clone()],
-            label,
-            1.0,
-            1.0 / labels.len() as f32,
-            &mut dclean[row.clone()],
-            &mut dother[row],
-        )
-        .unwrap();
+        let logits = SgtRows {
+            clean: &clean[row.clone()],
+            masked: &other[row.clone()],
+        };
+        let mut gradients = SgtRows {
+            clean: &mut dclean[row.clone()],
+            masked: &mut dother[row],
+        };
+        let scale = 1.0 / labels.len() as f32;
+        sgt_objective(&logits, label, 1.0, scale, &mut gradients).unwrap();
     }
     let mut gradient = vec![0.0; model.parameters().values().len()];
     for (pass, cotangent) in [(&mut pass, dclean), (&mut masked_pass, dother)] {

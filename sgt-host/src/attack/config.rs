@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use sgt_core::{MomentumScale, Norm};
 
 /// An attack's method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,28 +18,6 @@ pub enum AttackKind {
     MiFgsm,
     /// Noise of length ε: the control.
     RandomNoise,
-}
-
-/// The norm of the ε-ball.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// The largest magnitude.
-    #[default]
-    Linf,
-    /// The Euclidean length of a sample.
-    L2,
-}
-
-/// How MI-FGSM scales a gradient before it is accumulated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MomentumScale {
-    /// By its mean magnitude, as torchattacks does.
-    #[default]
-    MeanAbsolute,
-    /// By the sum of its magnitudes, as the paper prints. The signs are the same.
-    L1,
 }
 
 /// An attack and its parameters.

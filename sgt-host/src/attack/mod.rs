@@ -13,8 +13,9 @@
 pub mod config;
 mod perturb;
 
-pub use config::{AttackConfig, AttackKind, MomentumScale, Norm};
+pub use config::{AttackConfig, AttackKind};
 pub use perturb::perturb;
+pub use sgt_core::{MomentumScale, Norm};
 
 use crate::network::{Mode, Model, check_batch, check_labels, predicted_class};
 use crate::{Error, Result};
@@ -185,13 +186,10 @@ impl<M: Model> Run<'_, M> {
         let logits = self.model.forward(&x, Mode::InputGradient, pass)?;
         let rows = logits.chunks_exact(classes);
         let predicted: Vec<usize> = rows.clone().map(predicted_class).collect();
-        let loss = rows.zip(aimed).map(|(row, &class)| {
-            sgt_core::cross_entropy(row, class).map_err(|source| Error::Core {
-                operation: "loss of the attacked samples",
-                source,
-            })
-        });
-        let loss = loss.collect::<Result<_>>()?;
+        let loss = rows
+            .zip(aimed)
+            .map(|(row, &class)| sgt_core::cross_entropy(row, class));
+        let loss = loss.collect::<Result<_, _>>()?;
         let targeted = matches!(self.goal, Goal::Targeted(_));
         let reached = predicted
             .iter()

@@ -1,6 +1,6 @@
 //! One run of an attack over a batch.
 
-use super::{AttackConfig, AttackKind, Goal, MomentumScale, Norm};
+use super::{AttackConfig, AttackKind, Goal};
 use crate::network::{Model, Score, input_gradient};
 use crate::{Error, Result};
 use sgt_core::{Ball, Bounds, Pcg32, Threat};
@@ -58,13 +58,6 @@ impl Draw {
     }
 }
 
-fn core(source: sgt_core::Error) -> Error {
-    Error::Core {
-        operation: "attack",
-        source,
-    }
-}
-
 #[allow(clippy::too_many_arguments)] // batch, threat, randomness and buffers: one each
 pub(super) fn run<M: Model>(
     model: &M,
@@ -98,10 +91,7 @@ pub(super) fn run<M: Model>(
     };
     let threat = Threat {
         ball: Ball {
-            norm: match config.norm {
-                Norm::Linf => sgt_core::Norm::Linf,
-                Norm::L2 => sgt_core::Norm::L2,
-            },
+            norm: config.norm,
             epsilon: config.epsilon,
         },
         bounds,
@@ -110,13 +100,13 @@ pub(super) fn run<M: Model>(
     let rows = || x.chunks_exact(sample).enumerate();
     if config.kind == AttackKind::RandomNoise {
         for ((index, x), out) in rows().zip(out.chunks_exact_mut(sample)) {
-            sgt_core::random_noise(&threat, x, &mut draw.rng(index), out).map_err(core)?;
+            sgt_core::random_noise(&threat, x, &mut draw.rng(index), out)?;
         }
         return Ok(());
     }
     if config.kind == AttackKind::Pgd && config.random_start {
         for ((index, x), out) in rows().zip(out.chunks_exact_mut(sample)) {
-            sgt_core::random_start(&threat, x, &mut draw.rng(index), out).map_err(core)?;
+            sgt_core::random_start(&threat, x, &mut draw.rng(index), out)?;
         }
     } else {
         out.copy_from_slice(x);
@@ -132,10 +122,6 @@ pub(super) fn run<M: Model>(
         _ => config.steps,
     };
     let alpha = config.step_length();
-    let scale = match config.momentum_scale {
-        MomentumScale::MeanAbsolute => sgt_core::MomentumScale::MeanAbsolute,
-        MomentumScale::L1 => sgt_core::MomentumScale::L1,
-    };
     for _ in 0..steps {
         input_gradient(model, out, aimed, Score::Loss, pass, &mut gradient)?;
         let gradients = gradient.chunks_exact(sample);
@@ -144,14 +130,13 @@ pub(super) fn run<M: Model>(
                 AttackKind::Fgsm => sgt_core::fgsm(&threat, x, g, out),
                 AttackKind::MiFgsm => {
                     let momentum = &mut momentum[index * sample..][..sample];
-                    let decay = config.momentum;
+                    let (decay, scale) = (config.momentum, config.momentum_scale);
                     sgt_core::mi_fgsm_step(&threat, x, g, alpha, decay, scale, momentum, out)
                 }
                 AttackKind::Pgd | AttackKind::RandomNoise => {
                     sgt_core::pgd_step(&threat, x, g, alpha, out)
                 }
-            }
-            .map_err(core)?;
+            }?;
         }
     }
     Ok(())

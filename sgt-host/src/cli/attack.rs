@@ -5,7 +5,6 @@ use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
 use crate::data::Bounds;
 use crate::network::Model;
 use crate::run::Trained;
-use crate::train::core_bounds;
 use crate::{Result, npy};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -111,7 +110,8 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         momentum: arguments.momentum,
         ..AttackConfig::default()
     };
-    let bounds = core_bounds(arguments.clip.or(trained.metadata.bounds));
+    let bounds = arguments.clip.or(trained.metadata.bounds);
+    let bounds = bounds.unwrap_or(Bounds::NONE);
     let found = attack(
         &trained.model,
         &x,

@@ -15,7 +15,7 @@ pub mod table;
 use crate::attack::{AttackConfig, AttackKind};
 use crate::attribution::Method;
 use crate::config::{Draft, Regime, RunConfig, differences};
-use crate::data::{Batch, Dataset};
+use crate::data::{Batch, Bounds, Dataset};
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::statistics::MeanDeviation;
 use crate::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
@@ -23,7 +23,7 @@ use crate::network::network::Network;
 use crate::network::{InputShape, Model, Normalized};
 use crate::report::{self, RegimeReport, RunReport};
 use crate::run::{RunFolder, Session};
-use crate::train::{EpochRow, Event, Purpose, Trainer, core_bounds, derive_seed};
+use crate::train::{EpochRow, Event, Purpose, Trainer, derive_seed};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -235,7 +235,7 @@ fn run(
         seed: derive_seed(config.seed, Purpose::Evaluation, [0, 0]),
         ..EvaluationConfig::default()
     };
-    let bounds = core_bounds(test.bounds());
+    let bounds = test.bounds().unwrap_or(Bounds::NONE);
     let result = RunResult {
         regime: config.regime,
         seed: config.seed,

@@ -4,7 +4,7 @@ use super::samples::sample_reports;
 use super::{measured_samples, units};
 use crate::attribution::Method;
 use crate::config::{RunConfig, differences};
-use crate::data::{Batch, Dataset};
+use crate::data::{Batch, Bounds, Dataset};
 use crate::file::data_error;
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::{Evaluation, EvaluationConfig, Samples, evaluate};
@@ -12,7 +12,6 @@ use crate::network::network::Network;
 use crate::network::{Model, Normalized};
 use crate::report::{RegimeReport, Report, RunReport};
 use crate::run::{Record, RunFolder, Session};
-use crate::train::core_bounds;
 use crate::weights::Weights;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -91,7 +90,12 @@ impl FinishedRun {
         if test.is_padded() {
             samples.valid = Some(batch.valid_steps());
         }
-        evaluate(&self.model, &samples, core_bounds(test.bounds()), what)
+        evaluate(
+            &self.model,
+            &samples,
+            test.bounds().unwrap_or(Bounds::NONE),
+            what,
+        )
     }
 }
 

@@ -26,6 +26,7 @@ mod settings;
 pub use layers::{DataKind, Draft, Preset};
 pub use schedule::{Ramp, Schedule};
 pub use settings::{Difference, differences};
+pub use sgt_core::{Importance, Policy, Scope};
 
 use crate::attack::AttackConfig;
 use crate::data::Length;
@@ -181,69 +182,6 @@ pub struct MaskingConfig {
     /// probability (after SMOOT, Karkehabadi et al., 2023).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hard_fraction: Option<f32>,
-}
-
-/// How a gradient becomes an importance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Importance {
-    /// The gradient itself: the most negative is masked first (the reference code).
-    Signed,
-    /// Its magnitude.
-    Absolute,
-}
-
-/// What is ranked together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    /// All groups of a sample.
-    Sample,
-    /// The groups of each time step: the same share is masked at every step.
-    PerStep,
-}
-
-/// What masked values become.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Policy {
-    /// Uniform in the sample's own range, channel by channel.
-    Uniform,
-    /// 0.
-    Zero,
-    /// A given value.
-    Constant(f32),
-    /// The sample's mean of the channel.
-    Mean,
-    /// Normal.
-    Gaussian {
-        /// The mean.
-        mean: f32,
-        /// The standard deviation, 0 or more.
-        std: f32,
-    },
-    /// The sample's first pixel.
-    Background,
-    /// The same group's values in other samples of the batch; a batch of one stays as it is.
-    Permute,
-    /// The nearest previous token that is kept.
-    PreviousSalient,
-}
-
-impl Policy {
-    /// The name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Uniform => "uniform",
-            Self::Zero => "zero",
-            Self::Constant(_) => "constant",
-            Self::Mean => "mean",
-            Self::Gaussian { .. } => "gaussian",
-            Self::Background => "background",
-            Self::Permute => "permute",
-            Self::PreviousSalient => "previous-salient",
-        }
-    }
 }
 
 /// How long a run trains, and on what it stops.

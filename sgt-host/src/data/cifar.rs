@@ -70,6 +70,6 @@ pub fn parse<'a>(
         shape,
         samples,
         labels,
-        Some(Bounds::PIXEL),
+        Some(Bounds::UNIT),
     )
 }

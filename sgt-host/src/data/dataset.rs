@@ -3,31 +3,13 @@
 use super::{InputShape, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use sgt_core::Bounds;
 use std::ops::Range;
-
-/// The values that an input may take, in input units. They belong to the data set: attacks stay
-/// inside them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Bounds {
-    /// The least value.
-    pub low: f32,
-    /// The greatest value.
-    pub high: f32,
-}
-
-impl Bounds {
-    /// What a pixel may be: `[0, 1]`.
-    pub const PIXEL: Self = Self {
-        low: 0.0,
-        high: 1.0,
-    };
-}
 
 /// Labelled samples of one shape, in input units.
 ///
 /// - **Images** are `[channels, height, width]` in `[0, 1]` (bytes over 255) and have
-///   [`Bounds::PIXEL`].
+///   [`Bounds::UNIT`].
 /// - **Series** are `[channels, steps]`, unscaled. They have no bounds: a recording tells what
 ///   was seen, not what the sensor can see, and clipping to it would move clean test values.
 ///   A series shorter than `steps` is padded **in front**, so that the last step, which a

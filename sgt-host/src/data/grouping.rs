@@ -49,7 +49,7 @@ impl InputShape {
                     width,
                 },
                 Grouping::Natural,
-            ) => Layout::image(channels, height * width),
+            ) => Layout::image(channels, height, width),
             (Self::Tokens { tokens, dim }, Grouping::Natural) => Layout::text(tokens, dim),
             (_, Grouping::TimeStep) => {
                 return Err(Error::Argument {
@@ -59,9 +59,6 @@ impl InputShape {
                 });
             }
         };
-        layout.map_err(|source| Error::Core {
-            operation: "layout",
-            source,
-        })
+        Ok(layout?)
     }
 }

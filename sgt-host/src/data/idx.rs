@@ -46,7 +46,7 @@ pub fn parse(name: &str, images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Resu
         shape,
         pixels.iter().map(|&byte| pixel(byte)).collect(),
         label_bytes.iter().map(|&label| label.into()).collect(),
-        Some(Bounds::PIXEL),
+        Some(Bounds::UNIT),
     )
 }
 

@@ -32,11 +32,12 @@ mod split;
 pub mod ts;
 
 pub use batch::Batch;
-pub use dataset::{Bounds, Dataset, TrainTest};
+pub use dataset::{Dataset, TrainTest};
 pub use fetch::fetch;
 pub use grouping::Grouping;
 pub use load::{LoadOptions, data_dir, load};
 pub use normalization::Normalization;
 pub use sample::{InputShape, SeriesOrder};
 pub use series::Length;
+pub use sgt_core::Bounds;
 pub use split::{Split, epoch_order, stratified_split};

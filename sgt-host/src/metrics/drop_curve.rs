@@ -1,6 +1,5 @@
 //! The accuracy-drop curve: accuracy after removing the most important features.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use super::removal::{Fill, Removal};
 use super::samples::{Samples, logits, predictions, share_correct};
@@ -70,15 +69,13 @@ pub fn accuracy_drop<M: Model>(
     let mut accuracies = Vec::with_capacity(fractions.len());
     let mut changed = Vec::with_capacity(fractions.len());
     for &fraction in fractions {
-        let count = |groups| masked_count(fraction, groups).map_err(core_error("fractions"));
-        let without = removal.apply(count, false)?;
+        let without = removal.apply(|groups| Ok(masked_count(fraction, groups)?), false)?;
         let predicted = predictions(&logits(model, &without.x)?, model.classes());
         accuracies.push(share_correct(&predicted, samples.labels));
         changed.push(without.changed);
     }
     let heights: Vec<f32> = accuracies.iter().map(|&accuracy| accuracy as f32).collect();
-    let area = sgt_core::accuracy_drop_area(fractions, &heights);
-    let area = f64::from(area.map_err(core_error("accuracy-drop area"))?);
+    let area = f64::from(sgt_core::accuracy_drop_area(fractions, &heights)?);
     Ok(DropCurve {
         fill,
         fractions: fractions.to_vec(),

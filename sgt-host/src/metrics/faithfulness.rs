@@ -1,6 +1,5 @@
 //! ERASER's comprehensiveness and sufficiency, averaged over bins.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use super::removal::{Fill, Removal};
 use super::samples::{Samples, logits, predictions, probabilities};
@@ -102,10 +101,9 @@ pub fn faithfulness<M: Model>(
     };
     let (mut comprehensiveness, mut sufficiency) = (0.0, 0.0);
     for (index, &full) in full.iter().enumerate() {
-        let drop = sgt_core::comprehensiveness(full, &column(&removed, index));
-        comprehensiveness += f64::from(drop.map_err(core_error("comprehensiveness"))?);
-        let drop = sgt_core::sufficiency(full, &column(&kept, index));
-        sufficiency += f64::from(drop.map_err(core_error("sufficiency"))?);
+        let removed = column(&removed, index);
+        comprehensiveness += f64::from(sgt_core::comprehensiveness(full, &removed)?);
+        sufficiency += f64::from(sgt_core::sufficiency(full, &column(&kept, index))?);
     }
     let count = full.len() as f64;
     Ok(Faithfulness {

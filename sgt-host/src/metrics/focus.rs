@@ -1,6 +1,5 @@
 //! How few features an attribution points at.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use crate::{Error, Result};
 
@@ -28,8 +27,7 @@ pub fn sparseness(importance: &[Vec<f32>]) -> Result<f64> {
     let mut sum = 0.0;
     for row in importance {
         scratch.resize(sgt_core::gini_len(row.len()), 0.0);
-        let gini = sgt_core::gini(row, &mut scratch).map_err(core_error("sparseness"))?;
-        sum += f64::from(gini);
+        sum += f64::from(sgt_core::gini(row, &mut scratch)?);
     }
     Ok(sum / importance.len().max(1) as f64)
 }

@@ -1,6 +1,5 @@
 //! The distribution of mean gradients over samples: the box plots of the SGT paper.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use super::samples::Samples;
 use super::statistics::BoxPlot;
@@ -29,8 +28,7 @@ pub fn mean_gradients<M: Model>(
     let layouts = samples.layouts(model)?;
     for (layout, row) in layouts.iter().zip(gradient.chunks(model.input().len())) {
         let mut groups = vec![0.0; layout.groups()];
-        rank_features(layout, Importance::Signed, row, &mut groups)
-            .map_err(core_error("mean gradient"))?;
+        rank_features(layout, Importance::Signed, row, &mut groups)?;
         means.push(super::mean(groups.iter().map(|&g| f64::from(g))));
     }
     BoxPlot::of(&means)

@@ -56,11 +56,6 @@ pub const DESCRIPTIONS: [Description; 15] = [
     truth::AREA_UNDER_PRECISION_RECALL,
 ];
 
-/// The core's refusal, with the metric that met it.
-fn core_error(operation: &'static str) -> impl Fn(sgt_core::Error) -> crate::Error {
-    move |source| crate::Error::Core { operation, source }
-}
-
 /// The arithmetic mean; 0 for no values.
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len().max(1) as f64;

@@ -1,8 +1,7 @@
 //! Removing features: ranked by an attribution, overwritten by a fill.
 
-use super::core_error;
 use super::samples::Samples;
-use crate::network::Model;
+use crate::network::{Model, check_finite};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{
@@ -102,8 +101,8 @@ pub struct RemovalResult {
 /// (`|sum|` over a token's dimensions).
 ///
 /// # Errors
-/// [`Error::Shape`] when the attribution is not shaped like the samples, [`Error::Core`] when it
-/// holds NaN or infinities.
+/// [`Error::Shape`] when the attribution is not shaped like the samples, [`Error::Argument`] when
+/// it holds NaN or infinities.
 pub fn group_importance(layouts: &[Layout], attribution: &[f32]) -> Result<Vec<Vec<f32>>> {
     let sample = layouts.first().map_or(0, Layout::sample_len);
     if attribution.len() != layouts.len() * sample {
@@ -113,11 +112,11 @@ pub fn group_importance(layouts: &[Layout], attribution: &[f32]) -> Result<Vec<V
             expected: format!("{} × {sample}", layouts.len()),
         });
     }
+    check_finite("attribution of the samples", attribution)?;
     let rows = layouts.iter().zip(attribution.chunks_exact(sample));
     rows.map(|(layout, row)| {
         let mut importance = vec![0.0; layout.groups()];
-        rank_features(layout, Importance::Absolute, row, &mut importance)
-            .map_err(core_error("removal"))?;
+        rank_features(layout, Importance::Absolute, row, &mut importance)?;
         Ok(importance)
     })
     .collect()
@@ -183,8 +182,7 @@ impl<'a> Removal<'a> {
         for ((index, layout), (from, to)) in self.layouts.iter().enumerate().zip(rows) {
             let all: Vec<u32> = (0..layout.groups() as u32).collect();
             let mut rng = Pcg32::new(seed, index as u64);
-            replace_features(layout, policy, &all, from, None, &mut rng, to)
-                .map_err(core_error("removal"))?;
+            replace_features(layout, policy, &all, from, None, &mut rng, to)?;
         }
         Ok(())
     }
@@ -236,8 +234,7 @@ impl<'a> Removal<'a> {
             let highest = count(groups)?;
             let top = select_fast(importance, highest, End::Highest, &mut self.scratch);
             words.resize(mask::bit_words(groups), 0);
-            mask::set_bits(&top.map_err(core_error("removal"))?, importance, &mut words)
-                .map_err(core_error("removal"))?;
+            mask::set_bits(&top?, importance, &mut words)?;
             if keep {
                 complement(&mut words, groups);
             }
@@ -257,8 +254,7 @@ impl<'a> Removal<'a> {
             };
             let mut rng = Pcg32::new(0, 0);
             let policy = Policy::Permute;
-            replace_features_by_bits(layout, policy, &words, from, Some(donors), &mut rng, to)
-                .map_err(core_error("removal"))?;
+            replace_features_by_bits(layout, policy, &words, from, Some(donors), &mut rng, to)?;
             removed += if keep { groups - highest } else { highest };
             changed += changed_groups(layout, from, to)?;
         }
@@ -290,8 +286,7 @@ fn changed_groups(layout: &Layout, from: &[f32], to: &[f32]) -> Result<u32> {
         .map(|(a, b)| f32::from(a != b))
         .collect();
     let mut importance = vec![0.0; layout.groups()];
-    rank_features(layout, Importance::Absolute, &differs, &mut importance)
-        .map_err(core_error("removal"))?;
+    rank_features(layout, Importance::Absolute, &differs, &mut importance)?;
     Ok(importance.iter().filter(|&&share| share > 0.0).count() as u32)
 }
 

@@ -1,6 +1,5 @@
 //! The samples that are measured, and what a model says about them.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use crate::attribution::ROWS_PER_FORWARD;
 use crate::network::{Grouping, Mode, Model, check_batch, predicted_class};
@@ -78,11 +77,8 @@ impl<'a> Samples<'a> {
                 expected: format!("{}, one a sample", self.labels.len()),
             });
         }
-        let cut = |range: &Range<usize>| {
-            let cut = layout.with_valid(range.start, range.len());
-            cut.map_err(core_error("valid positions"))
-        };
-        valid.iter().map(cut).collect()
+        let cut = |range: &Range<usize>| layout.with_valid(range.start, range.len());
+        Ok(valid.iter().map(cut).collect::<Result<_, _>>()?)
     }
 }
 
@@ -118,7 +114,7 @@ pub fn probabilities(logits: &[f32], classes: usize) -> Result<Vec<f32>> {
     let mut out = vec![0.0; logits.len()];
     let rows = logits.chunks_exact(classes);
     for (row, out) in rows.zip(out.chunks_exact_mut(classes)) {
-        sgt_core::softmax(row, out).map_err(core_error("softmax"))?;
+        sgt_core::softmax(row, out)?;
     }
     Ok(out)
 }

@@ -1,6 +1,5 @@
 //! How much an attribution moves when its input does.
 
-use super::core_error;
 use super::description::{Description, Direction};
 use super::samples::Samples;
 use crate::attribution::{Method, Settings, attribute};
@@ -102,13 +101,20 @@ fn norm(values: impl Iterator<Item = f32>) -> f64 {
 /// importances have in common.
 ///
 /// # Errors
-/// [`Error::Core`] when the lists do not fit each other or the share is 0.
+/// [`Error::Argument`] unless the share is above 0 and at most 1; [`Error::Core`] when the lists
+/// do not fit each other.
 pub fn overlap(clean: &[Vec<f32>], adversarial: &[Vec<f32>], share: f32) -> Result<f64> {
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(Error::Argument {
+            argument: "overlap share".into(),
+            found: share.to_string(),
+            expected: "a share above 0 and at most 1".into(),
+        });
+    }
     let mut sum = 0.0;
     for (clean, adversarial) in clean.iter().zip(adversarial) {
         let k = (share * clean.len() as f32).ceil() as usize;
-        let shared = sgt_core::top_k_overlap(clean, adversarial, k);
-        sum += f64::from(shared.map_err(core_error("saliency overlap"))?);
+        sum += f64::from(sgt_core::top_k_overlap(clean, adversarial, k)?);
     }
     Ok(sum / clean.len().max(1) as f64)
 }

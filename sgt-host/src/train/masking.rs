@@ -1,12 +1,12 @@
 //! Masks a batch sample by sample with the core's one call.
 
 use super::{Purpose, derive_seed};
-use crate::config::{Importance, MaskingConfig, Policy, Scope};
+use crate::config::MaskingConfig;
 use crate::masking::mask_sample;
 use crate::network::InputShape;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use sgt_core::{Donors, End, Masking, Pcg32, adaptive_fraction};
+use sgt_core::{Donors, End, Group, Masking, Pcg32, Policy, Scope, adaptive_fraction};
 use std::ops::Range;
 
 /// The batch to mask and what is known of its samples.
@@ -41,26 +41,11 @@ impl BatchMasking {
         let layout = input.layout(config.group)?;
         let rule = Masking {
             layout,
-            importance: match config.importance {
-                Importance::Signed => sgt_core::Importance::Signed,
-                Importance::Absolute => sgt_core::Importance::Absolute,
-            },
-            scope: match config.scope {
-                Scope::Sample => sgt_core::Scope::Sample,
-                Scope::PerStep => sgt_core::Scope::PerStep,
-            },
+            importance: config.importance,
+            scope: config.scope,
             end: End::Lowest,
             fraction: 0.0,
-            policy: match config.policy {
-                Policy::Uniform => sgt_core::Policy::Uniform,
-                Policy::Zero => sgt_core::Policy::Zero,
-                Policy::Constant(value) => sgt_core::Policy::Constant(value),
-                Policy::Mean => sgt_core::Policy::Mean,
-                Policy::Gaussian { mean, std } => sgt_core::Policy::Gaussian { mean, std },
-                Policy::Background => sgt_core::Policy::Background,
-                Policy::Permute => sgt_core::Policy::Permute,
-                Policy::PreviousSalient => sgt_core::Policy::PreviousSalient,
-            },
+            policy: config.policy,
         };
         let refuse = |key: &str, found: &str, expected: &str| {
             Err(Error::Argument {
@@ -69,14 +54,14 @@ impl BatchMasking {
                 expected: expected.into(),
             })
         };
-        if config.scope == Scope::PerStep && layout.group() != sgt_core::Group::Cell {
+        if config.scope == Scope::PerStep && layout.group() != Group::Cell {
             return refuse(
                 "scope",
                 "per-step",
                 "sample, or the groups of a series' cells",
             );
         }
-        if config.policy == Policy::PreviousSalient && layout.group() == sgt_core::Group::Cell {
+        if config.policy == Policy::PreviousSalient && layout.group() == Group::Cell {
             return refuse(
                 "policy",
                 "previous-salient",
@@ -97,7 +82,7 @@ impl BatchMasking {
     /// the run, the epoch and the sample's place in the data set alone.
     ///
     /// # Errors
-    /// [`Error::Core`], for a saliency that is not finite for example.
+    /// [`Error::Numerical`] for a saliency that is not finite; [`Error::Core`].
     pub(super) fn mask(
         &self,
         batch: Maskable<'_>,
@@ -106,15 +91,11 @@ impl BatchMasking {
         out: &mut [f32],
     ) -> Result<f64> {
         let size = self.rule.layout.sample_len();
-        if self.rule.policy == sgt_core::Policy::Permute && batch.places.len() == 1 {
+        if self.rule.policy == Policy::Permute && batch.places.len() == 1 {
             // Nobody to take values from: an epoch's last batch may be a single sample.
             out.copy_from_slice(batch.x);
             return Ok(0.0);
         }
-        let core = |source| Error::Core {
-            operation: "mask",
-            source,
-        };
         let samples = out.par_chunks_exact_mut(size).enumerate();
         let shares = samples.map_init(
             || vec![0_u32; size],
@@ -145,7 +126,18 @@ impl BatchMasking {
                 Ok(replaced.count() as f64 / rule.layout.groups() as f64)
             },
         );
-        let shares: Vec<f64> = shares.collect::<Result<_, _>>().map_err(core)?;
+        let shares: Vec<f64> = shares.collect::<Result<_, _>>().map_err(mask_error)?;
         Ok(shares.iter().sum())
+    }
+}
+
+/// The core refuses a gradient that is not finite: the run diverged.
+fn mask_error(refusal: sgt_core::Error) -> Error {
+    match refusal {
+        sgt_core::Error::NonFinite {
+            argument: "gradient",
+            ..
+        } => Error::Numerical("the saliency became NaN or infinite".into()),
+        refusal => refusal.into(),
     }
 }

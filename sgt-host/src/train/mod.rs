@@ -22,6 +22,5 @@ pub use data::{Prepared, TrainingData, prepare};
 pub use evaluate::{Quality, evaluate};
 pub use progress::{Checkpoint, EpochRow, Progress, Sums};
 pub use seeds::{Purpose, derive_seed};
-pub(crate) use step::core_bounds;
 pub use stopping::Best;
 pub use trainer::{Event, Trainer};

@@ -7,7 +7,7 @@ use crate::config::{Regime, RunConfig};
 use crate::data::{Batch, Bounds};
 use crate::network::{Mode, Model, Score, predicted_class, score_gradient};
 use crate::{Error, Result};
-use sgt_core::{AsgtRows, Losses};
+use sgt_core::{AdversarialRows, AsgtRows, Losses, SgtRows};
 
 /// What changes from step to step.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Stepper<M: Model> {
     score: Score,
     masking: BatchMasking,
     attack: AttackConfig,
-    bounds: sgt_core::Bounds,
+    bounds: Bounds,
     seed: u64,
     clean: Branch<M>,
     adversarial: Branch<M>,
@@ -95,7 +95,7 @@ impl<M: Model> Stepper<M> {
             score: config.masking.score,
             masking: BatchMasking::new(&config.masking, model.input(), config.seed)?,
             attack: config.attack.clone(),
-            bounds: core_bounds(bounds),
+            bounds: bounds.unwrap_or(Bounds::NONE),
             seed: config.seed,
             clean: Branch::default(),
             adversarial: Branch::default(),
@@ -248,20 +248,21 @@ impl<M: Model> Stepper<M> {
                 Regime::Standard => standard_objective(clean, label, scale, gradient),
                 Regime::Sgt | Regime::Sga => {
                     let (masked, of_masked) = self.masked.row(sample, classes);
-                    sgt_core::sgt_objective(
-                        clean, masked, label, lambda, scale, gradient, of_masked,
-                    )
+                    let logits = SgtRows { clean, masked };
+                    let mut gradients = SgtRows {
+                        clean: gradient,
+                        masked: of_masked,
+                    };
+                    sgt_core::sgt_objective(&logits, label, lambda, scale, &mut gradients)
                 }
                 Regime::Adversarial => {
                     let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
-                    sgt_core::adversarial_objective(
-                        clean,
-                        adversarial,
-                        label,
-                        scale,
-                        gradient,
-                        of_adversarial,
-                    )
+                    let logits = AdversarialRows { clean, adversarial };
+                    let mut gradients = AdversarialRows {
+                        clean: gradient,
+                        adversarial: of_adversarial,
+                    };
+                    sgt_core::adversarial_objective(&logits, label, scale, &mut gradients)
                 }
                 Regime::Asgt => {
                     let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
@@ -329,13 +330,6 @@ fn standard_objective(
     })
 }
 
-/// A data set's bounds as the core takes them: none means all numbers.
-pub(crate) fn core_bounds(bounds: Option<Bounds>) -> sgt_core::Bounds {
-    bounds.map_or(sgt_core::Bounds::NONE, |Bounds { low, high }| {
-        sgt_core::Bounds { low, high }
-    })
-}
-
 /// What is ranked.
 #[derive(Clone, Copy)]
 enum Source {
@@ -354,9 +348,6 @@ fn objective_error(source: sgt_core::Error) -> Error {
         sgt_core::Error::NonFinite { .. } => {
             Error::Numerical("the network's output became NaN or infinite".into())
         }
-        source => Error::Core {
-            operation: "loss",
-            source,
-        },
+        source => source.into(),
     }
 }

@@ -7,9 +7,9 @@
 
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::{
-    AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout, Losses, Masking,
-    MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Scope,
-    Threat, Workspace,
+    AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
+    Losses, Masking, MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Random, Reduction,
+    Schedule, Scope, SgtRows, Threat, Workspace,
 };
 
 /// One entry point's case.
@@ -168,7 +168,12 @@ impl Digest {
             Err(Error::Range { argument }) => (6, argument, [0, 0]),
             Err(Error::IndexType { groups }) => (7, "", [groups, 0]),
             Err(Error::Unsupported { argument }) => (8, argument, [0, 0]),
-            Err(_) => (9, "", [0, 0]),
+            Err(Error::Capacity {
+                argument,
+                needed,
+                capacity,
+            }) => (9, argument, [needed, capacity]),
+            Err(_) => (10, "", [0, 0]),
         };
         self.number(kind);
         self.bytes(argument.as_bytes());
@@ -224,8 +229,8 @@ fn layouts() -> Result<[Layout; 8], Error> {
     let series = |order, group| Layout::series(32, 9, order, group);
     Ok([
         Layout::flat(LONGEST)?,
-        Layout::image(3, 64)?,
-        Layout::image(1, 100)?,
+        Layout::image(3, 8, 8)?,
+        Layout::image(1, 10, 10)?,
         series(Order::ChannelsFirst, Group::Cell)?,
         series(Order::ChannelsLast, Group::Cell)?,
         series(Order::ChannelsFirst, Group::Position)?.with_valid(5, 20)?,
@@ -616,13 +621,17 @@ fn sgt_objective(digest: &mut Digest) -> Result<(), Error> {
         let (clean, masked) = (logits(&mut rng, row), logits(&mut rng, row / 4));
         let (mut of_clean, mut of_masked) = ([0.0; CLASSES], [0.0; CLASSES]);
         digest.losses(sgt_core::sgt_objective(
-            &clean,
-            &masked,
+            &SgtRows {
+                clean: &clean[..],
+                masked: &masked[..],
+            },
             row % CLASSES,
             0.9,
             0.25,
-            &mut of_clean,
-            &mut of_masked,
+            &mut SgtRows {
+                clean: &mut of_clean[..],
+                masked: &mut of_masked[..],
+            },
         )?);
         digest.floats(&of_clean);
         digest.floats(&of_masked);
@@ -636,12 +645,16 @@ fn adversarial_objective(digest: &mut Digest) -> Result<(), Error> {
         let (clean, attacked) = (logits(&mut rng, row), logits(&mut rng, row / 4));
         let (mut of_clean, mut of_attacked) = ([0.0; CLASSES], [0.0; CLASSES]);
         digest.losses(sgt_core::adversarial_objective(
-            &clean,
-            &attacked,
+            &AdversarialRows {
+                clean: &clean[..],
+                adversarial: &attacked[..],
+            },
             row % CLASSES,
             0.25,
-            &mut of_clean,
-            &mut of_attacked,
+            &mut AdversarialRows {
+                clean: &mut of_clean[..],
+                adversarial: &mut of_attacked[..],
+            },
         )?);
         digest.floats(&of_clean);
         digest.floats(&of_attacked);

@@ -4,9 +4,9 @@
 use core::fmt::Write;
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::{
-    AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked, Masking,
-    MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Selected, Threat,
-    Threshold, Workspace,
+    AdversarialRows, AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked,
+    Masking, MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Selected,
+    SgtRows, Threat, Threshold, Workspace,
 };
 
 /// Capacity of the measured [`Workspace`]; its code does not depend on it.
@@ -53,8 +53,8 @@ entry_points! {
     ) -> Result<Layout, Error> {
         Layout::new(positions, channels, order, group, reduction)
     }
-    fn layout_image(channels: usize, pixels: usize) -> Result<Layout, Error> {
-        Layout::image(channels, pixels)
+    fn layout_image(channels: usize, height: usize, width: usize) -> Result<Layout, Error> {
+        Layout::image(channels, height, width)
     }
     fn layout_series(
         steps: usize, channels: usize, order: Order, group: Group,
@@ -295,20 +295,16 @@ entry_points! {
 
     // objectives
     fn sgt_objective(
-        clean_logits: &[f32], masked_logits: &[f32], label: usize, lambda: f32, scale: f32,
-        clean_gradient: &mut [f32], masked_gradient: &mut [f32],
+        logits: &SgtRows<&[f32]>, label: usize, lambda: f32, scale: f32,
+        gradients: &mut SgtRows<&mut [f32]>,
     ) -> Result<Losses, Error> {
-        sgt_core::sgt_objective(
-            clean_logits, masked_logits, label, lambda, scale, clean_gradient, masked_gradient,
-        )
+        sgt_core::sgt_objective(logits, label, lambda, scale, gradients)
     }
     fn adversarial_objective(
-        clean_logits: &[f32], adversarial_logits: &[f32], label: usize, scale: f32,
-        clean_gradient: &mut [f32], adversarial_gradient: &mut [f32],
+        logits: &AdversarialRows<&[f32]>, label: usize, scale: f32,
+        gradients: &mut AdversarialRows<&mut [f32]>,
     ) -> Result<Losses, Error> {
-        sgt_core::adversarial_objective(
-            clean_logits, adversarial_logits, label, scale, clean_gradient, adversarial_gradient,
-        )
+        sgt_core::adversarial_objective(logits, label, scale, gradients)
     }
     fn asgt_objective(
         logits: &AsgtRows<&[f32]>, label: usize, lambda: f32, scale: f32,

@@ -16,9 +16,9 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
 use entries::{Line, NAMES, WORKSPACE};
 use sgt_core::{
-    AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout, Masking,
-    MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope, Selected,
-    Threat, Threshold, Workspace,
+    AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
+    Masking, MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope,
+    Selected, SgtRows, Threat, Threshold, Workspace,
 };
 
 /// Painted below the stack pointer; an entry point that needs more is reported as using it all.
@@ -142,7 +142,7 @@ fn threats(mut call: impl FnMut(&Threat)) {
     }
 }
 
-const ERRORS: [Error; 8] = [
+const ERRORS: [Error; 9] = [
     Error::Empty {
         argument: "gradient",
     },
@@ -154,6 +154,11 @@ const ERRORS: [Error; 8] = [
     Error::TooMany {
         selected: 1152,
         groups: 1151,
+    },
+    Error::Capacity {
+        argument: "workspace",
+        needed: 1152,
+        capacity: 1151,
     },
     Error::NonFinite {
         argument: "gradient",
@@ -279,7 +284,7 @@ calls! {
     layout_new: |_f| accept(measured!(entries::layout_new(
         black_box(4), black_box(2), Order::ChannelsLast, Group::Cell, Reduction::Mean,
     )));
-    layout_image: |_f| accept(measured!(entries::layout_image(black_box(3), black_box(4))));
+    layout_image: |_f| accept(measured!(entries::layout_image(black_box(3), black_box(4), 5)));
     layout_series: |_f| accept(measured!(entries::layout_series(
         black_box(3), black_box(4), Order::ChannelsFirst, Group::Cell,
     )));
@@ -415,13 +420,17 @@ calls! {
     sgt_objective: |f| {
         let [clean, masked, _] = &mut f.gradients;
         accept(measured!(entries::sgt_objective(
-            &f.logits[0], &f.logits[1], black_box(3), 1.0, 1.0, clean, masked,
+            &SgtRows { clean: &f.logits[0][..], masked: &f.logits[1][..] },
+            black_box(3), 1.0, 1.0,
+            &mut SgtRows { clean: &mut clean[..], masked: &mut masked[..] },
         )));
     };
     adversarial_objective: |f| {
         let [clean, adversarial, _] = &mut f.gradients;
         accept(measured!(entries::adversarial_objective(
-            &f.logits[0], &f.logits[1], black_box(3), 1.0, clean, adversarial,
+            &AdversarialRows { clean: &f.logits[0][..], adversarial: &f.logits[1][..] },
+            black_box(3), 1.0,
+            &mut AdversarialRows { clean: &mut clean[..], adversarial: &mut adversarial[..] },
         )));
     };
     asgt_objective: |f| {
