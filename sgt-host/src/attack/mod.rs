@@ -5,8 +5,8 @@
 //! | [`config`] | the attacks as data: kind, norm, ε, step, defaults |
 //! | `perturb` | one run of an attack over a batch |
 //!
-//! ε, steps and bounds are in the units of the model's input: put [`crate::network::Normalized`]
-//! in front of a network that reads normalised values. The steps are those of
+//! ε, steps and bounds are in the units of the model's input: a [`crate::network::Classifier`]
+//! normalises behind them. The steps are those of
 //! [`sgt_core::attack`]; gradients come from [`crate::network::Mode::InputGradient`] passes alone,
 //! and no parameter is touched.
 
@@ -17,9 +17,8 @@ pub use config::{AttackConfig, AttackKind};
 pub use perturb::perturb;
 pub use sgt_core::{MomentumScale, Norm};
 
-use crate::network::{Mode, Model, check_batch, check_labels, predicted_class};
+use crate::network::{Labelled, Mode, Model, Samples, check_labels, predicted_class};
 use crate::{Error, Result};
-use sgt_core::Bounds;
 
 /// What the attacker wants of every sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,26 +55,25 @@ impl Adversarial {
     }
 }
 
-/// Attacks every sample of `x` `[batch, input]`, with restarts that keep the best result a
+/// Attacks every sample of `batch` within the model's bounds, with restarts that keep the best result a
 /// sample: one that reaches the goal before one that does not, then the further loss.
 ///
 /// The random numbers of a sample depend on `seed` and its place in the batch alone. Cost a
 /// sample: `restarts · (steps + 1)` forward and `restarts · steps` input-gradient passes.
 ///
 /// # Errors
-/// As [`check_batch`]; [`Error::Shape`] unless there is one target a sample;
+/// As [`Labelled::check`]; [`Error::Shape`] unless there is one target a sample;
 /// [`Error::Argument`] for a config out of its domain or a target that is no class;
 /// [`Error::Core`] for bounds that cross or a model whose gradient is not finite.
 pub fn attack<M: Model>(
     model: &M,
-    x: &[f32],
-    labels: &[usize],
+    batch: Labelled<'_>,
     goal: Goal<'_>,
     config: &AttackConfig,
-    bounds: Bounds,
     seed: u64,
 ) -> Result<Adversarial> {
-    check_batch("attack", model, x, labels)?;
+    let Labelled { x, labels, .. } = batch;
+    batch.check("attack", model.input(), model.classes())?;
     config.check()?;
     if let Goal::Targeted(targets) = goal {
         if targets.len() != labels.len() {
@@ -87,7 +85,6 @@ pub fn attack<M: Model>(
         }
         check_labels("targets", targets, model.classes())?;
     }
-    let rows = ROWS_PER_FORWARD * model.input().len();
     let mut best = Adversarial {
         x: Vec::with_capacity(x.len()),
         predicted: Vec::with_capacity(labels.len()),
@@ -95,21 +92,18 @@ pub fn attack<M: Model>(
         success: Vec::with_capacity(labels.len()),
     };
     let mut pass = M::Pass::default();
-    for (index, x) in x.chunks(rows).enumerate() {
-        let range = index * ROWS_PER_FORWARD..labels.len().min((index + 1) * ROWS_PER_FORWARD);
+    for (first, batch) in batch.chunks(ROWS_PER_FORWARD, model.input().len()) {
         let goal = match goal {
             Goal::Untargeted => Goal::Untargeted,
-            Goal::Targeted(targets) => Goal::Targeted(&targets[range.clone()]),
+            Goal::Targeted(targets) => Goal::Targeted(&targets[first..first + batch.len()]),
         };
         let run = Run {
             model,
-            x,
-            labels: &labels[range.clone()],
+            batch,
             goal,
             config,
-            bounds,
             seed,
-            first: range.start,
+            first,
         };
         run.with_restarts(&mut pass, &mut best)?;
     }
@@ -119,11 +113,9 @@ pub fn attack<M: Model>(
 /// One chunk of a batch under attack.
 struct Run<'a, M> {
     model: &'a M,
-    x: &'a [f32],
-    labels: &'a [usize],
+    batch: Labelled<'a>,
     goal: Goal<'a>,
     config: &'a AttackConfig,
-    bounds: Bounds,
     seed: u64,
     /// The place of the chunk's first sample in the batch.
     first: usize,
@@ -133,7 +125,7 @@ impl<M: Model> Run<'_, M> {
     /// Appends the best of all restarts to `best`.
     fn with_restarts(&self, pass: &mut M::Pass, best: &mut Adversarial) -> Result<()> {
         let start = best.loss.len();
-        let sample = self.x.len() / self.labels.len();
+        let sample = self.batch.x.len() / self.batch.len();
         for restart in 0..self.config.restarts {
             let found = self.once(restart, pass)?;
             if restart == 0 {
@@ -143,7 +135,7 @@ impl<M: Model> Run<'_, M> {
                 best.success.extend(found.success);
                 continue;
             }
-            for index in 0..self.labels.len() {
+            for index in 0..self.batch.len() {
                 let place = start + index;
                 let further = match self.goal {
                     Goal::Untargeted => found.loss[index] > best.loss[place],
@@ -167,23 +159,30 @@ impl<M: Model> Run<'_, M> {
     }
 
     fn once(&self, restart: usize, pass: &mut M::Pass) -> Result<Adversarial> {
-        let mut x = vec![0.0; self.x.len()];
+        let mut x = vec![0.0; self.batch.x.len()];
         let draw = perturb::Draw {
             seed: self.seed,
             first: self.first,
             restart,
         };
-        let (config, bounds) = (self.config, self.bounds);
-        let clean = (self.x, self.labels);
-        perturb::run(
-            self.model, clean, self.goal, config, bounds, draw, pass, &mut x,
-        )?;
+        let Self {
+            model,
+            batch,
+            goal,
+            config,
+            ..
+        } = *self;
+        perturb::run(model, batch, goal, config, draw, pass, &mut x)?;
         let aimed = match self.goal {
-            Goal::Untargeted => self.labels,
+            Goal::Untargeted => self.batch.labels,
             Goal::Targeted(targets) => targets,
         };
         let classes = self.model.classes();
-        let logits = self.model.forward(&x, Mode::InputGradient, pass)?;
+        let samples = Samples {
+            x: &x,
+            ..self.batch.samples()
+        };
+        let logits = self.model.forward(samples, Mode::InputGradient, pass)?;
         let rows = logits.chunks_exact(classes);
         let predicted: Vec<usize> = rows.clone().map(predicted_class).collect();
         let loss = rows

@@ -1,11 +1,11 @@
 //! One run of an attack over a batch.
 
 use super::{AttackConfig, AttackKind, Goal};
-use crate::network::{Model, Score, input_gradient};
+use crate::network::{Labelled, Model, Score, input_gradient};
 use crate::{Error, Result};
 use sgt_core::{Ball, Bounds, Pcg32, Threat};
 
-/// Writes adversarial samples of `x` `[batch, input]` into `out`: one run, no evaluation of the
+/// Writes adversarial samples of `batch` into `out`, within the model's bounds: one run, no evaluation of the
 /// result. What a training step calls.
 ///
 /// The model runs in [`crate::network::Mode::InputGradient`]; `pass` is the caller's to reuse. The
@@ -17,9 +17,8 @@ use sgt_core::{Ball, Bounds, Pcg32, Threat};
 /// bounds cross or lengths differ; as [`Model::forward`] and [`Model::backward`].
 pub fn perturb<M: Model>(
     model: &M,
-    (x, labels): (&[f32], &[usize]),
+    batch: Labelled<'_>,
     config: &AttackConfig,
-    bounds: Bounds,
     seed: u64,
     pass: &mut M::Pass,
     out: &mut [f32],
@@ -29,17 +28,7 @@ pub fn perturb<M: Model>(
         first: 0,
         restart: 0,
     };
-    let clean = (x, labels);
-    run(
-        model,
-        clean,
-        Goal::Untargeted,
-        config,
-        bounds,
-        draw,
-        pass,
-        out,
-    )
+    run(model, batch, Goal::Untargeted, config, draw, pass, out)
 }
 
 /// Where a sample's random numbers come from.
@@ -58,17 +47,16 @@ impl Draw {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // batch, threat, randomness and buffers: one each
 pub(super) fn run<M: Model>(
     model: &M,
-    (x, labels): (&[f32], &[usize]),
+    batch: Labelled<'_>,
     goal: Goal<'_>,
     config: &AttackConfig,
-    bounds: Bounds,
     draw: Draw,
     pass: &mut M::Pass,
     out: &mut [f32],
 ) -> Result<()> {
+    let Labelled { x, labels, .. } = batch;
     let sample = model.input().len();
     if x.is_empty() || x.len() != labels.len() * sample || out.len() != x.len() {
         return Err(Error::Shape {
@@ -94,7 +82,7 @@ pub(super) fn run<M: Model>(
             norm: config.norm,
             epsilon: config.epsilon,
         },
-        bounds,
+        bounds: model.bounds().unwrap_or(Bounds::NONE),
         goal,
     };
     let rows = || x.chunks_exact(sample).enumerate();
@@ -123,7 +111,12 @@ pub(super) fn run<M: Model>(
     };
     let alpha = config.step_length();
     for _ in 0..steps {
-        input_gradient(model, out, aimed, Score::Loss, pass, &mut gradient)?;
+        let aimed = Labelled {
+            x: out,
+            labels: aimed,
+            ..batch
+        };
+        input_gradient(model, aimed, Score::Loss, pass, &mut gradient)?;
         let gradients = gradient.chunks_exact(sample);
         for (((index, x), g), out) in rows().zip(gradients).zip(out.chunks_exact_mut(sample)) {
             match config.kind {

@@ -12,7 +12,13 @@ pub(super) fn deeplift<M: Model>(
     rules: Rescaling,
 ) -> Result<Attribution> {
     let mut values = vec![0.0; points.x.len()];
-    add_contributions(points, |sample| baselines.of(sample), rules, 1.0, &mut values)?;
+    add_contributions(
+        points,
+        |sample| baselines.of(sample),
+        rules,
+        1.0,
+        &mut values,
+    )?;
     let gap = completeness_gap(points, &values, baselines)?;
     Ok(Attribution {
         values,
@@ -29,7 +35,13 @@ pub(super) fn deeplift_shap<M: Model>(
     let (x, sample) = (points.x, points.sample);
     let mut values = vec![0.0; x.len()];
     for baseline in 0..baselines.count() {
-        add_contributions(points, |_| baselines.at(baseline), rules, weight, &mut values)?;
+        add_contributions(
+            points,
+            |_| baselines.at(baseline),
+            rules,
+            weight,
+            &mut values,
+        )?;
     }
     let mut gap: Vec<f32> = values.chunks_exact(sample).map(sum).collect();
     points.scores(

@@ -83,7 +83,7 @@ pub fn attribute<M: Model>(
     method: &Method,
     settings: &Settings<'_>,
 ) -> Result<Attribution> {
-    let samples = batch.check("attribution", model)?;
+    let samples = batch.check("attribution", model.input(), model.classes())?;
     method.check()?;
     let baselines = Baselines::new(settings.baseline, model.input().len(), method, samples)?;
     let (score, labels) = scores::resolve(model, batch, settings.score)?;

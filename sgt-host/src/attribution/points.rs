@@ -3,6 +3,7 @@
 use super::scores::score_values;
 use crate::Result;
 use crate::network::{Labelled, Mode, Model, Samples, Score, input_gradient};
+use std::ops::Range;
 
 /// Samples a forward pass holds at most, so that memory stays bounded whatever the batch and
 /// the number of path points.
@@ -19,7 +20,7 @@ pub(super) struct Points<'a, M: Model> {
     pass: M::Pass,
     rows: Vec<f32>,
     row_labels: Vec<usize>,
-    row_lengths: Vec<usize>,
+    row_valid: Vec<Range<usize>>,
     gradients: Vec<f32>,
 }
 
@@ -34,7 +35,7 @@ impl<'a, M: Model> Points<'a, M> {
             pass: M::Pass::default(),
             rows: Vec::new(),
             row_labels: Vec::new(),
-            row_lengths: Vec::new(),
+            row_valid: Vec::new(),
             gradients: Vec::new(),
         }
     }
@@ -56,7 +57,7 @@ impl<'a, M: Model> Points<'a, M> {
             let rows = Labelled {
                 x: &self.rows,
                 labels: &self.row_labels,
-                lengths: &self.row_lengths,
+                valid: &self.row_valid,
             };
             let (pass, gradients) = (&mut self.pass, &mut self.gradients);
             input_gradient(self.model, rows, self.score, pass, gradients)?;
@@ -81,7 +82,7 @@ impl<'a, M: Model> Points<'a, M> {
             self.fill(first, total, count, &mut place);
             let rows = Samples {
                 x: &self.rows,
-                lengths: &self.row_lengths,
+                valid: &self.row_valid,
             };
             let mode = Mode::InputGradient;
             let logits = self.model.forward(rows, mode, &mut self.pass)?;
@@ -103,10 +104,11 @@ impl<'a, M: Model> Points<'a, M> {
         let rows = ROWS_PER_FORWARD.min(total - first);
         self.rows.resize(rows * self.sample, 0.0);
         self.row_labels.clear();
-        self.row_lengths.clear();
+        self.row_valid.clear();
         for (index, row) in (first..).zip(self.rows.chunks_exact_mut(self.sample)) {
             self.row_labels.push(self.batch.labels[index / count]);
-            self.row_lengths.extend(self.batch.length(index / count));
+            self.row_valid
+                .extend(self.batch.valid.get(index / count).cloned());
             place(index / count, index % count, row);
         }
     }

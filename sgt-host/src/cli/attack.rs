@@ -3,7 +3,7 @@
 use super::output::Output;
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
 use crate::data::Bounds;
-use crate::network::Model;
+use crate::network::{Labelled, Model};
 use crate::run::Trained;
 use crate::{Result, npy};
 use clap::ValueEnum;
@@ -110,17 +110,12 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         momentum: arguments.momentum,
         ..AttackConfig::default()
     };
-    let bounds = arguments.clip.or(trained.metadata.bounds);
-    let bounds = bounds.unwrap_or(Bounds::NONE);
-    let found = attack(
-        &trained.model,
-        &x,
-        &labels,
-        goal,
-        &config,
-        bounds,
-        arguments.seed,
-    )?;
+    let mut classifier = trained.model.clone();
+    if let Some(bounds) = arguments.clip {
+        classifier = classifier.with_bounds(bounds)?;
+    }
+    let batch = Labelled::new(&x, &labels);
+    let found = attack(&classifier, batch, goal, &config, arguments.seed)?;
     let pairs = found.predicted.iter().zip(&labels);
     let right = pairs
         .filter(|(predicted, label)| predicted == label)

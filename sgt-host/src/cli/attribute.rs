@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use crate::attribution::{Baseline, Method, Settings, attribute};
-use crate::network::{Model, Score};
+use crate::network::{Labelled, Model, Rescaling, Score};
 use crate::run::Trained;
 use crate::{Error, Result, npy};
 use clap::ValueEnum;
@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// What is attributed.
     #[arg(long, value_enum, default_value_t = ScoreName::TrueLogit)]
     score: ScoreName,
+    /// deeplift through recurrent layers and attention as Captum: their plain gradient.
+    #[arg(long)]
+    as_captum: bool,
     /// Points of integrated gradients, noisy copies of smoothgrad and gradient-shap.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
@@ -86,9 +89,19 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             Some(samples) => Baseline::Samples(samples),
             None => Baseline::Zero,
         },
+        rescaling: if arguments.as_captum {
+            Rescaling::AsCaptum
+        } else {
+            Rescaling::Complete
+        },
         seed: arguments.seed,
     };
-    let found = attribute(&trained.model, &x, &labels, &method, &settings)?;
+    let found = attribute(
+        &trained.model,
+        Labelled::new(&x, &labels),
+        &method,
+        &settings,
+    )?;
     let attributed = Attributed {
         output: &arguments.output,
         samples: labels.len(),

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     Trainer::new(
         session.config(),
         session.training_data(),
-        session.network()?,
+        session.classifier()?,
     )?;
     let folder = RunFolder::create(&path, session.config(), arguments.overwrite)?;
     train(&folder, &session, false, output)
@@ -68,7 +68,7 @@ fn train(
     output: &Output,
 ) -> Result<ExitCode> {
     let config = session.config();
-    let mut trainer = Trainer::new(config, session.training_data(), session.network()?)?;
+    let mut trainer = Trainer::new(config, session.training_data(), session.classifier()?)?;
     if resumed && let Some(checkpoint) = folder.load()? {
         trainer.restore(checkpoint)?;
     }

@@ -15,12 +15,11 @@ pub mod table;
 use crate::attack::{AttackConfig, AttackKind};
 use crate::attribution::Method;
 use crate::config::{Draft, Regime, RunConfig, differences};
-use crate::data::{Batch, Bounds, Dataset};
+use crate::data::{Batch, Dataset};
 use crate::metrics::comparison::{self, Comparison};
 use crate::metrics::statistics::MeanDeviation;
-use crate::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
-use crate::network::network::Network;
-use crate::network::{InputShape, Model, Normalized};
+use crate::metrics::{Evaluation, EvaluationConfig, Fill, evaluate};
+use crate::network::{Classifier, InputShape, Model};
 use crate::report::{self, RegimeReport, RunReport};
 use crate::run::{RunFolder, Session};
 use crate::train::{EpochRow, Event, Purpose, Trainer, derive_seed};
@@ -153,7 +152,7 @@ pub fn compare(plan: &Plan, watch: impl Fn(Notice<'_>) + Sync) -> Result<Compare
         AttackConfig::new(AttackKind::Pgd, epsilon).check()?;
     }
     let first = Session::with_data(base.clone(), data.clone())?;
-    Trainer::new(first.config(), first.training_data(), first.network()?)?;
+    Trainer::new(first.config(), first.training_data(), first.classifier()?)?;
     let results = jobs::side_by_side(&jobs, |&(regime, seed)| {
         let config = RunConfig {
             regime,
@@ -188,10 +187,10 @@ fn run(
     epsilons: &[f32],
     folder: Option<&Path>,
     watch: &(impl Fn(Notice<'_>) + Sync),
-) -> Result<(RunResult, Normalized<Network>)> {
+) -> Result<(RunResult, Classifier)> {
     let config = session.config();
     let start = Instant::now();
-    let mut trainer = Trainer::new(config, session.training_data(), session.network()?)?;
+    let mut trainer = Trainer::new(config, session.training_data(), session.classifier()?)?;
     loop {
         match trainer.advance()? {
             Event::Finished => break,
@@ -217,10 +216,6 @@ fn run(
     let test = session.test();
     let mut batch = Batch::new();
     measured_samples(&mut batch, test, model.input(), MEASURED_SAMPLES)?;
-    let mut samples = Samples::new(batch.x(), batch.labels());
-    if test.is_padded() {
-        samples.valid = Some(batch.valid_steps());
-    }
     let attack = AttackConfig {
         steps: ATTACK_STEPS,
         ..AttackConfig::new(AttackKind::Pgd, epsilons[0])
@@ -235,13 +230,12 @@ fn run(
         seed: derive_seed(config.seed, Purpose::Evaluation, [0, 0]),
         ..EvaluationConfig::default()
     };
-    let bounds = test.bounds().unwrap_or(Bounds::NONE);
     let result = RunResult {
         regime: config.regime,
         seed: config.seed,
         seconds: time.as_secs_f64(),
         loss: progress.rows.last().map_or(f32::NAN, |row| row.loss),
-        evaluation: evaluate(&model, &samples, bounds, &what)?,
+        evaluation: evaluate(&model, batch.labelled(), &what)?,
     };
     watch(Notice::Done(&result));
     Ok((result, model))
@@ -303,7 +297,7 @@ fn report(
     plan: &Plan,
     session: &Session,
     summary: &Summary,
-    networks: &[Normalized<Network>],
+    networks: &[Classifier],
 ) -> Result<report::Report> {
     let mut regimes = Vec::new();
     let mut settings = Vec::new();

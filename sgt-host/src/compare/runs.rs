@@ -4,12 +4,11 @@ use super::samples::sample_reports;
 use super::{measured_samples, units};
 use crate::attribution::Method;
 use crate::config::{RunConfig, differences};
-use crate::data::{Batch, Bounds, Dataset};
+use crate::data::{Batch, Dataset};
 use crate::file::data_error;
 use crate::metrics::comparison::{self, Comparison};
-use crate::metrics::{Evaluation, EvaluationConfig, Samples, evaluate};
-use crate::network::network::Network;
-use crate::network::{Model, Normalized};
+use crate::metrics::{Evaluation, EvaluationConfig, evaluate};
+use crate::network::{Classifier, Model};
 use crate::report::{RegimeReport, Report, RunReport};
 use crate::run::{Record, RunFolder, Session};
 use crate::weights::Weights;
@@ -30,7 +29,7 @@ pub struct FinishedRun {
     /// What it is measured on.
     pub test: Arc<Dataset>,
     /// The trained network.
-    pub model: Normalized<Network>,
+    pub model: Classifier,
     /// What was written when it ended.
     pub record: Record,
 }
@@ -66,7 +65,7 @@ impl FinishedRun {
             draft.set("data.folder", data_dir);
         }
         let session = Session::open(&draft)?;
-        let mut model = session.network()?;
+        let mut model = session.classifier()?;
         Weights::read(&folder.weights_path())?.load_into(model.parameters_mut())?;
         Ok(Self {
             path: path.into(),
@@ -86,16 +85,7 @@ impl FinishedRun {
         let test = &self.test;
         let mut batch = Batch::new();
         measured_samples(&mut batch, test, self.model.input(), most)?;
-        let mut samples = Samples::new(batch.x(), batch.labels());
-        if test.is_padded() {
-            samples.valid = Some(batch.valid_steps());
-        }
-        evaluate(
-            &self.model,
-            &samples,
-            test.bounds().unwrap_or(Bounds::NONE),
-            what,
-        )
+        evaluate(&self.model, batch.labelled(), what)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::attribution::{Method, Settings, attribute};
 use crate::data::{Batch, Dataset};
 use crate::metrics::samples::{logits, predictions};
-use crate::network::{Rescale, Score};
+use crate::network::{Model, Score};
 use crate::report::{SampleMap, SampleReport};
 
 /// Classes that are shown, one sample each.
@@ -16,7 +16,7 @@ const CLASSES: usize = 4;
 ///
 /// # Errors
 /// As [`Batch::fill`] and [`attribute`].
-pub fn sample_reports<M: Rescale>(
+pub fn sample_reports<M: Model>(
     test: &Dataset,
     networks: &[(String, &M)],
     methods: &[Method],
@@ -47,7 +47,7 @@ pub fn sample_reports<M: Rescale>(
 }
 
 /// The map of a batch of one sample.
-fn map<M: Rescale>(
+fn map<M: Model>(
     test: &Dataset,
     batch: &Batch,
     regime: &str,
@@ -58,12 +58,12 @@ fn map<M: Rescale>(
         score: Score::TrueLogit,
         ..Settings::default()
     };
-    let found = match attribute(network, batch.x(), batch.labels(), method, &settings) {
+    let found = match attribute(network, batch.labelled(), method, &settings) {
         Ok(found) => found,
         Err(crate::Error::Argument { argument, .. }) if argument == "method" => return Ok(None),
         Err(error) => return Err(error),
     };
-    let logits = logits(network, batch.x())?;
+    let logits = logits(network, batch.labelled())?;
     let predicted = predictions(&logits, network.classes());
     let predicted = predicted
         .first()

@@ -20,10 +20,12 @@
 //! ```
 
 mod layers;
+mod regime;
 mod schedule;
 mod settings;
 
 pub use layers::{DataKind, Draft, Preset};
+pub use regime::{Branch, Objective, Recipe, Regime};
 pub use schedule::{Ramp, Schedule};
 pub use settings::{Difference, differences};
 pub use sgt_core::{Importance, Policy, Scope};
@@ -31,7 +33,6 @@ pub use sgt_core::{Importance, Policy, Scope};
 use crate::attack::AttackConfig;
 use crate::data::Length;
 use crate::network::{Grouping, Score};
-use crate::strict;
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -68,76 +69,6 @@ pub struct RunConfig {
     pub optimizer: OptimizerConfig,
     /// Length and stopping of the training.
     pub training: TrainingConfig,
-}
-
-/// What the loss of a training step is made of. x is the batch, y its labels, f the network,
-/// x̃ the masked and x' the attacked batch; every term is a batch mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Regime {
-    /// CE(f(x), y).
-    Standard,
-    /// CE(f(x), y) + λ·KL(f(x) ‖ f(x̃)), x̃ the mask of x (Ismail et al., NeurIPS 2021).
-    Sgt,
-    /// CE(f(x), y) + CE(f(x'), y).
-    Adversarial,
-    /// CE(f(x), y) + CE(f(x'), y) + λ·KL(f(x̃') ‖ f(x)), x̃' the mask of x' (Guesmi et al.,
-    /// 2024).
-    Asgt,
-    /// CE(f(x), y) + λ·KL(f(x) ‖ f(x̃')), x̃' the attacked mask of x (Li et al., 2022).
-    Sga,
-}
-
-impl Regime {
-    /// All regimes, in the order of tables.
-    pub const ALL: [Self; 5] = [
-        Self::Standard,
-        Self::Sgt,
-        Self::Adversarial,
-        Self::Asgt,
-        Self::Sga,
-    ];
-
-    /// The name in configurations and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::Sgt => "sgt",
-            Self::Adversarial => "adversarial",
-            Self::Asgt => "asgt",
-            Self::Sga => "sga",
-        }
-    }
-
-    /// True when a step masks features.
-    pub fn masks(self) -> bool {
-        matches!(self, Self::Sgt | Self::Asgt | Self::Sga)
-    }
-
-    /// True when a step attacks its batch.
-    pub fn attacks(self) -> bool {
-        matches!(self, Self::Adversarial | Self::Asgt | Self::Sga)
-    }
-}
-
-impl std::str::FromStr for Regime {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = Self::ALL.map(Self::name);
-        let regime = Self::ALL.into_iter().find(|regime| regime.name() == name);
-        regime.ok_or_else(|| Error::Argument {
-            argument: "regime".into(),
-            found: name.into(),
-            expected: strict::nearest(name, &known),
-        })
-    }
-}
-
-impl Display for Regime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// Which data a run reads.

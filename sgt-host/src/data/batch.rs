@@ -1,7 +1,6 @@
 //! Minibatches in the memory order that a model reads, in buffers that are reused.
 
-use super::Dataset;
-use super::{InputShape, SeriesOrder};
+use super::{Dataset, InputShape, Labelled, SeriesOrder};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -10,7 +9,7 @@ use std::ops::Range;
 pub struct Batch {
     x: Vec<f32>,
     labels: Vec<usize>,
-    valid_steps: Vec<Range<usize>>,
+    valid: Vec<Range<usize>>,
 }
 
 impl Batch {
@@ -26,7 +25,7 @@ impl Batch {
     /// [`Error::Shape`] when `input` is not the data set's shape but for the order,
     /// [`Error::Argument`] when an index names no sample.
     pub fn fill(&mut self, data: &Dataset, indices: &[usize], input: InputShape) -> Result<()> {
-        if channels_first(input) != data.shape() {
+        if input.ordered(SeriesOrder::ChannelsFirst) != data.shape() {
             return Err(Error::Shape {
                 operation: "batch",
                 found: format!("{:?} samples of {}", data.shape().dims(), data.name()),
@@ -42,7 +41,7 @@ impl Batch {
         }
         self.x.clear();
         self.labels.clear();
-        self.valid_steps.clear();
+        self.valid.clear();
         for &index in indices {
             let sample = data.sample(index);
             match input {
@@ -58,9 +57,20 @@ impl Batch {
                 _ => self.x.extend_from_slice(sample),
             }
             self.labels.push(data.labels()[index]);
-            self.valid_steps.push(data.valid_steps(index));
+            if data.is_padded() {
+                self.valid.push(data.valid_steps(index));
+            }
         }
         Ok(())
+    }
+
+    /// The batch as the library's functions take it.
+    pub fn labelled(&self) -> Labelled<'_> {
+        Labelled {
+            x: &self.x,
+            labels: &self.labels,
+            valid: &self.valid,
+        }
     }
 
     /// `batch × input.len()` values.
@@ -73,9 +83,9 @@ impl Batch {
         &self.labels
     }
 
-    /// The real steps of each sample, as [`Dataset::valid_steps`].
-    pub fn valid_steps(&self) -> &[Range<usize>] {
-        &self.valid_steps
+    /// The real steps of each sample, as [`Dataset::valid_steps`]; none without padding.
+    pub fn valid(&self) -> &[Range<usize>] {
+        &self.valid
     }
 
     /// The number of samples.
@@ -86,18 +96,5 @@ impl Batch {
     /// True without samples.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
-    }
-}
-
-fn channels_first(input: InputShape) -> InputShape {
-    match input {
-        InputShape::Series {
-            steps, channels, ..
-        } => InputShape::Series {
-            steps,
-            channels,
-            order: SeriesOrder::ChannelsFirst,
-        },
-        other => other,
     }
 }

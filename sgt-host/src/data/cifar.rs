@@ -1,10 +1,10 @@
 //! CIFAR-10's binary batches: records of a label byte and three 32×32 planes.
 
+use super::InputShape;
 use super::idx::pixel;
 use super::{Bounds, Dataset};
 use crate::Result;
 use crate::file::data_error;
-use super::InputShape;
 use std::path::Path;
 
 const CHANNELS: usize = 3;

@@ -331,7 +331,6 @@ impl Dataset {
     }
 }
 
-
 /// A training part and the test part that never selects anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainTest {

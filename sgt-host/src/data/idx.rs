@@ -1,9 +1,9 @@
 //! MNIST's idx format: a big-endian magic number and axes, then bytes.
 
+use super::InputShape;
 use super::{Bounds, Dataset};
 use crate::Result;
 use crate::file::{data_error, excerpt};
-use super::InputShape;
 use std::path::Path;
 
 const IMAGES: u32 = 0x0803;

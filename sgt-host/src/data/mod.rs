@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`InputShape`], [`Grouping`] | what a sample looks like, and what is ranked together in it |
+//! | [`Labelled`], [`Samples`] | batches as the library's functions take them |
 //! | [`Dataset`] | labelled samples of one shape, in input units, with bounds and padding |
 //! | [`idx`], [`cifar`], [`ts`], [`har`] | parsers of bytes, one format each |
 //! | [`series`] | recordings of unequal length and how they get one length |
@@ -24,6 +25,7 @@ pub mod fetch;
 mod grouping;
 pub mod har;
 pub mod idx;
+mod labelled;
 pub mod load;
 mod normalization;
 mod sample;
@@ -35,6 +37,7 @@ pub use batch::Batch;
 pub use dataset::{Dataset, TrainTest};
 pub use fetch::fetch;
 pub use grouping::Grouping;
+pub use labelled::{Labelled, Samples, check_finite, check_labels};
 pub use load::{LoadOptions, data_dir, load};
 pub use normalization::Normalization;
 pub use sample::{InputShape, SeriesOrder};

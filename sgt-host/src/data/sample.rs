@@ -155,7 +155,10 @@ impl std::fmt::Display for InputShape {
                 channels,
                 height,
                 width,
-            } => write!(f, "an image of {height} × {width} pixels and {channels} channels"),
+            } => write!(
+                f,
+                "an image of {height} × {width} pixels and {channels} channels"
+            ),
             Self::Series {
                 steps, channels, ..
             } => write!(f, "a series of {steps} steps and {channels} channels"),

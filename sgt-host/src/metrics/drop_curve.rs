@@ -1,10 +1,10 @@
 //! The accuracy-drop curve: accuracy after removing the most important features.
 
 use super::description::{Description, Direction};
-use super::removal::{Fill, Removal};
-use super::samples::{Samples, logits, predictions, share_correct};
+use super::removal::{Fill, Removal, Removing};
+use super::samples::{logits, predictions, share_correct};
 use crate::Result;
-use crate::network::Model;
+use crate::network::{Labelled, Model, Samples};
 use serde::{Deserialize, Serialize};
 use sgt_core::masked_count;
 
@@ -59,25 +59,28 @@ pub struct DropCurve {
 /// [0, 1], fewer than two or not ascending.
 pub fn accuracy_drop<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     attribution: &[f32],
-    fill: Fill,
+    removing: Removing,
     fractions: &[f32],
-    seed: u64,
 ) -> Result<DropCurve> {
-    let mut removal = Removal::new(model, samples, attribution, fill, seed)?;
+    let mut removal = Removal::new(model, samples, attribution, removing)?;
     let mut accuracies = Vec::with_capacity(fractions.len());
     let mut changed = Vec::with_capacity(fractions.len());
     for &fraction in fractions {
         let without = removal.apply(|groups| Ok(masked_count(fraction, groups)?), false)?;
-        let predicted = predictions(&logits(model, &without.x)?, model.classes());
+        let without_features = Samples {
+            x: &without.x,
+            ..samples.samples()
+        };
+        let predicted = predictions(&logits(model, without_features)?, model.classes());
         accuracies.push(share_correct(&predicted, samples.labels));
         changed.push(without.changed);
     }
     let heights: Vec<f32> = accuracies.iter().map(|&accuracy| accuracy as f32).collect();
     let area = f64::from(sgt_core::accuracy_drop_area(fractions, &heights)?);
     Ok(DropCurve {
-        fill,
+        fill: removing.fill,
         fractions: fractions.to_vec(),
         area: (area * AREA_DIGITS).round() / AREA_DIGITS,
         mean_accuracy: super::mean(accuracies.iter().copied()),

@@ -6,17 +6,16 @@ use super::faithfulness::{ERASER_BINS, Faithfulness, faithfulness};
 use super::focus::{entropy, sparseness};
 use super::gradients::mean_gradients;
 use super::randomisation::{RandomisationStage, randomisation};
-use super::removal::{Fill, group_importance};
+use super::removal::{Fill, Removing, group_importance};
 use super::robustness::{RobustnessCurve, clean_accuracy, robustness};
-use super::samples::Samples;
 use super::stability::{SensitivityConfig, max_sensitivity, overlap};
 use super::statistics::BoxPlot;
 use crate::attack::{AttackConfig, AttackKind, Goal, attack};
 use crate::attribution::{Attribution, Baseline, METHOD_NAMES, Method, Settings, attribute};
-use crate::network::{Rescale, Score};
+use crate::network::{Grouping, Labelled, Model, Score};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sgt_core::{Bounds, Pcg32, Random};
+use sgt_core::{Pcg32, Random};
 
 /// What is measured, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,25 +135,17 @@ pub struct Skipped {
 /// Measures everything `config` asks for.
 ///
 /// # Errors
-/// As [`Samples::check`], [`attack`], [`attribute`] and the metrics' own functions.
-pub fn evaluate<M: Rescale>(
+/// As [`Labelled::check`], [`attack`], [`attribute`] and the metrics' own functions.
+pub fn evaluate<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
-    bounds: Bounds,
+    samples: Labelled<'_>,
     config: &EvaluationConfig,
 ) -> Result<Evaluation> {
     let accuracy = clean_accuracy(model, samples)?;
     let mut curves = Vec::with_capacity(config.attacks.len());
     for attack in &config.attacks {
         let epsilons = &config.epsilons;
-        curves.push(robustness(
-            model,
-            samples,
-            attack,
-            epsilons,
-            bounds,
-            config.seed,
-        )?);
+        curves.push(robustness(model, samples, attack, epsilons, config.seed)?);
     }
     let explained = samples.first(config.attribution_samples.max(1), model.input().len());
     let settings = Settings {
@@ -162,14 +153,13 @@ pub fn evaluate<M: Rescale>(
         seed: config.seed,
         ..Settings::default()
     };
-    let (x, labels) = (explained.x, explained.labels);
-    let gradient = attribute(model, x, labels, &Method::Gradient, &settings)?;
-    let mean_gradient = mean_gradients(model, &explained, &gradient.values)?;
+    let gradient = attribute(model, explained, &Method::Gradient, &settings)?;
+    let mean_gradient = mean_gradients(model, explained, &gradient.values)?;
     let study = Study {
         model,
         samples: explained,
         stability: samples.first(config.stability_samples, model.input().len()),
-        adversarial: adversarial(model, samples, bounds, config)?,
+        adversarial: adversarial(model, samples, config)?,
         baselines: uniform_baselines(explained.x, model.input().len(), config),
         config,
     };
@@ -178,7 +168,7 @@ pub fn evaluate<M: Rescale>(
     for method in &config.methods {
         match study.evaluate(method) {
             Ok(map) => maps.push(map),
-            // What `Rescale` answers for a model without the rule.
+            // What a model without relevance rules answers.
             Err(error @ Error::Argument { .. }) if is_undefined(&error) => skipped.push(Skipped {
                 method: method.name().into(),
                 reason: error.to_string(),
@@ -200,10 +190,9 @@ fn is_undefined(error: &Error) -> bool {
     matches!(error, Error::Argument { argument, .. } if argument == "method")
 }
 
-fn adversarial<M: Rescale>(
+fn adversarial<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
-    bounds: Bounds,
+    samples: Labelled<'_>,
     config: &EvaluationConfig,
 ) -> Result<Vec<f32>> {
     let samples = samples.first(config.stability_samples, model.input().len());
@@ -211,15 +200,7 @@ fn adversarial<M: Rescale>(
         return Ok(Vec::new());
     }
     let (goal, threat) = (Goal::Untargeted, &config.overlap_attack);
-    let found = attack(
-        model,
-        samples.x,
-        samples.labels,
-        goal,
-        threat,
-        bounds,
-        config.seed,
-    )?;
+    let found = attack(model, samples, goal, threat, config.seed)?;
     Ok(found.x)
 }
 
@@ -234,15 +215,15 @@ fn uniform_baselines(x: &[f32], sample: usize, config: &EvaluationConfig) -> Vec
 /// What every method's evaluation shares.
 struct Study<'a, M> {
     model: &'a M,
-    samples: Samples<'a>,
-    stability: Samples<'a>,
+    samples: Labelled<'a>,
+    stability: Labelled<'a>,
     /// Attacked `stability` samples.
     adversarial: Vec<f32>,
     baselines: Vec<f32>,
     config: &'a EvaluationConfig,
 }
 
-impl<M: Rescale> Study<'_, M> {
+impl<M: Model> Study<'_, M> {
     fn settings(&self, method: &Method) -> Settings<'_> {
         let uniform = method.takes_a_distribution() && !self.baselines.is_empty();
         Settings {
@@ -253,34 +234,31 @@ impl<M: Rescale> Study<'_, M> {
                 Baseline::Zero
             },
             seed: self.config.seed,
+            ..Settings::default()
         }
     }
 
-    fn attribute(&self, x: &[f32], labels: &[usize], method: &Method) -> Result<Attribution> {
-        attribute(self.model, x, labels, method, &self.settings(method))
+    fn attribute(&self, batch: Labelled<'_>, method: &Method) -> Result<Attribution> {
+        attribute(self.model, batch, method, &self.settings(method))
     }
 
     fn evaluate(&self, method: &Method) -> Result<MapEvaluation> {
-        let (model, samples, config) = (self.model, &self.samples, self.config);
-        let map = self.attribute(samples.x, samples.labels, method)?;
-        let (values, seed) = (&map.values, config.seed);
+        let (model, samples, config) = (self.model, self.samples, self.config);
+        let map = self.attribute(samples, method)?;
+        let values = &map.values;
         let mut drop_curves = Vec::with_capacity(config.fills.len());
         let mut faithful = Vec::with_capacity(config.fills.len());
         for &fill in &config.fills {
-            let fractions = &config.fractions;
-            drop_curves.push(accuracy_drop(
-                model, samples, values, fill, fractions, seed,
-            )?);
-            faithful.push(faithfulness(
-                model,
-                samples,
-                values,
-                fill,
-                &config.bins,
-                seed,
-            )?);
+            let removing = Removing {
+                seed: config.seed,
+                ..fill.into()
+            };
+            let (fractions, bins) = (&config.fractions, &config.bins);
+            drop_curves.push(accuracy_drop(model, samples, values, removing, fractions)?);
+            faithful.push(faithfulness(model, samples, values, removing, bins)?);
         }
-        let importance = group_importance(&samples.layouts(model)?, values)?;
+        let importance =
+            group_importance(&samples.layouts(model.input(), Grouping::Natural)?, values)?;
         let mut evaluation = MapEvaluation {
             method: method.clone(),
             drop_curves,
@@ -303,13 +281,15 @@ impl<M: Rescale> Study<'_, M> {
     }
 
     fn stability(&self, method: &Method, evaluation: &mut MapEvaluation) -> Result<()> {
-        let (model, samples, config) = (self.model, &self.stability, self.config);
+        let (model, samples, config) = (self.model, self.stability, self.config);
         let settings = self.settings(method);
-        let clean = self.attribute(samples.x, samples.labels, method)?.values;
-        let attacked = self
-            .attribute(&self.adversarial, samples.labels, method)?
-            .values;
-        let layouts = samples.layouts(model)?;
+        let clean = self.attribute(samples, method)?.values;
+        let attacked = Labelled {
+            x: &self.adversarial,
+            ..samples
+        };
+        let attacked = self.attribute(attacked, method)?.values;
+        let layouts = samples.layouts(model.input(), Grouping::Natural)?;
         let (before, after) = (
             group_importance(&layouts, &clean)?,
             group_importance(&layouts, &attacked)?,

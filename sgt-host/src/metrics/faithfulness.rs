@@ -1,9 +1,9 @@
 //! ERASER's comprehensiveness and sufficiency, averaged over bins.
 
 use super::description::{Description, Direction};
-use super::removal::{Fill, Removal};
-use super::samples::{Samples, logits, predictions, probabilities};
-use crate::network::Model;
+use super::removal::{Fill, Removal, Removing};
+use super::samples::{logits, predictions, probabilities};
+use crate::network::{Labelled, Model, Samples};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -56,11 +56,10 @@ pub struct Faithfulness {
 /// As [`Removal::new`] and [`Model::forward`]; [`Error::Argument`] for bins outside (0, 1].
 pub fn faithfulness<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     attribution: &[f32],
-    fill: Fill,
+    removing: Removing,
     bins: &[f32],
-    seed: u64,
 ) -> Result<Faithfulness> {
     let bad = bins.iter().find(|bin| !(**bin > 0.0 && **bin <= 1.0));
     if bins.is_empty() || bad.is_some() {
@@ -71,7 +70,7 @@ pub fn faithfulness<M: Model>(
         });
     }
     let classes = model.classes();
-    let full = logits(model, samples.x)?;
+    let full = logits(model, samples)?;
     let class = predictions(&full, classes);
     let of_class = |logits: &[f32]| -> Result<Vec<f32>> {
         let rows = probabilities(logits, classes)?;
@@ -79,15 +78,22 @@ pub fn faithfulness<M: Model>(
         Ok(rows.map(|(row, &class)| row[class]).collect())
     };
     let full = of_class(&full)?;
-    let mut removal = Removal::new(model, samples, attribution, fill, seed)?;
+    let mut removal = Removal::new(model, samples, attribution, removing)?;
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
     let mut changed = 0.0;
     for &bin in bins {
         let count = |groups: usize| Ok(((bin * groups as f32).ceil() as usize).min(groups));
         let without = removal.apply(count, false)?;
         changed += without.changed / bins.len() as f64;
-        removed.push(of_class(&logits(model, &without.x)?)?);
-        kept.push(of_class(&logits(model, &removal.apply(count, true)?.x)?)?);
+        let with = |x: &[f32]| {
+            let samples = Samples {
+                x,
+                ..samples.samples()
+            };
+            of_class(&logits(model, samples)?)
+        };
+        removed.push(with(&without.x)?);
+        kept.push(with(&removal.apply(count, true)?.x)?);
     }
     let by_bin = |others: &[Vec<f32>]| -> Vec<f64> {
         let drop = |other: &Vec<f32>| {
@@ -107,7 +113,7 @@ pub fn faithfulness<M: Model>(
     }
     let count = full.len() as f64;
     Ok(Faithfulness {
-        fill,
+        fill: removing.fill,
         bins: bins.to_vec(),
         comprehensiveness_by_bin: by_bin(&removed),
         sufficiency_by_bin: by_bin(&kept),

@@ -1,10 +1,9 @@
 //! The distribution of mean gradients over samples: the box plots of the SGT paper.
 
 use super::description::{Description, Direction};
-use super::samples::Samples;
 use super::statistics::BoxPlot;
 use crate::Result;
-use crate::network::Model;
+use crate::network::{Grouping, Labelled, Model};
 use sgt_core::{Importance, rank_features};
 
 /// Mean gradient a sample.
@@ -18,14 +17,14 @@ pub const MEAN_GRADIENT: Description = Description {
 /// gradient. `gradient` is `[samples, input]`.
 ///
 /// # Errors
-/// As [`Samples::layouts`]; [`crate::Error::Core`] on a wrong length or non-finite gradients.
+/// As [`Labelled::layouts`]; [`crate::Error::Core`] on a wrong length or non-finite gradients.
 pub fn mean_gradients<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     gradient: &[f32],
 ) -> Result<BoxPlot> {
     let mut means = Vec::with_capacity(samples.labels.len());
-    let layouts = samples.layouts(model)?;
+    let layouts = samples.layouts(model.input(), Grouping::Natural)?;
     for (layout, row) in layouts.iter().zip(gradient.chunks(model.input().len())) {
         let mut groups = vec![0.0; layout.groups()];
         rank_features(layout, Importance::Signed, row, &mut groups)?;

@@ -2,7 +2,7 @@
 //!
 //! | module | what it measures |
 //! |---|---|
-//! | [`samples`] | the samples that are measured; logits, predictions, accuracy |
+//! | [`samples`] | what a model says of samples: logits, predictions, accuracy |
 //! | [`robustness`] | accuracy under attack over ε |
 //! | [`removal`] | removing ranked features: fills, and what they really change |
 //! | [`drop_curve`] | the accuracy-drop curve and its area |
@@ -34,8 +34,7 @@ pub mod truth;
 
 pub use description::{Description, Direction};
 pub use evaluation::{Evaluation, EvaluationConfig, evaluate};
-pub use removal::Fill;
-pub use samples::Samples;
+pub use removal::{Fill, Removing};
 
 /// Every metric's description, in the order of tables.
 pub const DESCRIPTIONS: [Description; 15] = [

@@ -2,11 +2,10 @@
 
 use super::description::{Description, Direction};
 use super::removal::group_importance;
-use super::samples::Samples;
 use super::statistics::rank_correlation;
 use crate::Result;
 use crate::attribution::{Method, Settings, attribute};
-use crate::network::{Model, Rescale};
+use crate::network::{Grouping, Labelled, Model};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
 
@@ -37,15 +36,15 @@ pub struct RandomisationStage {
 ///
 /// # Errors
 /// As [`attribute`] and [`group_importance`].
-pub fn randomisation<M: Rescale>(
+pub fn randomisation<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     method: &Method,
     settings: &Settings<'_>,
 ) -> Result<Vec<RandomisationStage>> {
-    let layouts = samples.layouts(model)?;
+    let layouts = samples.layouts(model.input(), Grouping::Natural)?;
     let importance = |model: &M| {
-        let map = attribute(model, samples.x, samples.labels, method, settings)?;
+        let map = attribute(model, samples, method, settings)?;
         group_importance(&layouts, &map.values)
     };
     let intact = importance(model)?;

@@ -1,7 +1,6 @@
 //! Removing features: ranked by an attribution, overwritten by a fill.
 
-use super::samples::Samples;
-use crate::network::{Model, check_finite};
+use crate::network::{Grouping, Labelled, Model, check_finite};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{
@@ -75,6 +74,27 @@ impl std::str::FromStr for Fill {
     }
 }
 
+/// How features are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removing {
+    /// What a removed feature becomes.
+    pub fill: Fill,
+    /// What is ranked and removed together.
+    pub grouping: Grouping,
+    /// Seeds random fills.
+    pub seed: u64,
+}
+
+impl From<Fill> for Removing {
+    /// Natural groups, seed 0.
+    fn from(fill: Fill) -> Self {
+        Self {
+            fill,
+            ..Self::default()
+        }
+    }
+}
+
 /// Samples ready to lose features: importance of every group, and what would replace it.
 pub struct Removal<'a> {
     x: &'a [f32],
@@ -123,19 +143,22 @@ pub fn group_importance(layouts: &[Layout], attribution: &[f32]) -> Result<Vec<V
 }
 
 impl<'a> Removal<'a> {
-    /// Ranks the groups of `samples` by `attribution` `[samples, input]` and prepares `fill`.
+    /// Ranks the groups of `samples` by `attribution` `[samples, input]` and prepares the fill.
     ///
     /// # Errors
-    /// As [`Samples::layouts`] and [`group_importance`]; [`Error::Argument`] for
+    /// As [`Labelled::layouts`] and [`group_importance`]; [`Error::Argument`] for
     /// [`Fill::Delete`] of groups that are no positions.
     pub fn new<M: Model>(
         model: &M,
-        samples: &Samples<'a>,
+        samples: Labelled<'a>,
         attribution: &[f32],
-        fill: Fill,
-        seed: u64,
+        Removing {
+            fill,
+            grouping,
+            seed,
+        }: Removing,
     ) -> Result<Self> {
-        let layouts = samples.layouts(model)?;
+        let layouts = samples.layouts(model.input(), grouping)?;
         let importance = group_importance(&layouts, attribution)?;
         let deletes_cells = |layout: &Layout| {
             layout.group() == Group::Cell || layout.order() == Order::ChannelsFirst

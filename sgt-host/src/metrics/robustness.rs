@@ -1,12 +1,11 @@
 //! Accuracy under attack over a range of ε.
 
 use super::description::{Description, Direction};
-use super::samples::{Samples, logits, predictions, share_correct};
+use super::samples::{logits, predictions, share_correct};
 use crate::Result;
 use crate::attack::{AttackConfig, Goal, attack};
-use crate::network::Model;
+use crate::network::{Labelled, Model};
 use serde::{Deserialize, Serialize};
-use sgt_core::Bounds;
 
 /// Share of samples classified correctly under an untargeted attack of radius ε.
 pub const ROBUST_ACCURACY: Description = Description {
@@ -43,10 +42,9 @@ pub struct RobustnessPoint {
 /// As [`attack`].
 pub fn robustness<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     config: &AttackConfig,
     epsilons: &[f32],
-    bounds: Bounds,
     seed: u64,
 ) -> Result<RobustnessCurve> {
     let mut last = config.clone();
@@ -54,7 +52,7 @@ pub fn robustness<M: Model>(
     for &epsilon in epsilons {
         last = config.with_epsilon(epsilon);
         let goal = Goal::Untargeted;
-        let found = attack(model, samples.x, samples.labels, goal, &last, bounds, seed)?;
+        let found = attack(model, samples, goal, &last, seed)?;
         let losses = found.loss.iter().map(|&loss| f64::from(loss));
         points.push(RobustnessPoint {
             epsilon,
@@ -71,9 +69,9 @@ pub fn robustness<M: Model>(
 /// Accuracy on the samples as they are.
 ///
 /// # Errors
-/// As [`Samples::check`] and [`Model::forward`].
-pub fn clean_accuracy<M: Model>(model: &M, samples: &Samples<'_>) -> Result<f64> {
-    samples.check(model)?;
-    let predicted = predictions(&logits(model, samples.x)?, model.classes());
+/// As [`Labelled::check`] and [`Model::forward`].
+pub fn clean_accuracy<M: Model>(model: &M, samples: Labelled<'_>) -> Result<f64> {
+    samples.check("samples", model.input(), model.classes())?;
+    let predicted = predictions(&logits(model, samples)?, model.classes());
     Ok(share_correct(&predicted, samples.labels))
 }

@@ -1,9 +1,8 @@
 //! How much an attribution moves when its input does.
 
 use super::description::{Description, Direction};
-use super::samples::Samples;
 use crate::attribution::{Method, Settings, attribute};
-use crate::network::Rescale;
+use crate::network::{Labelled, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
@@ -51,9 +50,9 @@ impl Default for SensitivityConfig {
 ///
 /// # Errors
 /// As [`attribute`]; [`Error::Argument`] for no draws or a radius that is not positive.
-pub fn max_sensitivity<M: Rescale>(
+pub fn max_sensitivity<M: Model>(
     model: &M,
-    samples: &Samples<'_>,
+    samples: Labelled<'_>,
     method: &Method,
     settings: &Settings<'_>,
     clean: &[f32],
@@ -76,7 +75,8 @@ pub fn max_sensitivity<M: Rescale>(
                 *value += config.radius * (2.0 * rng.unit() - 1.0);
             }
         }
-        let noisy = attribute(model, &x, samples.labels, method, settings)?.values;
+        let noisy = Labelled { x: &x, ..samples };
+        let noisy = attribute(model, noisy, method, settings)?.values;
         let rows = noisy.chunks_exact(sample).zip(clean.chunks_exact(sample));
         for (worst, (noisy, clean)) in worst.iter_mut().zip(rows) {
             let change = norm(noisy.iter().zip(clean).map(|(a, b)| a - b));

@@ -165,11 +165,11 @@ impl<M: Model> Model for Classifier<M> {
         mode: Mode,
         pass: &'p mut Self::Pass,
     ) -> Result<&'p [f32]> {
-        let Samples { x, lengths } = samples.into();
+        let Samples { x, valid } = samples.into();
         self.normalize(x, &mut pass.normalized);
         let samples = Samples {
             x: &pass.normalized,
-            lengths,
+            valid,
         };
         self.network.forward(samples, mode, &mut pass.network)
     }

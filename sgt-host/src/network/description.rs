@@ -186,7 +186,11 @@ impl<'d> Walk<'d> {
         };
         if depth > limits::DEPTH {
             let found = format!("{depth} residual blocks inside each other");
-            return Err(refuse(&place(), found, format!("at most {}", limits::DEPTH)));
+            return Err(refuse(
+                &place(),
+                found,
+                format!("at most {}", limits::DEPTH),
+            ));
         }
         let own_name = layer.name();
         name_is_plain(&place(), own_name)?;
@@ -224,7 +228,11 @@ impl<'d> Walk<'d> {
             let shortcut = self.layers(&block.shortcut, input, depth + 1)?;
             if body != shortcut {
                 let expected = format!("{body}, as its body gives");
-                return Err(refuse(&place, format!("a shortcut that gives {shortcut}"), expected));
+                return Err(refuse(
+                    &place,
+                    format!("a shortcut that gives {shortcut}"),
+                    expected,
+                ));
             }
             output = body;
             self.summaries[number - 1].output = output;

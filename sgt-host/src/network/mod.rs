@@ -11,7 +11,6 @@
 //! | [`named`] | the networks by name: functions that give descriptions |
 //! | [`Classifier`] | a network with normalisation, bounds and class names |
 //! | `model` | the seam [`Model`] that attacks, attributions and training see |
-//! | `samples` | batches, with and without labels |
 //! | `score` | the scalar whose input gradient is the saliency |
 //! | `parameters` | named tensors in one flat buffer |
 
@@ -24,13 +23,14 @@ mod mode;
 mod model;
 pub mod named;
 mod parameters;
-mod samples;
 mod score;
 mod shape;
 mod start;
 mod text;
 
-pub use crate::data::{Grouping, InputShape, SeriesOrder};
+pub use crate::data::{
+    Grouping, InputShape, Labelled, Samples, SeriesOrder, check_finite, check_labels,
+};
 pub use classifier::{Classifier, ClassifierPass};
 pub use description::{Description, LayerSummary, limits};
 pub use engine::{Network, NetworkPass};
@@ -38,7 +38,6 @@ pub use layer::Layer;
 pub use mode::Mode;
 pub use model::{Model, RESCALE_EPSILON, Rescaling};
 pub use parameters::{Parameter, Parameters};
-pub use samples::{Labelled, Samples, check_finite, check_labels};
 pub(crate) use score::predicted_class;
 pub use score::{Score, input_gradient, score_gradient};
 pub use shape::Shape;

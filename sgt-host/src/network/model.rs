@@ -47,7 +47,7 @@ pub trait Model: Clone + Send + Sync {
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or not a whole number of samples, [`Error::Argument`]
-    /// when lengths do not fit.
+    /// when its real steps do not fit.
     fn forward<'s, 'p>(
         &self,
         samples: impl Into<Samples<'s>>,

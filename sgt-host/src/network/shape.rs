@@ -114,7 +114,10 @@ impl Display for Shape {
                 height,
                 width,
                 channels,
-            } => write!(f, "an image of {height} × {width} pixels and {channels} channels"),
+            } => write!(
+                f,
+                "an image of {height} × {width} pixels and {channels} channels"
+            ),
         }
     }
 }

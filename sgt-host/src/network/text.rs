@@ -107,9 +107,9 @@ fn read_table(path: &Path) -> Result<(String, Table)> {
     let text = String::from_utf8(bytes)
         .map_err(|reason| malformed(format!("bytes that are not UTF-8 ({reason})")))?;
     let mut table = text.parse::<Table>().map_err(|reason| {
-        let line = reason
-            .span()
-            .map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+        let line = reason.span().map_or(0, |span| {
+            1 + text[..span.start.min(text.len())].matches('\n').count()
+        });
         let message = reason.message().lines().collect::<Vec<_>>().join(", ");
         malformed(format!("{message} on line {line}"))
     })?;
@@ -130,7 +130,7 @@ fn fill_classes(layers: &mut Value, classes: usize) -> Result<()> {
             Value::Array(items) => waiting.extend(items),
             Value::Table(layer) => {
                 for (key, value) in layer.iter_mut() {
-                    match key {
+                    match key.as_str() {
                         "outputs" if value.as_str() == Some(CLASSES) => *value = count.into(),
                         "body" | "shortcut" => waiting.push(value),
                         _ => {}

@@ -85,8 +85,8 @@ impl Trained {
             Some(_) => (metadata.normalization.clone(), identity),
             None => (identity, metadata.normalization.clone()),
         };
-        let mut model = Classifier::new(network, metadata.classes.clone())?
-            .with_normalization(&inside)?;
+        let mut model =
+            Classifier::new(network, metadata.classes.clone())?.with_normalization(&inside)?;
         if let Some(bounds) = metadata.bounds {
             model = model.with_bounds(bounds)?;
         }

@@ -27,7 +27,7 @@ pub fn evaluate<M: Model>(model: &M, data: &Dataset) -> Result<Quality> {
     let places: Vec<usize> = (0..data.len()).collect();
     for places in places.chunks(BATCH) {
         batch.fill(data, places, model.input())?;
-        let logits = model.forward(batch.x(), Mode::InputGradient, &mut pass)?;
+        let logits = model.forward(batch.labelled(), Mode::InputGradient, &mut pass)?;
         for (row, &label) in logits.chunks_exact(model.classes()).zip(batch.labels()) {
             let value = sgt_core::cross_entropy(row, label);
             loss += f64::from(value.unwrap_or(f32::INFINITY));

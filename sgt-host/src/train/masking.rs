@@ -16,8 +16,8 @@ pub(super) struct Maskable<'b> {
     pub(super) x: &'b [f32],
     /// The saliency, of the same shape.
     pub(super) gradient: &'b [f32],
-    /// The real steps of each sample.
-    pub(super) valid_steps: &'b [Range<usize>],
+    /// The real steps of each sample; none without padding.
+    pub(super) valid: &'b [Range<usize>],
     /// The true class's probability of each sample.
     pub(super) confidence: &'b [f32],
     /// The samples' places in the data set: their seeds.
@@ -105,8 +105,9 @@ impl BatchMasking {
                     None => fraction,
                     Some(hard) => adaptive_fraction(hard, fraction, batch.confidence[own])?,
                 };
-                let valid = &batch.valid_steps[own];
-                if !valid.is_empty() && valid.len() < rule.layout.positions() {
+                if let Some(valid) = batch.valid.get(own)
+                    && valid.len() < rule.layout.positions()
+                {
                     rule.layout = rule.layout.with_valid(valid.start, valid.len())?;
                 }
                 let place = [epoch as u64, batch.places[own] as u64];

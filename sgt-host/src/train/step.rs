@@ -3,11 +3,11 @@
 use super::masking::{BatchMasking, Maskable};
 use super::{Purpose, Sums, derive_seed};
 use crate::attack::{AttackConfig, perturb};
-use crate::config::{Regime, RunConfig};
-use crate::data::{Batch, Bounds};
-use crate::network::{Mode, Model, Score, predicted_class, score_gradient};
+use crate::config::{self, Objective, Recipe, RunConfig};
+use crate::network::{Labelled, Mode, Model, Samples, Score, predicted_class, score_gradient};
 use crate::{Error, Result};
 use sgt_core::{AdversarialRows, AsgtRows, Losses, SgtRows};
+use std::ops::Range;
 
 /// What changes from step to step.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +24,10 @@ pub(super) struct Moment {
 
 /// Computes losses and gradients; keeps its buffers from step to step.
 pub(super) struct Stepper<M: Model> {
-    regime: Regime,
+    recipe: Recipe,
     score: Score,
     masking: BatchMasking,
     attack: AttackConfig,
-    bounds: Bounds,
     seed: u64,
     clean: Branch<M>,
     adversarial: Branch<M>,
@@ -38,7 +37,7 @@ pub(super) struct Stepper<M: Model> {
     gradient: Vec<f32>,
 }
 
-/// One of the batches that a loss reads: x, x' or x̃.
+/// One of the batches that a loss reads.
 struct Branch<M: Model> {
     x: Vec<f32>,
     pass: M::Pass,
@@ -58,8 +57,9 @@ impl<M: Model> Default for Branch<M> {
 }
 
 impl<M: Model> Branch<M> {
-    fn forward(&mut self, model: &M, mode: Mode) -> Result<()> {
-        let logits = model.forward(&self.x, mode, &mut self.pass)?;
+    fn forward(&mut self, model: &M, valid: &[Range<usize>], mode: Mode) -> Result<()> {
+        let samples = Samples { x: &self.x, valid };
+        let logits = model.forward(samples, mode, &mut self.pass)?;
         replace(&mut self.logits, logits);
         self.start_gradient();
         Ok(())
@@ -89,13 +89,12 @@ impl<M: Model> Branch<M> {
 }
 
 impl<M: Model> Stepper<M> {
-    pub(super) fn new(model: &M, config: &RunConfig, bounds: Option<Bounds>) -> Result<Self> {
+    pub(super) fn new(model: &M, config: &RunConfig) -> Result<Self> {
         Ok(Self {
-            regime: config.regime,
+            recipe: config.regime.recipe(),
             score: config.masking.score,
             masking: BatchMasking::new(&config.masking, model.input(), config.seed)?,
             attack: config.attack.clone(),
-            bounds: bounds.unwrap_or(Bounds::NONE),
             seed: config.seed,
             clean: Branch::default(),
             adversarial: Branch::default(),
@@ -114,56 +113,53 @@ impl<M: Model> Stepper<M> {
     /// The losses of `batch`, summed over its samples, and their mean's gradient in
     /// [`Stepper::gradient`]. Running statistics of `model` take the training passes in.
     ///
-    /// Every regime that ranks x itself runs x once in evaluation mode for the saliency and
-    /// then once more in training mode for the clean loss through [`Model::forward_again`]:
-    /// the two share all layers in front of the first dropout or batch normalisation. ASGT
-    /// shares the same way between the saliency at x' and the adversarial loss.
+    /// A branch that is ranked runs once in evaluation mode for the saliency and then once more in
+    /// training mode for its loss through [`Model::forward_again`]: the two share all layers in
+    /// front of the first dropout or batch normalisation.
     pub(super) fn step(
         &mut self,
         model: &mut M,
-        batch: &Batch,
+        batch: Labelled<'_>,
         places: &[usize],
         moment: Moment,
     ) -> Result<Sums> {
-        replace(&mut self.clean.x, batch.x());
-        let masked = match self.regime {
-            Regime::Standard => {
-                self.clean.forward(model, self.training(moment, 0))?;
-                0.0
+        let recipe = self.recipe;
+        replace(&mut self.clean.x, batch.x);
+        if recipe.attacked == Some(config::Branch::Clean) {
+            self.attack_clean(model, batch, moment)?;
+        }
+        let mut masked = 0.0;
+        if let Some(ranked) = recipe.ranked {
+            masked = self.mask(model, batch, places, moment, ranked)?;
+        }
+        if recipe.attacked == Some(config::Branch::Masked) {
+            self.attack_masked(model, batch, moment)?;
+        }
+        let mut passes = 0;
+        for branch in BRANCHES {
+            if recipe.uses(branch) {
+                let mode = self.training(moment, passes);
+                passes += 1;
+                let own = self.branch(branch);
+                if recipe.ranked == Some(branch) {
+                    own.forward_again(model, mode)?;
+                } else {
+                    own.forward(model, batch.valid, mode)?;
+                }
             }
-            Regime::Sgt => {
-                let masked = self.mask(model, batch, places, moment, Source::Clean)?;
-                self.clean.forward_again(model, self.training(moment, 0))?;
-                self.masked.forward(model, self.training(moment, 1))?;
-                masked
-            }
-            Regime::Adversarial => {
-                self.attack_clean(model, batch, moment)?;
-                self.clean.forward(model, self.training(moment, 0))?;
-                self.adversarial.forward(model, self.training(moment, 1))?;
-                0.0
-            }
-            Regime::Asgt => {
-                self.attack_clean(model, batch, moment)?;
-                let masked = self.mask(model, batch, places, moment, Source::Adversarial)?;
-                self.clean.forward(model, self.training(moment, 0))?;
-                let mode = self.training(moment, 1);
-                self.adversarial.forward_again(model, mode)?;
-                self.masked.forward(model, self.training(moment, 2))?;
-                masked
-            }
-            Regime::Sga => {
-                let masked = self.mask(model, batch, places, moment, Source::Clean)?;
-                self.attack_masked(model, batch, moment)?;
-                self.clean.forward_again(model, self.training(moment, 0))?;
-                self.masked.forward(model, self.training(moment, 1))?;
-                masked
-            }
-        };
-        let mut sums = self.losses(batch, moment.lambda)?;
+        }
+        let mut sums = self.losses(batch.labels, moment.lambda)?;
         sums.masked = masked;
         self.backward(model)?;
         Ok(sums)
+    }
+
+    fn branch(&mut self, branch: config::Branch) -> &mut Branch<M> {
+        match branch {
+            config::Branch::Clean => &mut self.clean,
+            config::Branch::Adversarial => &mut self.adversarial,
+            config::Branch::Masked => &mut self.masked,
+        }
     }
 
     /// Training mode with the dropout of one of a step's passes.
@@ -182,38 +178,37 @@ impl<M: Model> Stepper<M> {
     }
 
     /// Attacks x into x'.
-    fn attack_clean(&mut self, model: &M, batch: &Batch, moment: Moment) -> Result<()> {
+    fn attack_clean(&mut self, model: &M, batch: Labelled<'_>, moment: Moment) -> Result<()> {
         let seed = self.attack_seed(moment);
-        let clean = (&self.clean.x[..], batch.labels());
         let Branch { x, pass, .. } = &mut self.adversarial;
-        x.resize(clean.0.len(), 0.0);
-        perturb(model, clean, &self.attack, self.bounds, seed, pass, x)
+        x.resize(batch.x.len(), 0.0);
+        perturb(model, batch, &self.attack, seed, pass, x)
     }
 
     /// Attacks x̃ into x̃', in its place.
-    fn attack_masked(&mut self, model: &M, batch: &Batch, moment: Moment) -> Result<()> {
+    fn attack_masked(&mut self, model: &M, batch: Labelled<'_>, moment: Moment) -> Result<()> {
         let seed = self.attack_seed(moment);
         let Branch { x, pass, .. } = &mut self.masked;
         let start = x.clone();
-        let clean = (&start[..], batch.labels());
-        perturb(model, clean, &self.attack, self.bounds, seed, pass, x)
+        let start = Labelled { x: &start, ..batch };
+        perturb(model, start, &self.attack, seed, pass, x)
     }
 
-    /// Ranks the features of x or x' in evaluation mode and masks them into x̃.
+    /// Ranks the features of a branch in evaluation mode and masks them into the masked one.
     fn mask(
         &mut self,
         model: &M,
-        batch: &Batch,
+        batch: Labelled<'_>,
         places: &[usize],
         moment: Moment,
-        source: Source,
+        ranked: config::Branch,
     ) -> Result<f64> {
-        let source = match source {
-            Source::Clean => &mut self.clean,
-            Source::Adversarial => &mut self.adversarial,
+        let source = match ranked {
+            config::Branch::Adversarial => &mut self.adversarial,
+            config::Branch::Clean | config::Branch::Masked => &mut self.clean,
         };
-        source.forward(model, Mode::Evaluation)?;
-        let labels = batch.labels();
+        source.forward(model, batch.valid, Mode::Evaluation)?;
+        let labels = batch.labels;
         score_gradient(self.score, &source.logits, labels, &mut source.dlogits)?;
         self.saliency.resize(source.x.len(), 0.0);
         let saliency = Some(&mut self.saliency[..]);
@@ -227,7 +222,7 @@ impl<M: Model> Stepper<M> {
         let maskable = Maskable {
             x: &source.x,
             gradient: &self.saliency,
-            valid_steps: batch.valid_steps(),
+            valid: batch.valid,
             confidence: &self.confidence,
             places,
         };
@@ -236,17 +231,17 @@ impl<M: Model> Stepper<M> {
     }
 
     /// The batch's losses; their mean's gradient goes into the branches' `dlogits`.
-    fn losses(&mut self, batch: &Batch, lambda: f32) -> Result<Sums> {
-        let classes = self.clean.logits.len() / batch.len();
-        let scale = 1.0 / batch.len() as f32;
+    fn losses(&mut self, labels: &[usize], lambda: f32) -> Result<Sums> {
+        let classes = self.clean.logits.len() / labels.len();
+        let scale = 1.0 / labels.len() as f32;
         let mut sums = Sums::default();
-        for (sample, &label) in batch.labels().iter().enumerate() {
+        for (sample, &label) in labels.iter().enumerate() {
             let (clean, gradient) = self.clean.row(sample, classes);
             sums.samples += 1;
             sums.correct += usize::from(predicted_class(clean) == label);
-            let losses = match self.regime {
-                Regime::Standard => standard_objective(clean, label, scale, gradient),
-                Regime::Sgt | Regime::Sga => {
+            let losses = match self.recipe.objective {
+                Objective::CrossEntropy => standard_objective(clean, label, scale, gradient),
+                Objective::Sgt => {
                     let (masked, of_masked) = self.masked.row(sample, classes);
                     let logits = SgtRows { clean, masked };
                     let mut gradients = SgtRows {
@@ -255,7 +250,7 @@ impl<M: Model> Stepper<M> {
                     };
                     sgt_core::sgt_objective(&logits, label, lambda, scale, &mut gradients)
                 }
-                Regime::Adversarial => {
+                Objective::Adversarial => {
                     let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
                     let logits = AdversarialRows { clean, adversarial };
                     let mut gradients = AdversarialRows {
@@ -264,7 +259,7 @@ impl<M: Model> Stepper<M> {
                     };
                     sgt_core::adversarial_objective(&logits, label, scale, &mut gradients)
                 }
-                Regime::Asgt => {
+                Objective::Asgt => {
                     let (adversarial, of_adversarial) = self.adversarial.row(sample, classes);
                     let (masked, of_masked) = self.masked.row(sample, classes);
                     let logits = AsgtRows {
@@ -293,26 +288,28 @@ impl<M: Model> Stepper<M> {
     }
 
     fn backward(&mut self, model: &mut M) -> Result<()> {
-        self.gradient.clear();
-        self.gradient.resize(model.parameters().values().len(), 0.0);
-        let gradient = &mut self.gradient[..];
-        let branches = [
-            (true, &mut self.clean),
-            (
-                matches!(self.regime, Regime::Adversarial | Regime::Asgt),
-                &mut self.adversarial,
-            ),
-            (self.regime.masks(), &mut self.masked),
-        ];
-        for (used, branch) in branches {
-            if used {
-                branch.backward(model, gradient)?;
-                model.absorb_statistics(&branch.pass);
+        let mut gradient = std::mem::take(&mut self.gradient);
+        gradient.clear();
+        gradient.resize(model.parameters().values().len(), 0.0);
+        let recipe = self.recipe;
+        for branch in BRANCHES {
+            if recipe.uses(branch) {
+                let own = self.branch(branch);
+                own.backward(model, &mut gradient)?;
+                model.absorb_statistics(&own.pass);
             }
         }
+        self.gradient = gradient;
         Ok(())
     }
 }
+
+/// The order of a step's passes.
+const BRANCHES: [config::Branch; 3] = [
+    config::Branch::Clean,
+    config::Branch::Adversarial,
+    config::Branch::Masked,
+];
 
 /// The clean cross-entropy alone.
 fn standard_objective(
@@ -328,13 +325,6 @@ fn standard_objective(
         clean: loss,
         ..Losses::default()
     })
-}
-
-/// What is ranked.
-#[derive(Clone, Copy)]
-enum Source {
-    Clean,
-    Adversarial,
 }
 
 fn replace(target: &mut Vec<f32>, values: &[f32]) {

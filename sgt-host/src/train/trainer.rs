@@ -54,7 +54,21 @@ impl<'d, M: Model> Trainer<'d, M> {
         let parameters = model.parameters().values().len();
         let optimizer = Optimizer::new(config.optimizer, parameters)?;
         let optimizer = optimizer.with_clipping(config.training.clipping)?;
-        let stepper = Stepper::new(&model, config, data.train.bounds())?;
+        if config.regime.attacks() && model.bounds() != data.train.bounds() {
+            let say = |bounds: Option<sgt_core::Bounds>| match bounds {
+                Some(bounds) => format!("bounds {} to {}", bounds.low, bounds.high),
+                None => "no bounds".into(),
+            };
+            return Err(Error::Argument {
+                argument: "model".into(),
+                found: say(model.bounds()),
+                expected: format!(
+                    "{}, as the data has: attacks stay inside",
+                    say(data.train.bounds())
+                ),
+            });
+        }
+        let stepper = Stepper::new(&model, config)?;
         // Checks the shape, and the labels against the classes, before the first step.
         let mut batch = Batch::new();
         batch.fill(&data.train, &[0], model.input())?;
@@ -222,7 +236,7 @@ impl<'d, M: Model> Trainer<'d, M> {
         };
         let step = self
             .stepper
-            .step(&mut self.model, &self.batch, places, moment);
+            .step(&mut self.model, self.batch.labelled(), places, moment);
         let sums = step.map_err(diverged)?;
         let steps = self.steps_per_epoch();
         let all = (steps * self.config.training.epochs) as u64;

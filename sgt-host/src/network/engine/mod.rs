@@ -5,6 +5,7 @@
 //! activations lie channels-last; inputs and weights have PyTorch's order.
 
 mod operation;
+mod padding;
 mod pass;
 mod place;
 mod reorder;
@@ -21,8 +22,8 @@ use super::{Description, InputShape, Mode, Model, Parameters, Rescaling, Samples
 use crate::kernel::buffer::Buffer;
 use crate::kernel::{batch_len, expect_len};
 use crate::{Error, Result};
+use padding::Padding;
 use place::Lowering;
-use sequence::clear_padding;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -112,36 +113,23 @@ impl Network {
         })
     }
 
-    /// Copies `x` into `input` without its padding, and the lengths where they count.
+    /// Copies a batch into `input`, and gives the number of samples. Where padding is skipped, the
+    /// real steps of each sample come first, with zeros behind them.
     fn take_samples(
         &self,
         samples: Samples<'_>,
         input: &mut Buffer,
-        lengths: &mut Option<Vec<usize>>,
+        padding: &mut Option<Padding>,
     ) -> Result<usize> {
         let batch = batch_len("network", "x", samples.x.len(), self.input().len())?;
-        *lengths = None;
-        if self.description.skip_padding && !samples.lengths.is_empty() {
-            samples.check_lengths(batch, self.input())?;
-            *lengths = Some(samples.lengths.to_vec());
-        }
+        *padding = None;
         input.copy_from(samples.x);
-        self.clear_input_padding(lengths.as_deref(), input);
+        if self.description.skip_padding && !samples.valid.is_empty() {
+            samples.check_valid(batch, self.input())?;
+            let own = padding.insert(Padding::new(samples.valid));
+            own.to_front(self.input(), input);
+        }
         Ok(batch)
-    }
-
-    /// Zeros in the padding of a batch of inputs or of their gradients.
-    fn clear_input_padding(&self, lengths: Option<&[usize]>, x: &mut [f32]) {
-        let Some(lengths) = lengths else { return };
-        let input = self.input();
-        if !input.is_channels_first() {
-            return clear_padding(Shape::of_input(input), lengths, x);
-        }
-        for (sample, &length) in x.chunks_exact_mut(input.len()).zip(lengths) {
-            for channel in sample.chunks_exact_mut(input.positions()) {
-                channel[length..].fill(0.0);
-            }
-        }
     }
 
     /// Runs the operations from `first` on.
@@ -157,7 +145,7 @@ impl Network {
             parameters: self.parameters.values(),
             batch,
             mode,
-            lengths: pass.lengths.as_deref(),
+            lengths: pass.padding.as_ref().map(Padding::lengths),
         };
         self.fused
             .forward(first, &call, &pass.input, &mut pass.state)?;
@@ -210,7 +198,7 @@ impl Model for Network {
             pass.network = self.identity;
             pass.state = SequenceState::default();
         }
-        let batch = self.take_samples(samples.into(), &mut pass.input, &mut pass.lengths)?;
+        let batch = self.take_samples(samples.into(), &mut pass.input, &mut pass.padding)?;
         self.run(0, batch, mode, pass)
     }
 
@@ -254,7 +242,7 @@ impl Model for Network {
             parameters: self.parameters.values(),
             batch: pass.batch,
             mode: pass.mode,
-            lengths: pass.lengths.as_deref(),
+            lengths: pass.padding.as_ref().map(Padding::lengths),
         };
         let mut pull = Pull {
             gradient,
@@ -269,7 +257,9 @@ impl Model for Network {
         if let Some(buffer) = result {
             if let Some(dx) = dx {
                 dx.copy_from_slice(&buffer);
-                self.clear_input_padding(pass.lengths.as_deref(), dx);
+                if let Some(padding) = &pass.padding {
+                    padding.back(self.input(), dx);
+                }
             }
             pass.free.push(buffer);
         }
@@ -284,22 +274,27 @@ impl Model for Network {
         rules: Rescaling,
         dx: &mut [f32],
     ) -> Result<()> {
-        expect_len("rescale rule", "reference", reference.len(), samples.x.len())?;
+        expect_len(
+            "rescale rule",
+            "reference",
+            reference.len(),
+            samples.x.len(),
+        )?;
         expect_len("rescale rule", "dx", dx.len(), samples.x.len())?;
-        let (mut inputs, mut lengths) = ([Buffer::default(), Buffer::default()], None);
+        let (mut inputs, mut padding) = ([Buffer::default(), Buffer::default()], None);
         let references = Samples {
             x: reference,
             ..samples
         };
-        let batch = self.take_samples(samples, &mut inputs[0], &mut lengths)?;
-        self.take_samples(references, &mut inputs[1], &mut lengths)?;
+        let batch = self.take_samples(samples, &mut inputs[0], &mut padding)?;
+        self.take_samples(references, &mut inputs[1], &mut padding)?;
         let logits = batch * self.classes;
         expect_len("rescale rule", "dlogits", dlogits.len(), logits)?;
         let call = Call {
             parameters: self.parameters.values(),
             batch,
             mode: Mode::InputGradient,
-            lengths: lengths.as_deref(),
+            lengths: padding.as_ref().map(Padding::lengths),
         };
         let plain = self.plain();
         let mut states = [SequenceState::default(), SequenceState::default()];
@@ -322,14 +317,15 @@ impl Model for Network {
         };
         let result = plain.multipliers(&call, pair, dout, &mut pull, states.each_mut())?;
         dx.copy_from_slice(&result);
-        self.clear_input_padding(lengths.as_deref(), dx);
+        if let Some(padding) = &padding {
+            padding.back(self.input(), dx);
+        }
         Ok(())
     }
 
     fn absorb_statistics(&mut self, pass: &NetworkPass) {
         if matches!(pass.mode, Mode::Training { .. }) && pass.network == self.identity {
-            self.fused
-                .absorb(&pass.state, self.parameters.values_mut());
+            self.fused.absorb(&pass.state, self.parameters.values_mut());
         }
     }
 

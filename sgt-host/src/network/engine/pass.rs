@@ -1,5 +1,6 @@
 //! What one forward pass leaves for backward passes.
 
+use super::padding::Padding;
 use super::sequence::SequenceState;
 use crate::kernel::buffer::Buffer;
 use crate::network::Mode;
@@ -13,8 +14,8 @@ pub struct NetworkPass {
     /// The network whose activations these are; 0 for none.
     pub(super) network: u64,
     pub(super) input: Buffer,
-    /// Real steps of each sample, where padding is skipped.
-    pub(super) lengths: Option<Vec<usize>>,
+    /// Where padding is skipped.
+    pub(super) padding: Option<Padding>,
     pub(super) state: SequenceState,
     /// Gradient buffers that wait for their next use.
     pub(super) free: Vec<Buffer>,
@@ -27,7 +28,7 @@ impl Default for NetworkPass {
             mode: Mode::Evaluation,
             network: 0,
             input: Buffer::default(),
-            lengths: None,
+            padding: None,
             state: SequenceState::default(),
             free: Vec::new(),
         }

@@ -35,11 +35,13 @@ impl<'p> Lowering<'p> {
                 input: shape,
                 output: output(layer, shape),
                 following,
-                lowering: self,
+                taken: 0,
+                lowering: &mut *self,
                 sequence: &mut sequence,
             };
             layer.rule().lower(&mut place);
-            (rest, shape) = (place.following, place.output);
+            shape = place.output;
+            rest = &following[place.taken..];
         }
         (sequence, shape)
     }
@@ -48,7 +50,10 @@ impl<'p> Lowering<'p> {
 /// The output of a layer of a checked description.
 fn output(layer: &Layer, input: Shape) -> Shape {
     if let Layer::Residual(block) = layer {
-        return block.body.iter().fold(input, |shape, layer| output(layer, shape));
+        return block
+            .body
+            .iter()
+            .fold(input, |shape, layer| output(layer, shape));
     }
     let shape = layer.rule().output(input);
     shape.unwrap_or_else(|misfit| unreachable!("the description was checked: {misfit:?}"))
@@ -60,8 +65,10 @@ pub(crate) struct Place<'l, 'p> {
     pub(crate) input: Shape,
     /// What it gives, with the layers it has taken.
     pub(crate) output: Shape,
-    /// The layers behind it that it has not taken.
+    /// The layers behind it.
     following: &'l [Layer],
+    /// Of them, those that it has taken.
+    taken: usize,
     lowering: &'l mut Lowering<'p>,
     sequence: &'l mut Sequence,
 }
@@ -111,10 +118,10 @@ impl Place<'_, '_> {
         if !self.lowering.fuse {
             return None;
         }
-        let (next, rest) = self.following.split_first()?;
+        let next = self.following.get(self.taken)?;
         let taken = wanted(next, self.output)?;
         self.output = output(next, self.output);
-        self.following = rest;
+        self.taken += 1;
         Some(taken)
     }
 }

@@ -68,7 +68,9 @@ impl Sequence {
     }
 
     pub(crate) fn has_parameters(&self) -> bool {
-        self.steps.iter().any(|step| step.operation.has_parameters())
+        self.steps
+            .iter()
+            .any(|step| step.operation.has_parameters())
     }
 
     pub(crate) fn depends_on_mode(&self) -> bool {
@@ -114,7 +116,11 @@ impl Sequence {
             *flow = step.operation.forward(&call, x, out, state.as_mut())?;
             lengths.clear();
             if let Some(before) = call.lengths {
-                lengths.extend(before.iter().map(|&steps| step.operation.valid_steps(steps)));
+                lengths.extend(
+                    before
+                        .iter()
+                        .map(|&steps| step.operation.valid_steps(steps)),
+                );
                 if *flow == Flow::Written {
                     clear_padding(step.output, lengths, out);
                 }
@@ -155,7 +161,10 @@ impl Sequence {
             }
             let kept = Kept { x, out: &own.out };
             let state = own.state.as_mut();
-            match step.operation.backward(&call, kept, dout, needed, pull, state)? {
+            match step
+                .operation
+                .backward(&call, kept, dout, needed, pull, state)?
+            {
                 Some(dx) => dout = dx,
                 None => return Ok(None),
             }
@@ -191,9 +200,14 @@ impl Sequence {
                 reference_out: &of_reference.out,
                 ..pair
             };
-            let states = [own.state.as_mut() as &mut dyn Any, of_reference.state.as_mut()];
+            let states = [
+                own.state.as_mut() as &mut dyn Any,
+                of_reference.state.as_mut(),
+            ];
             if own.flow == Flow::Written {
-                dout = step.operation.multipliers(&call, pair, dout, pull, states)?;
+                dout = step
+                    .operation
+                    .multipliers(&call, pair, dout, pull, states)?;
             }
         }
         Ok(dout)

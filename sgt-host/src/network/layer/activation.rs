@@ -89,7 +89,9 @@ impl Operation for Function {
         let mut dout = dout;
         let inputs = pair.x.iter().zip(pair.reference);
         let outputs = pair.out.iter().zip(pair.reference_out);
-        let places = inputs.zip(outputs).zip(slopes.iter().flat_map(|s| s.iter()));
+        let places = inputs
+            .zip(outputs)
+            .zip(slopes.iter().flat_map(|s| s.iter()));
         for (d, (((x, reference), (out, reference_out)), slope)) in dout.iter_mut().zip(places) {
             let change = x - reference;
             *d *= if change.abs() < RESCALE_EPSILON {

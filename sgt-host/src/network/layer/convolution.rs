@@ -129,12 +129,19 @@ impl Convolution {
                 "a divisor of the {in_channels} channels read and the {} given",
                 self.channels
             );
-            return Err(Misfit::new(format_args!("{} groups", self.groups), expected));
+            return Err(Misfit::new(
+                format_args!("{} groups", self.groups),
+                expected,
+            ));
         }
         let kernel = self.kernel.on("kernel", input, 1)?;
         let stride = self.stride.on("stride", input, 1)?;
         let dilation = self.dilation.on("dilation", input, 1)?;
-        for (field, sizes) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+        for (field, sizes) in [
+            ("kernel", kernel),
+            ("stride", stride),
+            ("dilation", dilation),
+        ] {
             sizes.iter().try_for_each(|&size| check_size(field, size))?;
         }
         let size = input.size();
@@ -160,14 +167,18 @@ impl Convolution {
                 let zeros = [0, 1].map(|axis| {
                     let outputs = size[axis].div_ceil(stride[axis]);
                     let reach = (outputs - 1) * stride[axis];
-                    reach.saturating_add(spans[axis] + 1).saturating_sub(size[axis])
+                    reach
+                        .saturating_add(spans[axis] + 1)
+                        .saturating_sub(size[axis])
                 });
                 let before = zeros.map(|zeros| zeros / 2);
                 (before, [0, 1].map(|axis| zeros[axis] - before[axis]))
             }
         };
         for axis in [0, 1] {
-            let padded = before[axis].saturating_add(size[axis]).saturating_add(after[axis]);
+            let padded = before[axis]
+                .saturating_add(size[axis])
+                .saturating_add(after[axis]);
             check_size("input with its padding", padded)?;
             if padded <= spans[axis] {
                 return Err(Misfit::new(
@@ -226,7 +237,9 @@ impl Rule for Convolution {
     }
 
     fn cost(&self, input: Shape, output: Shape) -> Cost {
-        let depth = self.geometry(input).map_or(0, |geometry| self.depth(&geometry));
+        let depth = self
+            .geometry(input)
+            .map_or(0, |geometry| self.depth(&geometry));
         Cost {
             operations: product(&[output.len(), depth]),
             values: output.len(),
@@ -341,12 +354,14 @@ impl Operation for Convolve {
         let Some(lengths) = &self.lengths else {
             let gradient = weight_gradient(&self.weight, self.bias.as_ref(), pull);
             let weight = call.read(&self.weight);
-            self.block.backward(weight, activations, target, gradient, block);
+            self.block
+                .backward(weight, activations, target, gradient, block);
             pull.spare(dout);
             return Ok(dx);
         };
         if pull.gradient.is_none() {
-            self.block.backward(weight, activations, target, None, block);
+            self.block
+                .backward(weight, activations, target, None, block);
             pull.spare(dout);
             return Ok(dx);
         }
@@ -357,7 +372,8 @@ impl Operation for Convolve {
             weight: &mut of_weight,
             bias: self.bias.is_some().then_some(&mut of_bias[..]),
         };
-        self.block.backward(weight, activations, target, Some(gradient), block);
+        self.block
+            .backward(weight, activations, target, Some(gradient), block);
         if let Some([direction, length]) = pull.gradients([&self.weight, lengths]) {
             let weights = [call.read(&self.weight), call.read(lengths)];
             pull_normalised(weights, &of_weight, direction, length);
@@ -376,7 +392,9 @@ impl Operation for Convolve {
 /// `weight = lengths · direction / ‖direction‖`, row by row.
 fn normalise(direction: &[f32], lengths: &[f32], weight: &mut [f32]) {
     let row = direction.len() / lengths.len();
-    let rows = direction.chunks_exact(row).zip(weight.chunks_exact_mut(row));
+    let rows = direction
+        .chunks_exact(row)
+        .zip(weight.chunks_exact_mut(row));
     for ((direction, weight), length) in rows.zip(lengths) {
         let scale = length / norm(direction);
         for (weight, v) in weight.iter_mut().zip(direction) {
@@ -393,8 +411,13 @@ fn pull_normalised(
     of_length: &mut [f32],
 ) {
     let row = directions.len() / lengths.len();
-    let rows = directions.chunks_exact(row).zip(of_weight.chunks_exact(row));
-    let targets = of_direction.chunks_exact_mut(row).zip(of_length).zip(lengths);
+    let rows = directions
+        .chunks_exact(row)
+        .zip(of_weight.chunks_exact(row));
+    let targets = of_direction
+        .chunks_exact_mut(row)
+        .zip(of_length)
+        .zip(lengths);
     for ((direction, d), ((of_direction, of_length), length)) in rows.zip(targets) {
         let norm = norm(direction);
         let along: f32 = direction.iter().zip(d).map(|(v, d)| v * d).sum::<f32>() / norm;

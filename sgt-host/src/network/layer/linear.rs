@@ -118,7 +118,15 @@ impl Operation for Product {
         let gradient = weight_gradient(&self.weight, self.bias.as_ref(), pull);
         let (weight, x) = (call.read(&self.weight), kept.x);
         let target = dx.as_deref_mut();
-        linear_backward(self.inputs, self.outputs, weight, x, &dout, target, gradient)?;
+        linear_backward(
+            self.inputs,
+            self.outputs,
+            weight,
+            x,
+            &dout,
+            target,
+            gradient,
+        )?;
         pull.spare(dout);
         Ok(dx)
     }

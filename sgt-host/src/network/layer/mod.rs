@@ -90,7 +90,11 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    pub(crate) fn new(suffix: impl Into<String>, shape: impl Into<Vec<usize>>, start: Start) -> Self {
+    pub(crate) fn new(
+        suffix: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        start: Start,
+    ) -> Self {
         Self {
             suffix: suffix.into(),
             shape: shape.into(),
@@ -159,7 +163,10 @@ pub(crate) fn product(factors: &[usize]) -> usize {
 
 /// One number for both axes of an image and for a series, or `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a whole number or a pair [vertical, horizontal]")]
+#[serde(
+    untagged,
+    expecting = "a whole number or a pair [vertical, horizontal]"
+)]
 pub enum Pair {
     /// The same for every axis.
     Same(usize),

@@ -3,9 +3,9 @@
 use super::{Misfit, Pair, Rule, check_size, product};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
+use crate::network::RESCALE_EPSILON;
 use crate::network::Shape;
 use crate::network::engine::{self, Call, Flow, Kept, Operation, Place, Pull};
-use crate::network::RESCALE_EPSILON;
 use serde::{Deserialize, Serialize};
 
 /// The largest value of each window; ties go to the first.
@@ -39,7 +39,12 @@ struct Windows {
 }
 
 impl Windows {
-    fn new(input: Shape, window: Pair, stride: Option<Pair>, padding: Pair) -> Result<Self, Misfit> {
+    fn new(
+        input: Shape,
+        window: Pair,
+        stride: Option<Pair>,
+        padding: Pair,
+    ) -> Result<Self, Misfit> {
         if matches!(input, Shape::Vector { .. }) {
             return Err(Misfit::new(input, "a series or an image"));
         }
@@ -59,7 +64,10 @@ impl Windows {
                 return Err(Misfit::new(format_args!("padding {padding:?}"), expected));
             }
             if size + 2 * windows.padding[axis] < window {
-                return Err(Misfit::new(input, format_args!("at least one window of {window}")));
+                return Err(Misfit::new(
+                    input,
+                    format_args!("at least one window of {window}"),
+                ));
             }
         }
         if product(&windows.window) > LARGEST_WINDOW {

@@ -103,8 +103,12 @@ impl Operation for Sum {
         let mut branch = pull.take(dout.len());
         branch.copy_from_slice(&dout);
         let SumState { body, shortcut } = state;
-        let through = self.body.backward(call, kept.x, branch, wanted, pull, body)?;
-        let around = self.shortcut.backward(call, kept.x, dout, wanted, pull, shortcut)?;
+        let through = self
+            .body
+            .backward(call, kept.x, branch, wanted, pull, body)?;
+        let around = self
+            .shortcut
+            .backward(call, kept.x, dout, wanted, pull, shortcut)?;
         join(through, around, pull)
     }
 
@@ -122,7 +126,9 @@ impl Operation for Sum {
         let bodies = [&mut state.body, &mut reference.body];
         let mut through = self.body.multipliers(call, pair, branch, pull, bodies)?;
         let shortcuts = [&mut state.shortcut, &mut reference.shortcut];
-        let around = self.shortcut.multipliers(call, pair, dout, pull, shortcuts)?;
+        let around = self
+            .shortcut
+            .multipliers(call, pair, dout, pull, shortcuts)?;
         add_assign(&around, &mut through)?;
         pull.spare(around);
         Ok(through)

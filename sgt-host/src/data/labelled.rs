@@ -1,16 +1,19 @@
 //! Batches as the library's functions take them, and the checks that each makes once.
 
-use super::{InputShape, Model};
+use super::{Grouping, InputShape};
 use crate::{Error, Result};
+use sgt_core::Layout;
+use std::ops::Range;
 
-/// A batch: sample after sample in the memory order of [`Model::input`].
+/// A batch: sample after sample in the memory order that a model reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
     /// `[batch, input]`.
     pub x: &'a [f32],
-    /// Real steps of each sample, padding behind them; none when every step is real. Networks
-    /// whose description skips padding read it.
-    pub lengths: &'a [usize],
+    /// The real steps (or tokens) of each sample, the others being padding; none when every step
+    /// is real. Padding is never ranked, masked or removed, and networks whose description skips
+    /// padding do not see it.
+    pub valid: &'a [Range<usize>],
 }
 
 /// A batch with the true class of each sample.
@@ -20,25 +23,25 @@ pub struct Labelled<'a> {
     pub x: &'a [f32],
     /// One class a sample.
     pub labels: &'a [usize],
-    /// As [`Samples::lengths`].
-    pub lengths: &'a [usize],
+    /// As [`Samples::valid`].
+    pub valid: &'a [Range<usize>],
 }
 
 impl<'a> From<&'a [f32]> for Samples<'a> {
     fn from(x: &'a [f32]) -> Self {
-        Self { x, lengths: &[] }
+        Self { x, valid: &[] }
     }
 }
 
 impl<'a> From<&'a Vec<f32>> for Samples<'a> {
     fn from(x: &'a Vec<f32>) -> Self {
-        Self { x, lengths: &[] }
+        Self { x, valid: &[] }
     }
 }
 
 impl<'a, const N: usize> From<&'a [f32; N]> for Samples<'a> {
     fn from(x: &'a [f32; N]) -> Self {
-        Self { x, lengths: &[] }
+        Self { x, valid: &[] }
     }
 }
 
@@ -49,21 +52,21 @@ impl<'a> From<Labelled<'a>> for Samples<'a> {
 }
 
 impl Samples<'_> {
-    /// Refuses lengths that are not one a sample or do not fit `input`.
-    pub(super) fn check_lengths(&self, batch: usize, input: InputShape) -> Result<()> {
+    /// Refuses real steps that are not one range a sample or do not fit `input`.
+    pub(crate) fn check_valid(&self, batch: usize, input: InputShape) -> Result<()> {
         let steps = input.positions();
-        let fits = |&length: &usize| (1..=steps).contains(&length);
-        if self.lengths.len() == batch && self.lengths.iter().all(fits) {
+        let fits = |range: &Range<usize>| range.start < range.end && range.end <= steps;
+        if self.valid.len() == batch && self.valid.iter().all(fits) {
             return Ok(());
         }
-        let wrong = self.lengths.iter().position(|length| !fits(length));
+        let wrong = self.valid.iter().position(|range| !fits(range));
         Err(Error::Argument {
-            argument: "lengths".into(),
+            argument: "valid steps".into(),
             found: match wrong {
-                Some(sample) => format!("{} steps for sample {sample}", self.lengths[sample]),
-                None => format!("{} of them", self.lengths.len()),
+                Some(sample) => format!("{:?} of sample {sample}", self.valid[sample]),
+                None => format!("{} ranges", self.valid.len()),
             },
-            expected: format!("{batch}, one a sample, from 1 to {steps}"),
+            expected: format!("{batch} ranges, one a sample, within 0..{steps}"),
         })
     }
 }
@@ -74,7 +77,7 @@ impl<'a> Labelled<'a> {
         Self {
             x,
             labels,
-            lengths: &[],
+            valid: &[],
         }
     }
 
@@ -82,7 +85,7 @@ impl<'a> Labelled<'a> {
     pub const fn samples(&self) -> Samples<'a> {
         Samples {
             x: self.x,
-            lengths: self.lengths,
+            valid: self.valid,
         }
     }
 
@@ -96,9 +99,29 @@ impl<'a> Labelled<'a> {
         self.labels.is_empty()
     }
 
-    /// The real steps of sample `index`, where they are known.
-    pub fn length(&self, index: usize) -> Option<usize> {
-        self.lengths.get(index).copied()
+    /// The first `count` samples of `sample` values each, or all when there are fewer.
+    #[must_use]
+    pub fn first(&self, count: usize, sample: usize) -> Self {
+        let count = count.min(self.len());
+        Self {
+            x: &self.x[..count * sample],
+            labels: &self.labels[..count],
+            valid: self.valid.get(..count).unwrap_or(&[]),
+        }
+    }
+
+    /// The feature groups of every sample of shape `input`: padding belongs to none.
+    ///
+    /// # Errors
+    /// [`Error::Core`] when the shape holds no value; as [`InputShape::layout`].
+    pub fn layouts(&self, input: InputShape, grouping: Grouping) -> Result<Vec<Layout>> {
+        let layout = input.layout(grouping)?;
+        if self.valid.is_empty() {
+            return Ok(vec![layout; self.len()]);
+        }
+        self.samples().check_valid(self.len(), input)?;
+        let cut = |range: &Range<usize>| layout.with_valid(range.start, range.len());
+        Ok(self.valid.iter().map(cut).collect::<Result<_, _>>()?)
     }
 
     /// Pieces of `rows` samples (the last may be smaller) of `sample` values, with the place of
@@ -109,20 +132,24 @@ impl<'a> Labelled<'a> {
             let piece = Self {
                 x: &self.x[range.start * sample..range.end * sample],
                 labels: &self.labels[range.clone()],
-                lengths: self.lengths.get(range).unwrap_or(&[]),
+                valid: self.valid.get(range).unwrap_or(&[]),
             };
             (first, piece)
         })
     }
 
-    /// Checks the batch against `model` and returns the number of samples.
+    /// Checks the batch against a model's input and classes and returns the number of samples.
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty, not a whole number of samples or not one sample a
     /// label; [`Error::Argument`] on NaN or infinite values, on a label that is no class and on
-    /// lengths that are not one a sample or beyond its steps.
-    pub fn check<M: Model>(&self, operation: &'static str, model: &M) -> Result<usize> {
-        let input = model.input();
+    /// real steps that are not one range a sample or beyond its steps.
+    pub fn check(
+        &self,
+        operation: &'static str,
+        input: InputShape,
+        classes: usize,
+    ) -> Result<usize> {
         if self.is_empty() || self.x.len() != self.len() * input.len() {
             return Err(Error::Shape {
                 operation,
@@ -131,9 +158,9 @@ impl<'a> Labelled<'a> {
             });
         }
         check_finite("x", self.x)?;
-        check_labels("labels", self.labels, model.classes())?;
-        if !self.lengths.is_empty() {
-            self.samples().check_lengths(self.len(), input)?;
+        check_labels("labels", self.labels, classes)?;
+        if !self.valid.is_empty() {
+            self.samples().check_valid(self.len(), input)?;
         }
         Ok(self.len())
     }
