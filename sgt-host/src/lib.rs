@@ -22,10 +22,14 @@
 //! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
 //! | [`report`] | one HTML page, charts and saliency maps |
 //! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
-//! | [`cli`] | the command line |
+#![cfg_attr(
+    feature = "cli",
+    doc = "| [`cli`] | the command line (feature `cli`) |"
+)]
 
 pub mod attack;
 pub mod attribution;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod config;
