@@ -13,7 +13,7 @@ use crate::kernel::conv2d::WeightGradient;
 use crate::kernel::dropout::{DropoutKey, dropout_in_place};
 use crate::kernel::layout::transpose;
 use crate::kernel::linear::linear_backward;
-use crate::kernel::lstm::{self, InputGradient, LstmGradient};
+use crate::kernel::lstm::{self, InputGradient, LstmGradients};
 use crate::network::Mode;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -228,7 +228,7 @@ fn run(
                 let gradient = context.gradient.as_deref_mut();
                 let gradient = gradient.map(|gradient| lstm_gradient(gradient, direction));
                 let weights = lstm_weights(values, direction);
-                lstm::backward(&weights, cache, &dout, dx, gradient)?;
+                lstm::backward(weights, cache, &dout, dx, gradient)?;
             }
         }
     }
@@ -236,7 +236,7 @@ fn run(
     Ok(dx)
 }
 
-fn lstm_gradient<'a>(gradient: &'a mut [f32], direction: &LstmParameters) -> LstmGradient<'a> {
+fn lstm_gradient<'a>(gradient: &'a mut [f32], direction: &LstmParameters) -> LstmGradients<'a> {
     let LstmParameters {
         weight_ih,
         weight_hh,
@@ -245,7 +245,7 @@ fn lstm_gradient<'a>(gradient: &'a mut [f32], direction: &LstmParameters) -> Lst
     } = direction;
     let [weight_ih, weight_hh, bias_ih, bias_hh] =
         disjoint(gradient, [weight_ih, weight_hh, bias_ih, bias_hh]);
-    LstmGradient {
+    LstmGradients {
         weight_ih,
         weight_hh,
         bias_ih,

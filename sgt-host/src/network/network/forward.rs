@@ -1,6 +1,6 @@
 //! Forward passes of the layers.
 
-use super::layer::{Layer, Lstm};
+use super::layer::Layer;
 use super::pass::{State, output};
 use crate::Result;
 use crate::kernel::activation::{add_assign, relu_in_place};
@@ -8,7 +8,7 @@ use crate::kernel::batch_norm::{BatchNormParameters, batch_norm_evaluation, batc
 use crate::kernel::dropout::{DropoutKey, dropout};
 use crate::kernel::layout::transpose;
 use crate::kernel::linear::linear_forward;
-use crate::kernel::lstm::{self, Keep, LstmCache, LstmCall, LstmShape, LstmWeights, Readout};
+use crate::kernel::lstm::{self, Keep, LstmCache, LstmParameters, LstmShape};
 use crate::network::Mode;
 use rayon::prelude::*;
 
@@ -112,50 +112,38 @@ fn run(layer: &Layer, context: &Context<'_>, x: &[f32], state: &mut State) -> Re
             }
         }
         Layer::Lstm(layer) => {
-            let calls = lstm_calls(layer, context);
-            let out = state.out.resize(calls[0].readout_len());
+            let shape = LstmShape::new(layer.steps, layer.input, layer.hidden);
+            let shapes = match layer.directions.len() {
+                2 => shape.bidirectional().to_vec(),
+                _ => vec![shape],
+            };
+            let keep = match context.mode {
+                Mode::InputGradient => Keep::ForInput,
+                Mode::Training { .. } | Mode::Evaluation => Keep::ForWeights,
+            };
+            let out = state.out.resize(batch * shapes[0].output_len());
             state
                 .directions
-                .resize_with(calls.len(), LstmCache::default);
-            for ((call, direction), cache) in calls
+                .resize_with(shapes.len(), LstmCache::default);
+            for ((shape, direction), cache) in shapes
                 .iter()
                 .zip(&layer.directions)
                 .zip(&mut state.directions)
             {
                 let weights = lstm_weights(values, direction);
-                lstm::forward(call, &weights, x, out, cache)?;
+                lstm::forward(shape, weights, x, None, keep, out, cache)?;
             }
         }
     }
     Ok(())
 }
 
-/// One call a direction.
-fn lstm_calls(layer: &Lstm, context: &Context<'_>) -> Vec<LstmCall> {
-    let shape = LstmShape {
-        batch: context.batch,
-        steps: layer.steps,
-        input: layer.input,
-        hidden: layer.hidden,
-    };
-    let keep = match context.mode {
-        Mode::InputGradient => Keep::ForInput,
-        Mode::Training { .. } | Mode::Evaluation => Keep::ForWeights,
-    };
-    if layer.directions.len() == 2 {
-        return LstmCall::bidirectional(shape, Readout::Last, keep).to_vec();
-    }
-    let mut call = LstmCall::new(shape);
-    call.keep = keep;
-    vec![call]
-}
-
 /// The parameters of one direction, read.
 pub(super) fn lstm_weights<'a>(
     values: &'a [f32],
     direction: &super::layer::LstmParameters,
-) -> LstmWeights<'a> {
-    LstmWeights {
+) -> LstmParameters<'a> {
+    LstmParameters {
         weight_ih: &values[direction.weight_ih.clone()],
         weight_hh: &values[direction.weight_hh.clone()],
         bias_ih: &values[direction.bias_ih.clone()],
