@@ -46,6 +46,7 @@ pub mod embedding;
 pub(crate) mod grouped;
 pub mod layer_norm;
 pub(crate) mod layout;
+mod lengths;
 #[cfg(test)]
 mod levels;
 pub mod linear;
@@ -57,6 +58,7 @@ pub mod pool;
 mod pooled_gradient;
 mod product;
 pub(crate) mod request;
+mod rescale;
 mod transcendental;
 
 use crate::{Error, Result};

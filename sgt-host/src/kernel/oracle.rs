@@ -23,6 +23,27 @@ pub(super) fn assert_close(
     }
 }
 
+/// Largest difference of a kernel's values from its oracle's, as a share of the largest: sums of up to
+/// some hundred products in `f32`, in another order.
+pub(super) const TOLERANCE: f64 = 2e-5;
+
+/// Asserts that two `f64` oracles agree.
+pub(super) fn assert_same(name: &str, found: &[f64], expected: &[f64]) {
+    /// As a share of the largest magnitude: what central differences leave.
+    const DIFFERENCE: f64 = 1e-6;
+    assert_eq!(found.len(), expected.len(), "{name}: length");
+    let largest = expected.iter().fold(1e-3, |a: f64, b| a.max(b.abs()));
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let near = (found - expected).abs() < DIFFERENCE * largest;
+        assert!(near, "{name}[{index}]: found {found}, expected {expected}");
+    }
+}
+
+/// The bits, for comparisons in which NaN equals itself and 0 is not −0.
+pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
 /// The values in double precision.
 pub(super) fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
