@@ -121,7 +121,7 @@ const REVERSE_LSTM: &str = r#"class ReverseLSTM(nn.Module):
 "#;
 
 const INPUT_CELL_LSTM: &str = r#"class InputCellLSTM(nn.Module):
-    """An LSTM that reads, at every step, a mean of the steps so far by attention in several hops."""
+    """An LSTM that reads at every step a mean of the steps so far, by attention in several hops."""
 
     def __init__(self, inputs, hidden, hops, attention_width):
         super().__init__()
@@ -141,8 +141,9 @@ const INPUT_CELL_LSTM: &str = r#"class InputCellLSTM(nn.Module):
         batch, steps, _ = x.shape
         scores = self.linear_second(torch.tanh(self.linear_first(x)))  # [batch, steps, hops]
         later = torch.ones(steps, steps, dtype=torch.bool, device=x.device).triu(1)
-        scores = scores[:, None].expand(-1, steps, -1, -1).masked_fill(later[:, :, None], -torch.inf)
-        attention = scores.softmax(dim=2).mean(dim=3)  # [batch, step, step it sees]
+        scores = scores[:, None].expand(-1, steps, -1, -1)  # [batch, step, step it sees, hops]
+        scores = scores.masked_fill(later[:, :, None], -torch.inf)
+        attention = scores.softmax(dim=2).mean(dim=3)
         inputs = (attention @ x) @ self.weight_iBarh + self.bias
         h = c = x.new_zeros(batch, self.hidden)
         states = []

@@ -4,7 +4,7 @@ use super::helpers::Helper;
 use super::python::{call, number, size, tuple};
 use super::writer::{Layout, Writer};
 use crate::network::layer::{
-    Convolution, Direction, Flatten, FlattenOrder, Layer, Lstm, MaxPool, Pair, Readout, Residual,
+    Convolution, Direction, Flatten, FlattenOrder, Layer, Lstm, Pair, Readout, Residual,
 };
 use crate::network::{LayerSummary, Shape};
 
@@ -44,7 +44,9 @@ impl Writer {
             Layer::Linear(own) => {
                 self.turn(Layout::StepsFirst);
                 let module = call("nn.Linear").with(summary.input.channels());
-                let module = module.with(own.outputs).unless("bias", "True", python(own.bias));
+                let module = module
+                    .with(own.outputs)
+                    .unless("bias", "True", python(own.bias));
                 let module = self.module(index, layer, module);
                 self.apply(&module, output);
                 self.state.filled |= own.bias;
@@ -95,7 +97,11 @@ impl Writer {
             .with(size(&geometry.kernel[first..]))
             .unless("stride", "1".to_string(), size(&geometry.stride[first..]))
             .unless("padding", "0".to_string(), padding)
-            .unless("dilation", "1".to_string(), size(&geometry.dilation[first..]))
+            .unless(
+                "dilation",
+                "1".to_string(),
+                size(&geometry.dilation[first..]),
+            )
             .unless("groups", 1, own.groups)
             .unless("bias", "True", python(own.bias));
         let module = self.module(index, summary.layer, module);
@@ -186,7 +192,10 @@ impl Writer {
             let module = call("ReverseLSTM").with(inputs).with(own.hidden);
             let module = self.module(index, summary.layer, module);
             let lengths = self.lengths().map(|lengths| format!(", {lengths}"));
-            self.give(&format!("{module}({x}{})", lengths.unwrap_or_default()), states);
+            self.give(
+                &format!("{module}({x}{})", lengths.unwrap_or_default()),
+                states,
+            );
             self.state.filled = true;
             self.read_out(own.readout, &format!("{x}[:, 0]"), summary.output);
             return;
@@ -248,7 +257,11 @@ impl Writer {
         for _ in 0..count(&own.body) {
             walk.next();
         }
-        let what = if own.shortcut.is_empty() { "x" } else { "shortcut(x)" };
+        let what = if own.shortcut.is_empty() {
+            "x"
+        } else {
+            "shortcut(x)"
+        };
         self.line(&format!("# Residual block: body(x) + {what}."), "");
         self.line(&format!("{shortcut} = {x}"), "");
         self.x.clone_from(&shortcut);

@@ -66,9 +66,7 @@ fn module(
     if writer.modules.has_group() {
         writer.helpers.insert(Helper::Group);
     }
-    let mut code = vec![
-        "# The classes, in the order of the logits.".to_string(),
-    ];
+    let mut code = vec!["# The classes, in the order of the logits.".to_string()];
     let classes: Vec<String> = metadata.classes.iter().map(|name| string(name)).collect();
     code.extend(filled(0, "CLASSES = [", &classes, "]"));
     code.push("# The least and the greatest value that an input may take.".into());
@@ -85,7 +83,11 @@ fn module(
     code.extend(buffers);
     code.extend(writer.modules.statements());
     code.push(String::new());
-    let arguments = if description.skip_padding { ", lengths=None" } else { "" };
+    let arguments = if description.skip_padding {
+        ", lengths=None"
+    } else {
+        ""
+    };
     code.push(format!("    def forward(self, x{arguments}):"));
     code.extend(writer.lines);
     code.push("        return x".into());
@@ -96,7 +98,11 @@ fn module(
         code.extend(helper.code().lines().map(str::to_string));
     }
     let code = code.join("\n") + "\n";
-    Ok(format!("{}\n{}\n\n{code}", docstring(description, metadata), imports(&code)))
+    Ok(format!(
+        "{}\n{}\n\n{code}",
+        docstring(description, metadata),
+        imports(&code)
+    ))
 }
 
 /// Two empty lines.
@@ -125,9 +131,8 @@ fn imports(code: &str) -> String {
     }
     imports.push_str("from safetensors.torch import load_file\nfrom torch import nn\n");
     if code.contains("pack_padded_sequence") {
-        imports.push_str(
-            "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence\n",
-        );
+        imports
+            .push_str("from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence\n");
     }
     imports
 }
@@ -180,12 +185,6 @@ fn docstring(description: &Description, metadata: &Metadata) -> String {
              channel where the training standardised; that happens inside."
         ),
     ));
-    if let Some(Layer::Embedding(_)) = description.layers.first() {
-        lines.extend(wrapped(
-            0,
-            "In its place the numbers of the tokens, int64 [batch, tokens], may be given.",
-        ));
-    }
     if description.skip_padding {
         lines.extend(wrapped(
             0,
@@ -194,13 +193,19 @@ fn docstring(description: &Description, metadata: &Metadata) -> String {
         ));
     }
     lines.push(String::new());
-    lines.push(format!("Written by sgt {}; needs torch and safetensors.", Record::VERSION));
+    lines.push(format!(
+        "Written by sgt {}; needs torch and safetensors.",
+        Record::VERSION
+    ));
     lines.push("\"\"\"".into());
     lines.join("\n") + "\n"
 }
 
 fn wrapped_docstring(description: &Description) -> Vec<String> {
-    vec![format!("    \"\"\"From {} to logits.\"\"\"", description.input)]
+    vec![format!(
+        "    \"\"\"From {} to logits.\"\"\"",
+        description.input
+    )]
 }
 
 /// The lines of `forward`, and those of `__init__` that hold the normalisation.
@@ -264,6 +269,9 @@ fn normalise(writer: &mut Writer, normalization: &Normalization, input: InputSha
         names.push(attribute);
     }
     let shape = writer.state.shape;
-    writer.give(&format!("(x - self.{}) / self.{}", names[0], names[1]), shape);
+    writer.give(
+        &format!("(x - self.{}) / self.{}", names[0], names[1]),
+        shape,
+    );
     lines
 }

@@ -28,9 +28,7 @@ impl Modules {
             found: found.into(),
             expected: expected.into(),
         };
-        let mut modules = self;
-        let mut parts = path.split('.').peekable();
-        while let Some(part) = parts.next() {
+        for part in path.split('.') {
             if part.is_empty() {
                 return Err(refuse("an empty part of its name", "parts between dots"));
             }
@@ -38,25 +36,32 @@ impl Modules {
                 let expected = "a name that PyTorch's modules do not use themselves";
                 return Err(refuse(&format!("the part {part} of its name"), expected));
             }
-            let known = modules.children.iter().position(|(name, _)| name == part);
-            if known.is_none() {
-                let node = match parts.peek() {
-                    Some(_) => Node::Group(Self::default()),
-                    None => Node::Layer(None),
-                };
-                modules.children.push((part.into(), node));
-            }
-            let place = known.unwrap_or(modules.children.len() - 1);
-            match (&mut modules.children[place].1, parts.peek()) {
-                (Node::Group(group), Some(_)) => modules = group,
-                (Node::Layer(_), None) if known.is_none() => {}
-                _ => {
-                    let expected = "layers of which none is a part of another";
-                    return Err(refuse("another layer on its way", expected));
-                }
-            }
+        }
+        if !self.insert(path) {
+            let expected = "layers of which none is a part of another";
+            return Err(refuse("another layer on its way", expected));
         }
         Ok(())
+    }
+
+    /// Makes room for a layer at `path`; false when another one is on its way.
+    fn insert(&mut self, path: &str) -> bool {
+        let (part, rest) = first_part(path);
+        let known = self.children.iter_mut().find(|(name, _)| name == part);
+        match (known, rest) {
+            (Some((_, Node::Group(group))), Some(rest)) => group.insert(rest),
+            (Some(_), _) => false,
+            (None, None) => {
+                self.children.push((part.into(), Node::Layer(None)));
+                true
+            }
+            (None, Some(rest)) => {
+                let mut group = Self::default();
+                group.insert(rest);
+                self.children.push((part.into(), Node::Group(group)));
+                true
+            }
+        }
     }
 
     /// Whether nothing at the top is called `name`.
@@ -66,17 +71,12 @@ impl Modules {
 
     /// Says what module is at a reserved path.
     pub(super) fn define(&mut self, path: &str, module: Expression) {
-        let mut modules = self;
-        for part in path.split('.') {
-            let child = modules.children.iter_mut().find(|(name, _)| name == part);
-            match child {
-                Some((_, Node::Group(group))) => modules = group,
-                Some((_, Node::Layer(layer))) => {
-                    *layer = Some(module);
-                    return;
-                }
-                None => return,
-            }
+        let (part, rest) = first_part(path);
+        let child = self.children.iter_mut().find(|(name, _)| name == part);
+        match (child, rest) {
+            (Some((_, Node::Group(group))), Some(rest)) => group.define(rest, module),
+            (Some((_, Node::Layer(layer))), None) => *layer = Some(module),
+            _ => {}
         }
     }
 
@@ -163,6 +163,14 @@ impl Modules {
             items: items.collect(),
             close: "})",
         }
+    }
+}
+
+/// What stands in front of the first dot, and what behind it.
+fn first_part(path: &str) -> (&str, Option<&str>) {
+    match path.split_once('.') {
+        Some((part, rest)) => (part, Some(rest)),
+        None => (path, None),
     }
 }
 

@@ -39,7 +39,12 @@ impl Expression {
     }
 
     /// [`Expression::named`] where `value` is not the function's own default.
-    pub(super) fn unless<T: ToString + PartialEq>(self, keyword: &str, default: T, value: T) -> Self {
+    pub(super) fn unless<T: ToString + PartialEq>(
+        self,
+        keyword: &str,
+        default: T,
+        value: T,
+    ) -> Self {
         if value == default {
             return self;
         }
