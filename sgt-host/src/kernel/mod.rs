@@ -26,6 +26,7 @@
 //! | [`batch_norm`] | batch normalisation, one- and two-dimensional |
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
 //! | [`lstm`] | long short-term memory over whole sequences, in either direction |
+//! | [`input_cell`] | an LSTM that reads attention over the inputs so far |
 //! | [`attention`] | scaled dot-product self-attention |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
@@ -41,6 +42,7 @@ mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
+pub mod input_cell;
 pub mod layer_norm;
 pub(crate) mod layout;
 mod lengths;
