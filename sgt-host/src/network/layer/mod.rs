@@ -7,22 +7,30 @@ mod activation;
 mod batch_norm;
 mod convolution;
 mod dropout;
+mod embedding;
 mod flatten;
 mod global_pool;
+mod input_cell_lstm;
 mod linear;
 mod lstm;
 mod pool;
+mod positional_encoding;
+mod readout;
 mod residual;
 
-pub use activation::Relu;
+pub use activation::{Gelu, Relu, Sigmoid, Tanh};
 pub use batch_norm::BatchNorm;
 pub use convolution::{Convolution, NamedPadding, Padding};
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::{Flatten, FlattenOrder};
-pub use global_pool::GlobalAveragePool;
+pub use global_pool::{GlobalAveragePool, GlobalMaxPool};
+pub use input_cell_lstm::InputCellLstm;
 pub use linear::Linear;
-pub use lstm::{Direction, Lstm, Readout};
+pub use lstm::{Direction, Lstm};
 pub use pool::MaxPool;
+pub use positional_encoding::{EncodingForm, PositionalEncoding};
+pub use readout::Readout;
 pub use residual::Residual;
 
 use super::Shape;
@@ -274,18 +282,32 @@ layers! {
     BatchNorm = "batch-norm",
     /// max(x, 0).
     Relu = "relu",
+    /// x · Φ(x).
+    Gelu = "gelu",
+    /// tanh(x).
+    Tanh = "tanh",
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid = "sigmoid",
     /// The largest value of each window.
     MaxPool = "max-pool",
     /// The mean over all positions.
     GlobalAveragePool = "global-average-pool",
+    /// The largest value over all positions.
+    GlobalMaxPool = "global-max-pool",
     /// Dropout in training.
     Dropout = "dropout",
     /// All values in one vector.
     Flatten = "flatten",
     /// x Wᵀ + b.
     Linear = "linear",
+    /// Vectors of words.
+    Embedding = "embedding",
     /// A long short-term memory.
     Lstm = "lstm",
+    /// An LSTM that reads an attention over its inputs.
+    InputCellLstm = "input-cell-lstm",
+    /// Sines and cosines of the position.
+    PositionalEncoding = "positional-encoding",
     /// body(x) + shortcut(x).
     Residual = "residual",
 }
