@@ -6,8 +6,9 @@ use safetensors::{Dtype, SafeTensors};
 use sgt_host::data::{Bounds, Normalization};
 use sgt_host::export::{ExportFile, Target, export, write};
 use sgt_host::network::layer::{
-    BatchNorm, Convolution, Direction, Dropout, Flatten, FlattenOrder, GlobalAveragePool, Layer,
-    Linear, Lstm, MaxPool, Padding, Readout, Relu, Residual,
+    BatchNorm, Convolution, Direction, Dropout, Embedding, EncodingForm, Flatten, FlattenOrder,
+    Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, Linear, Lstm, MaxPool, Padding,
+    PositionalEncoding, Readout, Relu, Residual, Sigmoid,
 };
 use sgt_host::network::{Description, InputShape, Model, Network, SeriesOrder};
 use sgt_host::run::Trained;
@@ -52,6 +53,11 @@ fn candidates(number: usize) -> Vec<Layer> {
     let path = |last: &str| format!("stage.{number}.{last}");
     vec![
         Relu::default().into(),
+        Gelu::default().into(),
+        Sigmoid {
+            name: path("sigmoid"),
+        }
+        .into(),
         convolution(&format!("conv{number}"), 3).into(),
         Convolution {
             padding: Padding::CAUSAL,
@@ -89,7 +95,21 @@ fn candidates(number: usize) -> Vec<Layer> {
         .into(),
         Lstm {
             direction: Direction::Reverse,
+            layers: 2,
+            readout: Readout::Attention,
             ..Lstm::new(&path("reverse"), 3)
+        }
+        .into(),
+        InputCellLstm {
+            readout: Readout::Max,
+            ..InputCellLstm::new(&format!("cell-{number}"), 2)
+        }
+        .into(),
+        GlobalMaxPool::default().into(),
+        PositionalEncoding {
+            name: String::new(),
+            scale: true,
+            form: EncodingForm::Published,
         }
         .into(),
         Residual {
@@ -115,6 +135,13 @@ fn description(input: InputShape, skip_padding: bool, dice: &[usize]) -> Descrip
         skip_padding,
         ..Description::new(input)
     };
+    if let (InputShape::Tokens { dim, .. }, true) = (input, dice.len() > 3) {
+        description = description.layer(Embedding {
+            name: "words".into(),
+            vocabulary: 9,
+            dim,
+        });
+    }
     for (number, die) in dice.iter().enumerate() {
         let mut candidates = candidates(number);
         let longer = description

@@ -28,6 +28,8 @@ from network import Network
 TOLERANCE = 1e-5
 # Rows of the table.
 SHOWN = 20
+# Characters of a failure.
+REASON = 200
 SAMPLES = 3
 
 
@@ -172,7 +174,7 @@ def main():
                 try:
                     worst.append((check(), name))
                 except Exception as reason:
-                    failures.append(f"{name}: {type(reason).__name__}: {reason}")
+                    failures.append(f"{name}: {str(reason)[:REASON]}")
     worst.sort(reverse=True)
     for found, name in worst[:SHOWN]:
         print(f"{found:8.1e}  {name}")

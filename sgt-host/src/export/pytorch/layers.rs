@@ -4,7 +4,8 @@ use super::helpers::Helper;
 use super::python::{call, number, size, tuple};
 use super::writer::{Layout, Writer};
 use crate::network::layer::{
-    Convolution, Direction, Flatten, FlattenOrder, Layer, Lstm, Pair, Readout, Residual,
+    Convolution, Direction, EncodingForm, Flatten, FlattenOrder, InputCellLstm, Layer, Lstm, Pair,
+    PositionalEncoding, Readout, Residual,
 };
 use crate::network::{LayerSummary, Shape};
 
@@ -26,15 +27,19 @@ impl Writer {
         match layer {
             Layer::Convolution(own) => self.convolution(index, summary, own),
             Layer::BatchNorm(_) => self.batch_norm(index, summary),
-            Layer::Relu(_) => {
-                let module = self.module(index, layer, call("nn.ReLU"));
-                self.apply(&module, output);
+            Layer::Relu(_) => self.activation("nn.ReLU", index, summary),
+            Layer::Gelu(_) => self.activation("nn.GELU", index, summary),
+            Layer::Tanh(_) => self.activation("nn.Tanh", index, summary),
+            Layer::Sigmoid(_) => {
+                self.activation("nn.Sigmoid", index, summary);
+                self.state.filled = true;
             }
             Layer::MaxPool(own) => {
                 let sizes = (own.window, own.stride, own.padding);
                 self.pool("nn.MaxPool", index, summary, sizes);
             }
-            Layer::GlobalAveragePool(_) => self.global_average_pool(output),
+            Layer::GlobalAveragePool(_) => self.mean(output),
+            Layer::GlobalMaxPool(_) => self.global_max_pool(index, summary),
             Layer::Dropout(own) => {
                 let module = call("nn.Dropout").with(number(own.p));
                 let module = self.module(index, layer, module);
@@ -51,9 +56,18 @@ impl Writer {
                 self.apply(&module, output);
                 self.state.filled |= own.bias;
             }
+            // It stands in front of the normalisation.
+            Layer::Embedding(_) => {}
+            Layer::InputCellLstm(own) => self.input_cell_lstm(index, summary, own),
+            Layer::PositionalEncoding(own) => self.positional_encoding(index, summary, own),
             Layer::Lstm(own) => self.lstm(index, summary, own),
             Layer::Residual(own) => self.residual(own, output, walk),
         }
+    }
+
+    fn activation(&mut self, function: &str, index: usize, summary: &LayerSummary<'_>) {
+        let module = self.module(index, summary.layer, call(function));
+        self.apply(&module, summary.output);
     }
 
     fn convolution(&mut self, index: usize, summary: &LayerSummary<'_>, own: &Convolution) {
@@ -146,20 +160,39 @@ impl Writer {
         }
     }
 
-    fn global_average_pool(&mut self, output: Shape) {
-        let (axis, count) = match (self.state.shape, self.state.layout) {
-            (Shape::Image { .. }, _) => ("(2, 3)", ""),
-            (_, Layout::ChannelsFirst) => ("2", "[:, None]"),
-            (_, Layout::StepsFirst) => ("1", "[:, None]"),
+    /// The mean over all real positions.
+    fn mean(&mut self, output: Shape) {
+        let axis = match (self.state.shape, self.state.layout) {
+            (Shape::Image { .. }, _) => "(2, 3)",
+            (_, Layout::ChannelsFirst) => "2",
+            (_, Layout::StepsFirst) => "1",
         };
-        let real = self.padded_with("0.0");
+        let real = if self.state.filled {
+            self.padded_with("0.0")
+        } else {
+            self.x.clone()
+        };
         let code = match self.lengths() {
-            Some(lengths) if !count.is_empty() => {
-                format!("{real}.sum(dim={axis}) / {lengths}{count}")
-            }
-            _ => format!("{real}.mean(dim={axis})"),
+            Some(lengths) => format!("{real}.sum(dim={axis}) / {lengths}[:, None]"),
+            None => format!("{real}.mean(dim={axis})"),
         };
         self.give(&code, output);
+    }
+
+    /// A module, so that relevance rules find it.
+    fn global_max_pool(&mut self, index: usize, summary: &LayerSummary<'_>) {
+        self.turn(Layout::ChannelsFirst);
+        if self.lengths().is_some() {
+            let real = self.padded_with("-torch.inf");
+            let code = format!("{} = {real}", self.x);
+            self.line(&code, "padding is never the largest");
+        }
+        let module = match summary.input {
+            Shape::Image { height, width, .. } => call("nn.MaxPool2d").with(size(&[height, width])),
+            other => call("nn.MaxPool1d").with(other.positions()),
+        };
+        let module = self.module(index, summary.layer, module);
+        self.give(&format!("{module}({}).flatten(1)", self.x), summary.output);
     }
 
     fn flatten(&mut self, own: &Flatten, output: Shape) {
@@ -182,71 +215,135 @@ impl Writer {
         self.turn(Layout::StepsFirst);
         let (steps, inputs) = (summary.input.positions(), summary.input.channels());
         let both = own.direction == Direction::Both;
+        let width = own.hidden * (1 + usize::from(both));
         let states = Shape::Series {
             steps,
-            channels: own.hidden * (1 + usize::from(both)),
+            channels: width,
         };
         let x = self.x.clone();
-        if own.direction == Direction::Reverse {
-            self.helpers.insert(Helper::ReverseLstm);
-            let module = call("ReverseLSTM").with(inputs).with(own.hidden);
-            let module = self.module(index, summary.layer, module);
-            let lengths = self.lengths().map(|lengths| format!(", {lengths}"));
-            self.give(
-                &format!("{module}({x}{})", lengths.unwrap_or_default()),
-                states,
-            );
-            self.state.filled = true;
-            self.read_out(own.readout, &format!("{x}[:, 0]"), summary.output);
-            return;
-        }
-        let module = call("nn.LSTM")
-            .with(inputs)
-            .with(own.hidden)
-            .named("batch_first", "True")
-            .unless("bidirectional", "False", python(both));
-        let module = self.module(index, summary.layer, module);
         let lengths = self.lengths().map(str::to_string);
-        let last = match (lengths, both) {
-            (Some(lengths), true) => {
-                let packed = format!(
-                    "packed = pack_padded_sequence({x}, {lengths}.cpu(), batch_first=True, \
-                     enforce_sorted=False)"
-                );
-                self.line(&packed, "");
-                self.line(&format!("packed, (h, _) = {module}(packed)"), "");
-                self.state.shape = states;
-                self.state.filled = false;
-                let comment = format!("{}, zeros behind the real steps", self.axes());
-                let unpacked = format!(
-                    "{x}, _ = pad_packed_sequence(packed, batch_first=True, total_length={steps})"
-                );
-                self.line(&unpacked, &comment);
-                "torch.cat([h[-2], h[-1]], dim=1)".to_string()
+        let function = match own.direction {
+            Direction::Reverse => {
+                self.helpers.insert(Helper::ReverseLstm);
+                call("ReverseLSTM")
+                    .with(inputs)
+                    .with(own.hidden)
+                    .unless("layers", 1, own.layers)
             }
-            (None, true) => {
-                self.state.shape = states;
-                let comment = self.axes();
-                self.line(&format!("{x}, (h, _) = {module}({x})"), &comment);
-                "torch.cat([h[-2], h[-1]], dim=1)".to_string()
-            }
-            (lengths, false) => {
-                self.state.shape = states;
-                let comment = self.axes();
-                self.line(&format!("{x}, _ = {module}({x})"), &comment);
-                self.state.filled = true;
-                last_step(&x, lengths.as_deref())
-            }
+            Direction::Forward | Direction::Both => call("nn.LSTM")
+                .with(inputs)
+                .with(own.hidden)
+                .unless("num_layers", 1, own.layers)
+                .named("batch_first", "True")
+                .unless("bidirectional", "False", python(both)),
         };
-        self.read_out(own.readout, &last, summary.output);
+        let module = self.module(index, summary.layer, function);
+        match (own.direction, lengths) {
+            (Direction::Reverse, lengths) => {
+                let lengths = lengths.map(|lengths| format!(", {lengths}"));
+                self.give(
+                    &format!("{module}({x}{})", lengths.unwrap_or_default()),
+                    states,
+                );
+                self.state.filled = true;
+                self.read_out(own.readout, &module, &format!("{x}[:, 0]"), summary.output);
+            }
+            (Direction::Forward, lengths) => {
+                self.give_first(&format!("{module}({x})"), states);
+                self.state.filled = true;
+                let last = last_step(&x, lengths.as_deref());
+                self.read_out(own.readout, &module, &last, summary.output);
+            }
+            (Direction::Both, lengths) => {
+                let source = match &lengths {
+                    None => x.clone(),
+                    Some(lengths) => {
+                        let packed = format!(
+                            "packed = pack_padded_sequence({x}, {lengths}.cpu(), \
+                             batch_first=True, enforce_sorted=False)"
+                        );
+                        self.line(&packed, "");
+                        "packed".into()
+                    }
+                };
+                if own.readout == Readout::Last {
+                    self.line(&format!("_, (h, _) = {module}({source})"), "");
+                    self.give("torch.cat([h[-2], h[-1]], dim=1)", summary.output);
+                    return;
+                }
+                if lengths.is_some() {
+                    self.line(&format!("packed, _ = {module}(packed)"), "");
+                    let unpacked = format!(
+                        "pad_packed_sequence(packed, batch_first=True, total_length={steps})"
+                    );
+                    self.give_first(&unpacked, states);
+                    self.state.filled = false;
+                } else {
+                    self.give_first(&format!("{module}({x})"), states);
+                }
+                self.read_out(own.readout, &module, "", summary.output);
+            }
+        }
     }
 
-    /// From the states of all steps to what leaves a recurrent layer; `last` is its last state.
-    fn read_out(&mut self, readout: Readout, last: &str, output: Shape) {
+    fn input_cell_lstm(&mut self, index: usize, summary: &LayerSummary<'_>, own: &InputCellLstm) {
+        self.turn(Layout::StepsFirst);
+        self.helpers.insert(Helper::InputCellLstm);
+        let module = call("InputCellLSTM")
+            .with(summary.input.channels())
+            .with(own.hidden)
+            .named("hops", own.hops)
+            .named("attention_width", own.attention_width);
+        let module = self.module(index, summary.layer, module);
+        let states = Shape::Series {
+            steps: summary.input.positions(),
+            channels: own.hidden,
+        };
+        self.apply(&module, states);
+        self.state.filled = true;
+        let last = last_step(&self.x, self.lengths());
+        self.read_out(own.readout, &module, &last, summary.output);
+    }
+
+    /// From the states of all steps to what leaves the recurrent layer `module`; `last` is its
+    /// last state.
+    fn read_out(&mut self, readout: Readout, module: &str, last: &str, output: Shape) {
         match readout {
             Readout::All => {}
             Readout::Last => self.give(last, output),
+            Readout::Mean => self.mean(output),
+            Readout::Max => {
+                let real = self.padded_with("-torch.inf");
+                self.give(&format!("{real}.max(dim=1).values"), output);
+            }
+            Readout::Attention => {
+                self.helpers.insert(Helper::AttentionReadout);
+                let readout = call("AttentionReadout").with(output.channels());
+                self.attach(module, "attention", &readout);
+                let padding = self.padding().map(|padding| format!(", {padding}"));
+                let padding = padding.unwrap_or_default();
+                self.give(&format!("{module}.attention({}{padding})", self.x), output);
+            }
         }
+    }
+
+    fn positional_encoding(
+        &mut self,
+        index: usize,
+        summary: &LayerSummary<'_>,
+        own: &PositionalEncoding,
+    ) {
+        self.turn(Layout::StepsFirst);
+        self.helpers.insert(Helper::PositionalEncoding);
+        let published = own.form == EncodingForm::Published;
+        let module = call("PositionalEncoding")
+            .with(summary.input.positions())
+            .with(summary.input.channels())
+            .unless("scale", "False", python(own.scale))
+            .unless("published", "False", python(published));
+        let module = self.module(index, summary.layer, module);
+        self.apply(&module, summary.output);
+        self.state.filled = true;
     }
 
     fn residual(&mut self, own: &Residual, output: Shape, walk: &mut Walk<'_, '_>) {

@@ -23,7 +23,7 @@ use crate::weights::{Metadata, to_state_dict};
 use crate::{Result, network};
 use helpers::Helper;
 use network::LayerSummary;
-use python::{INDENT, filled, mentions, number, string, wrapped};
+use python::{INDENT, call, filled, mentions, number, string, wrapped};
 use writer::{Layout, State, Writer};
 
 /// The module's file.
@@ -76,14 +76,18 @@ fn module(
     });
     code.extend(blank_lines());
     code.push("class Network(nn.Module):".into());
-    code.extend(wrapped_docstring(description));
+    code.push(format!(
+        "    \"\"\"From {} to logits.\"\"\"",
+        description.input
+    ));
     code.push(String::new());
     code.push("    def __init__(self):".into());
     code.push("        super().__init__()".into());
     code.extend(buffers);
     code.extend(writer.modules.statements());
+    code.extend(writer.attachments);
     code.push(String::new());
-    let arguments = if description.skip_padding {
+    let arguments = if skips_padding(description) {
         ", lengths=None"
     } else {
         ""
@@ -99,10 +103,15 @@ fn module(
     }
     let code = code.join("\n") + "\n";
     Ok(format!(
-        "{}\n{}\n\n{code}",
+        "{}\n{}\n{code}",
         docstring(description, metadata),
         imports(&code)
     ))
+}
+
+/// Whether `forward` is told the real steps of samples.
+fn skips_padding(description: &Description) -> bool {
+    description.skip_padding && !matches!(description.input, InputShape::Image { .. })
 }
 
 /// Two empty lines.
@@ -177,15 +186,21 @@ fn docstring(description: &Description, metadata: &Metadata) -> String {
         String::new(),
     ];
     let (shape, order) = axes(description.input);
-    lines.extend(wrapped(
-        0,
-        &format!(
-            "x is {shape}, float32: {order}, in the data's own units, as in the files that `sgt \
-             predict` reads. What the network itself reads has mean 0 and deviation 1 in every \
-             channel where the training standardised; that happens inside."
-        ),
-    ));
-    if description.skip_padding {
+    let mut x = format!(
+        "x is {shape}, float32: {order}, in the data's own units, as in the files that `sgt \
+         predict` reads."
+    );
+    if !metadata.normalization.is_identity() {
+        x.push_str(" It is standardised inside.");
+    }
+    lines.extend(wrapped(0, &x));
+    if let Some(Layer::Embedding(_)) = description.layers.first() {
+        lines.extend(wrapped(
+            0,
+            "In its place the numbers of the tokens, int64 [batch, tokens], may be given.",
+        ));
+    }
+    if skips_padding(description) {
         lines.extend(wrapped(
             0,
             "lengths [batch], int64, counts each sample's real steps; those behind them are padding \
@@ -199,13 +214,6 @@ fn docstring(description: &Description, metadata: &Metadata) -> String {
     ));
     lines.push("\"\"\"".into());
     lines.join("\n") + "\n"
-}
-
-fn wrapped_docstring(description: &Description) -> Vec<String> {
-    vec![format!(
-        "    \"\"\"From {} to logits.\"\"\"",
-        description.input
-    )]
 }
 
 /// The lines of `forward`, and those of `__init__` that hold the normalisation.
@@ -226,12 +234,21 @@ fn forward(
         filled: true,
     };
     let mut writer = Writer::new(summaries, start)?;
-    if description.skip_padding {
+    if skips_padding(description) {
         let steps = input.positions();
         writer.line("if lengths is None:", "");
         let all = format!("    lengths = torch.full((len(x),), {steps}, device=x.device)");
         writer.line(&all, "");
         writer.set_lengths("lengths".into(), steps);
+    }
+    if let Some((index, summary)) = summaries.iter().enumerate().next()
+        && let Layer::Embedding(own) = summary.layer
+    {
+        let table = call("nn.Embedding").with(own.vocabulary).with(own.dim);
+        let table = writer.module(index, summary.layer, table);
+        let comment = writer.axes();
+        writer.line("if not x.is_floating_point():", "");
+        writer.line(&format!("    x = {table}(x)"), &comment);
     }
     let buffers = normalise(&mut writer, &metadata.normalization, input);
     let mut walk = summaries.iter().enumerate();
@@ -244,33 +261,34 @@ fn normalise(writer: &mut Writer, normalization: &Normalization, input: InputSha
     if normalization.is_identity() {
         return Vec::new();
     }
-    let shape = match input {
-        InputShape::Image { .. } => "(1, -1, 1, 1)",
-        InputShape::Series { .. } => "(1, -1, 1)",
-        InputShape::Tokens { .. } => "(1, 1, -1)",
+    let axes = match input {
+        InputShape::Image { .. } => "1, -1, 1, 1",
+        InputShape::Series { .. } => "1, -1, 1",
+        InputShape::Tokens { .. } => "1, 1, -1",
     };
-    let mut lines = vec![
-        "        # The training data's mean and deviation; no part of the state dict.".to_string(),
-    ];
-    let mut names = Vec::new();
+    let mut lines =
+        vec!["        # The training data's mean and deviation; no part of the state dict.".into()];
+    let mut buffers = Vec::new();
     for (name, values) in [
         ("input_mean", normalization.mean()),
         ("input_deviation", normalization.deviation()),
     ] {
         let values: Vec<String> = values.iter().map(|&value| number(value)).collect();
-        lines.extend(filled(2 * INDENT, &format!("{name} = ["), &values, "]"));
-        let mut attribute = name.to_string();
-        while !writer.modules.is_free(&attribute) {
-            attribute.push('_');
+        let open = format!("{name} = torch.tensor([");
+        let close = format!("]).view({axes})");
+        lines.extend(filled(2 * INDENT, &open, &values, &close));
+        let mut buffer = name.to_string();
+        while !writer.modules.is_free(&buffer) {
+            buffer.push('_');
         }
         lines.push(format!(
-            "        self.register_buffer(\"{attribute}\", torch.tensor({name}).view{shape}, persistent=False)"
+            "        self.register_buffer(\"{buffer}\", {name}, persistent=False)"
         ));
-        names.push(attribute);
+        buffers.push(buffer);
     }
     let shape = writer.state.shape;
     writer.give(
-        &format!("(x - self.{}) / self.{}", names[0], names[1]),
+        &format!("(x - self.{}) / self.{}", buffers[0], buffers[1]),
         shape,
     );
     lines

@@ -3,10 +3,12 @@
 use super::python::{Expression, INDENT, is_attribute, string};
 use crate::{Error, Result};
 
-/// Modules by name, in the order of their first mention.
+/// Modules by name: those that are known in the order in which they became so, then the others.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
     children: Vec<(String, Node)>,
+    /// How many children are known.
+    known: usize,
 }
 
 #[derive(Debug)]
@@ -72,10 +74,17 @@ impl Modules {
     /// Says what module is at a reserved path.
     pub(super) fn define(&mut self, path: &str, module: Expression) {
         let (part, rest) = first_part(path);
-        let child = self.children.iter_mut().find(|(name, _)| name == part);
-        match (child, rest) {
-            (Some((_, Node::Group(group))), Some(rest)) => group.define(rest, module),
-            (Some((_, Node::Layer(layer))), None) => *layer = Some(module),
+        let Some(mut place) = self.children.iter().position(|(name, _)| name == part) else {
+            return;
+        };
+        if place >= self.known {
+            self.children[self.known..=place].rotate_right(1);
+            place = self.known;
+            self.known += 1;
+        }
+        match (&mut self.children[place].1, rest) {
+            (Node::Group(group), Some(rest)) => group.define(rest, module),
+            (Node::Layer(layer), None) => *layer = Some(module),
             _ => {}
         }
     }

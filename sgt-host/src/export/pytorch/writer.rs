@@ -45,6 +45,8 @@ pub(super) struct Writer {
     pub(super) modules: Modules,
     pub(super) helpers: BTreeSet<Helper>,
     pub(super) lines: Vec<String>,
+    /// Statements of `__init__` behind those of the modules.
+    pub(super) attachments: Vec<String>,
     /// The variable that layers read and write.
     pub(super) x: String,
     pub(super) state: State,
@@ -79,6 +81,7 @@ impl Writer {
             modules,
             helpers: BTreeSet::new(),
             lines: Vec::new(),
+            attachments: Vec::new(),
             x: "x".into(),
             state,
             lengths: Vec::new(),
@@ -98,6 +101,14 @@ impl Writer {
     pub(super) fn give(&mut self, code: &str, shape: Shape) {
         self.state.shape = shape;
         let code = format!("{} = {code}", self.x);
+        let comment = self.axes();
+        self.line(&code, &comment);
+    }
+
+    /// Writes `x, _ = code`, which gives `shape` first.
+    pub(super) fn give_first(&mut self, code: &str, shape: Shape) {
+        self.state.shape = shape;
+        let code = format!("{}, _ = {code}", self.x);
         let comment = self.axes();
         self.line(&code, &comment);
     }
@@ -143,6 +154,12 @@ impl Writer {
         };
         self.modules.define(&path, module);
         self.modules.access(&path)
+    }
+
+    /// Puts a module of our own inside that of a layer.
+    pub(super) fn attach(&mut self, module: &str, name: &str, inner: &Expression) {
+        let front = format!("{module}.{name} = ");
+        inner.lay_out(2 * INDENT, &front, "", &mut self.attachments);
     }
 
     /// Applies the module to `x`.
@@ -212,7 +229,7 @@ impl Writer {
         Some(padding)
     }
 
-    /// `variable` with `value` in place of the padding of `x`; itself without padding.
+    /// `x` with `value` in place of its padding; itself without padding.
     pub(super) fn padded_with(&mut self, value: &str) -> String {
         let x = self.x.clone();
         match self.padding() {
