@@ -7,6 +7,8 @@ use crate::kernel::batch_norm::EPSILON;
 use crate::kernel::conv_block::{Activations, ConvBlockState, OutputOrder};
 use crate::kernel::layout::transpose;
 use crate::kernel::linear::{linear_backward, linear_forward};
+use crate::kernel::lstm::InputGradient;
+use crate::kernel::pool::{MaxPoolCache, PoolShape, max_pool_forward, max_pool_multipliers};
 use crate::kernel::{batch_len, expect_len};
 use crate::network::{Mode, Model, RESCALE_EPSILON, Rescale};
 use crate::{Error, Result};
@@ -84,99 +86,6 @@ impl Pair {
                 (x.max(0.0) - reference.max(0.0)) / change
             };
         }
-    }
-}
-
-/// Values of a pooling window that differ by this share of the larger are equal up to rounding.
-const TIE: f32 = 1e-6;
-
-/// Windows of max pooling, side by side, over channels-last images.
-struct Pool {
-    /// `[height, width]` of the image.
-    image: [usize; 2],
-    window: [usize; 2],
-    channels: usize,
-}
-
-impl Pool {
-    fn output(&self) -> [usize; 2] {
-        [
-            self.image[0] / self.window[0],
-            self.image[1] / self.window[1],
-        ]
-    }
-
-    fn output_len(&self) -> usize {
-        self.output().iter().product::<usize>() * self.channels
-    }
-
-    fn input_len(&self) -> usize {
-        self.image.iter().product::<usize>() * self.channels
-    }
-
-    /// The maxima of a batch and their places in its images.
-    fn maxima(&self, images: &[f32]) -> (Vec<f32>, Vec<usize>) {
-        let [rows, columns] = self.output();
-        let (mut maxima, mut places) = (Vec::new(), Vec::new());
-        for image in images.chunks_exact(self.input_len()) {
-            for window in 0..rows * columns {
-                let top = window / columns * self.window[0];
-                let left = window % columns * self.window[1];
-                for channel in 0..self.channels {
-                    let offset = |u: usize, v: usize| {
-                        ((top + u) * self.image[1] + left + v) * self.channels + channel
-                    };
-                    let mut best = offset(0, 0);
-                    for u in 0..self.window[0] {
-                        for v in 0..self.window[1] {
-                            if image[offset(u, v)] > image[best] {
-                                best = offset(u, v);
-                            }
-                        }
-                    }
-                    maxima.push(image[best]);
-                    places.push(best);
-                }
-            }
-        }
-        (maxima, places)
-    }
-
-    /// What the larger of both maxima exceeds the reference's by belongs to the place of x's
-    /// maximum, what x's lacks to it belongs to the place of the reference's: Captum's rule.
-    ///
-    /// Where the reference is as large at the place of x's maximum (a constant baseline makes whole
-    /// windows equal), that place answers for both, and the multiplier is the gradient's. (Captum
-    /// takes the gradient there whenever `ReLU` feeds the pooling, which is complete for such
-    /// baselines alone.)
-    fn multipliers(&self, input: &Pair, dout: &[f32]) -> Vec<f32> {
-        let (of_x, at_x) = self.maxima(&input.x);
-        let (of_reference, at_reference) = self.maxima(&input.reference);
-        let mut share = vec![0.0; input.x.len()];
-        let mut plain = vec![0.0; input.x.len()];
-        for (index, &d) in dout.iter().enumerate() {
-            let image = index / self.output_len() * self.input_len();
-            let larger = of_x[index].max(of_reference[index]);
-            share[image + at_x[index]] += d * (larger - of_reference[index]);
-            let reference = input.reference[image + at_x[index]];
-            let tied = of_reference[index] - reference <= TIE * of_reference[index].abs();
-            let place = if tied {
-                at_x[index]
-            } else {
-                at_reference[index]
-            };
-            share[image + place] += d * (of_x[index] - larger);
-            plain[image + at_x[index]] += d;
-        }
-        for (place, (x, reference)) in input.x.iter().zip(&input.reference).enumerate() {
-            let change = x - reference;
-            share[place] = if change.abs() < RESCALE_EPSILON {
-                plain[place]
-            } else {
-                share[place] / change
-            };
-        }
-        share
     }
 }
 
@@ -279,16 +188,18 @@ impl Pull<'_> {
             before.clone()
         };
         let [height, width] = plain.output();
-        let pool = Pool {
-            image: [height, width],
-            window: fused.window,
-            channels: fused.channels,
-        };
+        let pool = PoolShape::image(fused.channels, [height, width], fused.window);
         let pools = fused.window != [1, 1];
         let pixels = pool.output().iter().product();
         let first = fused.order == OutputOrder::ChannelsFirst;
+        let mut cache = MaxPoolCache::default();
         let after = active.map(|x| {
-            let x = if pools { pool.maxima(x).0 } else { x.to_vec() };
+            let mut x = x.to_vec();
+            if pools {
+                let mut maxima = vec![0.0; self.batch * pool.output_len()];
+                max_pool_forward(&pool, &x, &mut maxima, &mut cache)?;
+                x = maxima;
+            }
             Ok(if first {
                 transposed(pixels, pool.channels, &x)
             } else {
@@ -300,7 +211,10 @@ impl Pull<'_> {
             dout = transposed(pool.channels, pixels, &dout);
         }
         if pools {
-            dout = pool.multipliers(&active, &dout);
+            let mut multipliers = vec![0.0; active.x.len()];
+            let target = InputGradient::Overwrite(&mut multipliers);
+            max_pool_multipliers(&pool, &active.x, &active.reference, &dout, target)?;
+            dout = multipliers;
         }
         if fused.relu {
             before.relu_multipliers(&mut dout);
