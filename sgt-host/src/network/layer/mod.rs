@@ -28,7 +28,7 @@ pub use global_pool::{GlobalAveragePool, GlobalMaxPool};
 pub use input_cell_lstm::InputCellLstm;
 pub use linear::Linear;
 pub use lstm::{Direction, Lstm};
-pub use pool::MaxPool;
+pub use pool::{AveragePool, MaxPool};
 pub use positional_encoding::{EncodingForm, PositionalEncoding};
 pub use readout::Readout;
 pub use residual::Residual;
@@ -290,6 +290,8 @@ layers! {
     Sigmoid = "sigmoid",
     /// The largest value of each window.
     MaxPool = "max-pool",
+    /// The mean of each window.
+    AveragePool = "average-pool",
     /// The mean over all positions.
     GlobalAveragePool = "global-average-pool",
     /// The largest value over all positions.
