@@ -33,7 +33,6 @@
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
 pub mod activation;
-mod aligned;
 pub mod attention;
 pub mod batch_norm;
 pub(crate) mod buffer;
@@ -62,7 +61,9 @@ pub(crate) mod positional;
 mod product;
 pub(crate) mod request;
 mod rescale;
+mod softmax;
 pub(crate) mod softmax_pool;
+mod sums;
 mod transcendental;
 
 use crate::{Error, Result};
