@@ -6,7 +6,7 @@ use super::layer::{Layer, LstmParameters};
 use super::pass::{NetworkPass, State, output};
 use crate::Result;
 use crate::kernel::activation::{add_assign, relu_backward_in_place};
-use crate::kernel::batch_norm::batch_norm_backward;
+use crate::kernel::batch_norm::{BatchNormGradients, batch_norm_backward};
 use crate::kernel::buffer::Buffer;
 use crate::kernel::conv_block::Activations;
 use crate::kernel::conv2d::WeightGradient;
@@ -160,10 +160,16 @@ fn run(
             if norm.relu {
                 relu_backward_in_place(&state.out, &mut dout);
             }
-            let gradient = context.weight_gradient(&norm.weight, Some(&norm.bias));
+            let gradients = context.gradient.as_deref_mut().map(|gradient| {
+                let [weight, bias] = disjoint(gradient, [&norm.weight, &norm.bias]);
+                BatchNormGradients { weight, bias }
+            });
             let weight = &values[norm.weight.clone()];
-            let dx = dx.as_deref_mut();
-            batch_norm_backward(1, weight, &state.statistics, x, &dout, dx, gradient)?;
+            let dx = match dx.as_deref_mut() {
+                Some(dx) => InputGradient::Overwrite(dx),
+                None => InputGradient::Skip,
+            };
+            batch_norm_backward(weight, &state.statistics, x, &dout, dx, gradients)?;
         }
         Layer::Residual { body, shortcut } => {
             relu_backward_in_place(&state.out, &mut dout);

@@ -60,12 +60,12 @@ fn run(layer: &Layer, context: &Context<'_>, x: &[f32], state: &mut State) -> Re
             };
             let out = state.out.resize(x.len());
             if matches!(context.mode, Mode::Training { .. }) {
-                batch_norm_training(1, parameters, x, out, &mut state.statistics)?;
+                batch_norm_training(parameters, x, out, &mut state.statistics)?;
             } else {
                 let mean = &values[norm.running_mean.clone()];
                 let variance = &values[norm.running_variance.clone()];
                 let statistics = &mut state.statistics;
-                batch_norm_evaluation(1, parameters, mean, variance, x, out, statistics)?;
+                batch_norm_evaluation(parameters, mean, variance, x, out, statistics)?;
             }
             if norm.relu {
                 relu_in_place(out);
