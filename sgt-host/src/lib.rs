@@ -20,6 +20,7 @@
 //! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
 //! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
 //! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
+//! | [`export`](mod@export) | networks for other programs: PyTorch |
 //! | [`report`] | one HTML page, charts and saliency maps |
 //! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
 #![cfg_attr(
@@ -35,6 +36,7 @@ pub mod compare;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod export;
 pub mod file;
 pub mod kernel;
 pub mod masking;

@@ -117,7 +117,7 @@ impl Convolution {
     }
 
     /// The sizes on `input`; the kernel's channels are those of one group.
-    fn geometry(&self, input: Shape) -> Result<Conv2dGeometry, Misfit> {
+    pub(crate) fn geometry(&self, input: Shape) -> Result<Conv2dGeometry, Misfit> {
         if matches!(input, Shape::Vector { .. }) {
             return Err(Misfit::new(input, "a series or an image"));
         }
