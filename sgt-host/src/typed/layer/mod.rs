@@ -1,0 +1,32 @@
+//! Typed layers, one file a kind: sizes as types, the tensors, the rule that the compiler checks.
+//!
+//! What a layer computes is the engine's: [`crate::network::layer`].
+
+mod activation;
+mod conv;
+mod dropout;
+mod flatten;
+mod linear;
+mod lstm;
+mod norm;
+mod pool;
+mod residual;
+
+pub use activation::Relu;
+pub use conv::{
+    Causal, Conv, Conv1dWeights, Conv2dWeights, Padding, Same, UnbiasedConv1dWeights,
+    UnbiasedConv2dWeights, Zeros,
+};
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use linear::{Linear, LinearWeights, UnbiasedLinearWeights};
+pub use lstm::{
+    All, Both, Direction, Forward, Last, Lstm, LstmWeights, Readout, Reverse, ReverseLstmWeights,
+};
+pub use norm::{BatchNorm, BatchNormWeights};
+pub use pool::{GlobalAveragePool, MaxPool};
+pub use residual::Residual;
+
+/// A layer without its bias.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unbiased<L>(L);
