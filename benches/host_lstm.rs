@@ -11,17 +11,13 @@ use sgt_core::{
     Layout, Masking, Pcg32, Random, SgtRows, cross_entropy_grad, mask_sample, sgt_objective,
 };
 use sgt_host::kernel::lstm::{
-    self, InputGradient, Keep, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
+    self, InputGradient, Keep, LstmCache, LstmGradients, LstmParameters, LstmShape,
 };
 use std::io::BufRead;
 use std::time::Instant;
 
-const SHAPE: LstmShape = LstmShape {
-    batch: 64,
-    steps: 128,
-    input: 9,
-    hidden: 64,
-};
+const BATCH: usize = 64;
+const SHAPE: LstmShape = LstmShape::new(128, 9, 64);
 const CLASSES: usize = 6;
 const LEARNING_RATE: f32 = 0.01;
 const CASES: [&str; 4] = ["forward", "saliency", "standard", "sgt"];
@@ -30,7 +26,7 @@ const REPETITIONS: usize = 101;
 const WARM_UP: usize = 10;
 const THREADS: usize = 2;
 
-/// Lengths of the parameters, in the order of [`LstmWeights`], then the linear layer's.
+/// Lengths of the parameters, in the order of [`LstmParameters`], then the linear layer's.
 const LENGTHS: [usize; 6] = [
     4 * SHAPE.hidden * SHAPE.input,
     4 * SHAPE.hidden * SHAPE.hidden,
@@ -81,18 +77,15 @@ struct Step {
 impl Pass {
     fn forward(&mut self, parameters: &[f32], x: &[f32], keep: Keep) {
         let [weight_ih, weight_hh, bias_ih, bias_hh, weight, bias] = split(parameters);
-        let weights = LstmWeights {
+        let weights = LstmParameters {
             weight_ih,
             weight_hh,
             bias_ih,
             bias_hh,
         };
-        let call = LstmCall {
-            keep,
-            ..LstmCall::new(SHAPE)
-        };
-        self.states.resize(call.readout_len(), 0.0);
-        lstm::forward(&call, &weights, x, &mut self.states, &mut self.cache).expect("shapes fit");
+        let (out, cache) = (&mut self.states, &mut self.cache);
+        out.resize(BATCH * SHAPE.output_len(), 0.0);
+        lstm::forward(&SHAPE, weights, x, None, keep, out, cache).expect("shapes fit");
         self.logits.clear();
         for state in self.states.chunks_exact(SHAPE.hidden) {
             for (row, bias) in weight.chunks_exact(SHAPE.hidden).zip(bias) {
@@ -110,7 +103,7 @@ impl Pass {
         gradient: Option<&mut [f32]>,
     ) {
         let [weight_ih, weight_hh, bias_ih, bias_hh, weight, _] = split(parameters);
-        let weights = LstmWeights {
+        let weights = LstmParameters {
             weight_ih,
             weight_hh,
             bias_ih,
@@ -146,15 +139,14 @@ impl Pass {
                     }
                 }
             }
-            LstmGradient {
+            LstmGradients {
                 weight_ih,
                 weight_hh,
                 bias_ih,
                 bias_hh,
             }
         });
-        lstm::backward(&weights, &mut self.cache, &self.d_states, dx, gradient)
-            .expect("shapes fit");
+        lstm::backward(weights, &mut self.cache, &self.d_states, dx, gradient).expect("shapes fit");
     }
 }
 
@@ -167,14 +159,14 @@ impl Step {
         };
         let scale = 1.0 / (SHAPE.hidden as f32).sqrt();
         let parameters = uniform(LENGTHS.iter().sum(), scale);
-        let x = uniform(SHAPE.batch * SHAPE.steps * SHAPE.input, 1.0);
+        let x = uniform(BATCH * SHAPE.steps * SHAPE.input, 1.0);
         Self {
             gradient: vec![0.0; parameters.len()],
             parameters,
             dx: vec![0.0; x.len()],
             masked_x: vec![0.0; x.len()],
             x,
-            labels: (0..SHAPE.batch).map(|sample| sample % CLASSES).collect(),
+            labels: (0..BATCH).map(|sample| sample % CLASSES).collect(),
             clean: Pass::default(),
             masked: Pass::default(),
             repetitions: 0,
@@ -208,7 +200,7 @@ impl Step {
             .chunks_exact(CLASSES)
             .zip(dlogits.chunks_exact_mut(CLASSES));
         for ((logits, dlogits), &label) in rows.zip(&self.labels) {
-            cross_entropy_grad(logits, label, 1.0 / SHAPE.batch as f32, dlogits).expect("finite");
+            cross_entropy_grad(logits, label, 1.0 / BATCH as f32, dlogits).expect("finite");
         }
         let gradient = Some(self.gradient.as_mut_slice());
         self.clean

@@ -1,124 +1,38 @@
-//! Networks of the registry against PyTorch's values: logits, input gradients, losses, and the
+//! Networks by name against PyTorch's values: logits, input gradients, losses, and the
 //! parameter gradients of the SGT objective.
 
 #[path = "common/golden.rs"]
 mod golden;
+#[path = "common/model_golden.rs"]
+mod model_golden;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
 use golden::Tensors;
-use sgt_core::{SgtRows, mean_cross_entropy, mean_kl_divergence, sgt_objective};
-use sgt_host::network::network::{Network, NetworkPass};
-use sgt_host::network::registry::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, Score, SeriesOrder, input_gradient};
-use tolerance::{DIVERGENCE_ROUNDING, GOLDEN, assert_close};
+use model_golden::{check_golden, load_golden};
+use sgt_host::network::named::{self, Named, NetworkSizes, Reads};
+use sgt_host::network::{InputShape, Model, Network, SeriesOrder};
 
-/// The network `name` with the golden weights, its sizes found from their shapes.
-fn load(name: &str, weights: &Tensors, input: Option<InputShape>) -> Network {
-    let shapes: Vec<(&str, &[usize])> = weights
-        .iter()
-        .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
-        .collect();
-    let sizes = registry::infer_sizes(name, &shapes, input).unwrap();
-    let mut network = registry::build(name, &sizes, 0).unwrap();
-    let entries = network.parameters().entries().to_vec();
-    assert_eq!(entries.len(), weights.len(), "tensors of {name}");
-    for entry in entries {
-        let (shape, values) = &weights[&entry.name];
-        assert_eq!(&entry.shape, shape, "{}", entry.name);
-        network.parameters_mut().values_mut()[entry.range].copy_from_slice(values);
-    }
-    network
+fn build(name: &str, sizes: &NetworkSizes) -> Network {
+    Network::new(&named::description(name, sizes).unwrap(), 0).unwrap()
 }
 
+fn shapes(weights: &Tensors) -> Vec<(&str, &[usize])> {
+    let shapes = weights.iter();
+    shapes
+        .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
+        .collect()
+}
+
+/// The network `name` with the golden weights, its sizes found from their shapes.
 fn check(name: &str, input: Option<InputShape>) {
     let Some((weights, cases)) = golden::golden(name) else {
         return;
     };
-    let network = load(name, &weights, input);
-    let case = |name: &str| cases[name].1.as_slice();
-    let (x, masked) = (case("x"), case("masked_zero_k50"));
-    let labels: Vec<usize> = case("y").iter().map(|&label| label as usize).collect();
-    let batch = labels.len();
-    let mut pass = NetworkPass::default();
-    let mut dx = vec![f32::NAN; x.len()];
-    input_gradient(&network, x, &labels, Score::TrueLogit, &mut pass, &mut dx).unwrap();
-    assert_close(
-        "gradient_true_logit",
-        &dx,
-        case("gradient_true_logit"),
-        GOLDEN,
-    );
-    input_gradient(&network, x, &labels, Score::Loss, &mut pass, &mut dx).unwrap();
-    assert_close("gradient_loss_sum", &dx, case("gradient_loss_sum"), GOLDEN);
-
-    let classes = network.classes();
-    let clean = network
-        .forward(x, Mode::Evaluation, &mut pass)
-        .unwrap()
-        .to_vec();
-    assert_close("logits", &clean, case("logits"), GOLDEN);
-    let mut masked_pass = NetworkPass::default();
-    let logits = network
-        .forward(masked, Mode::Evaluation, &mut masked_pass)
-        .unwrap();
-    let cross_entropy = mean_cross_entropy(&clean, &labels).unwrap();
-    assert_close(
-        "cross_entropy",
-        &[cross_entropy],
-        case("cross_entropy"),
-        GOLDEN,
-    );
-    for (key, p, q) in [
-        ("kl_clean_masked", clean.as_slice(), logits),
-        ("kl_masked_clean", logits, clean.as_slice()),
-    ] {
-        let found = mean_kl_divergence(p, q, classes).unwrap();
-        let expected = case(key)[0];
-        let allowed = GOLDEN * expected.abs() + DIVERGENCE_ROUNDING;
-        assert!(
-            (found - expected).abs() <= allowed,
-            "{key}: {found}, {expected}"
-        );
-    }
-
-    let (mut dclean, mut dmasked) = (vec![0.0; clean.len()], vec![0.0; clean.len()]);
-    for (sample, &label) in labels.iter().enumerate() {
-        let row = sample * classes..(sample + 1) * classes;
-        let rows = SgtRows {
-            clean: &clean[row.clone()],
-            masked: &logits[row.clone()],
-        };
-        let mut gradients = SgtRows {
-            clean: &mut dclean[row.clone()],
-            masked: &mut dmasked[row],
-        };
-        sgt_objective(&rows, label, 1.0, 1.0 / batch as f32, &mut gradients).unwrap();
-    }
-    let mut gradient = vec![0.0; network.parameters().values().len()];
-    network
-        .backward(&mut pass, &dclean, None, Some(&mut gradient))
-        .unwrap();
-    network
-        .backward(&mut masked_pass, &dmasked, None, Some(&mut gradient))
-        .unwrap();
-    let mut compared = 0;
-    for entry in network.parameters().entries() {
-        // The largest tensor of mnist-cnn has no golden gradient.
-        if let Some((_, expected)) = cases.get(&format!("sgt_grad.{}", entry.name)) {
-            assert_close(
-                &entry.name,
-                &gradient[entry.range.clone()],
-                expected,
-                GOLDEN,
-            );
-            compared += 1;
-        }
-    }
-    assert!(
-        compared + 1 >= weights.len(),
-        "{compared} gradients of {name}"
-    );
+    let sizes = named::infer_sizes(name, &shapes(&weights), input).unwrap();
+    let mut network = build(name, &sizes);
+    load_golden(&mut network, &weights);
+    check_golden(&network, &cases);
 }
 
 #[test]
@@ -157,11 +71,15 @@ fn unknown_names_are_answered_with_the_nearest() {
         height: 28,
         width: 28,
     };
-    let error = registry::build("mnist_cnn", &NetworkSizes::new(input, 10), 0).unwrap_err();
+    let error = named::description("mnist_cnn", &NetworkSizes::new(input, 10)).unwrap_err();
+    let names: Vec<&str> = named::ALL.iter().map(|named| named.name).collect();
+    assert!(names.len() >= 7, "{names:?}");
     assert_eq!(
         error.to_string(),
-        "model: found mnist_cnn, expected one of mnist-cnn, small-cnn, cifar-cnn, resnet18, \
-         sensor-cnn, sensor-lstm, text-bilstm (nearest: mnist-cnn)"
+        format!(
+            "model: found mnist_cnn, expected one of {} (nearest: mnist-cnn)",
+            names.join(", ")
+        )
     );
 }
 
@@ -177,11 +95,11 @@ fn published_parameter_counts() {
         ("mnist-cnn", image(1, 28), 1_199_882),
         ("resnet18", image(3, 32), 11_173_962),
     ] {
-        let network = registry::build(name, &NetworkSizes::new(input, 10), 0).unwrap();
+        let network = build(name, &NetworkSizes::new(input, 10));
         assert_eq!(network.parameters().trainable_count(), count, "{name}");
     }
     let sizes = NetworkSizes::new(image(3, 32), 10);
-    let network = registry::build("resnet18", &sizes, 0).unwrap();
+    let network = build("resnet18", &sizes);
     for (name, length) in [
         ("conv1.weight", 64 * 3 * 9),
         ("bn1.running_var", 64),
@@ -206,39 +124,33 @@ fn published_parameter_counts() {
 
 #[test]
 fn sizes_are_found_from_shapes() {
-    for name in registry::NAMES {
-        let input = match name {
-            "sensor-cnn" | "sensor-lstm" => InputShape::Series {
-                steps: 40,
-                channels: 5,
-                order: registry::series_order(name).unwrap(),
-            },
-            "text-bilstm" => InputShape::Tokens { tokens: 9, dim: 6 },
-            "mnist-cnn" | "small-cnn" => InputShape::Image {
-                channels: 1,
-                height: 28,
-                width: 28,
-            },
-            _ => InputShape::Image {
-                channels: 3,
-                height: 32,
-                width: 32,
-            },
+    for Named {
+        name,
+        reads,
+        hidden,
+        ..
+    } in named::ALL
+    {
+        let input = match (*name, *reads) {
+            ("mnist-cnn" | "small-cnn", _) => InputShape::image(1, 28, 28),
+            (_, Reads::Images) => InputShape::image(3, 32, 32),
+            (_, Reads::Series(order)) => InputShape::series(40, 5).ordered(order),
+            (_, Reads::Tokens) => InputShape::tokens(9, 6),
         };
         let sizes = NetworkSizes {
-            hidden: registry::default_hidden(name).unwrap().to_vec(),
+            hidden: hidden.to_vec(),
             ..NetworkSizes::new(input, 7)
         };
-        let network = registry::build(name, &sizes, 0).unwrap();
+        let network = build(name, &sizes);
         let entries = network.parameters().entries();
         let shapes: Vec<(&str, &[usize])> = entries
             .iter()
             .map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
             .collect();
-        let given = matches!(name, "mnist-cnn" | "small-cnn" | "cifar-cnn");
-        let found = registry::infer_sizes(name, &shapes, (!given).then_some(input));
+        let given = matches!(*name, "mnist-cnn" | "small-cnn" | "cifar-cnn");
+        let found = named::infer_sizes(name, &shapes, (!given).then_some(input));
         assert_eq!(found.unwrap(), sizes, "{name}");
-        let refused = registry::infer_sizes(name, &[], Some(input)).unwrap_err();
+        let refused = named::infer_sizes(name, &[], Some(input)).unwrap_err();
         assert!(refused.to_string().contains("no tensor"), "{refused}");
     }
 }

@@ -18,9 +18,8 @@ use sgt_host::kernel::pool::{
     PoolGeometry, average_pool_backward, average_pool_forward, global_average_pool_backward,
     global_average_pool_forward, max_pool_backward, max_pool_forward,
 };
-use sgt_host::network::network::NetworkPass;
-use sgt_host::network::registry::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::named::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, SeriesOrder};
 
 /// Directions in which each function is tried.
 const DIRECTIONS: u64 = 6;
@@ -298,6 +297,10 @@ fn embeddings() {
     assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
 }
 
+fn build(name: &str, sizes: &NetworkSizes) -> Network {
+    Network::new(&named::description(name, sizes).unwrap(), 4).unwrap()
+}
+
 #[test]
 fn networks() {
     let image = |channels, side| InputShape::Image {
@@ -327,7 +330,7 @@ fn networks() {
             hidden,
             ..NetworkSizes::new(input, 3)
         };
-        let network = registry::build(name, &sizes, 4).unwrap();
+        let network = build(name, &sizes);
         let batch = 3;
         let x = random(batch * input.len(), 1);
         let dlogits = random(batch * 3, 2);
@@ -381,7 +384,7 @@ fn running_statistics_follow_training_batches() {
         hidden: vec![4, 4, 4, 4],
         ..NetworkSizes::new(input, 3)
     };
-    let mut network = registry::build("resnet18", &sizes, 4).unwrap();
+    let mut network = build("resnet18", &sizes);
     let x = random(5 * input.len(), 1);
     let mut pass = NetworkPass::default();
     let before = network.parameters().clone();

@@ -55,16 +55,6 @@ pub(crate) struct ConvBlockState {
     argmax: Vec<u8>,
 }
 
-/// What a [`ConvBlock`] does to the output of its convolution.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fused {
-    pub(crate) relu: bool,
-    /// `[height, width]` of the windows of max pooling.
-    pub(crate) window: [usize; 2],
-    pub(crate) order: OutputOrder,
-    pub(crate) channels: usize,
-}
-
 impl ConvBlock {
     pub(crate) fn new(
         geometry: &Conv2dGeometry,
@@ -103,20 +93,6 @@ impl ConvBlock {
     /// Values of one input.
     pub(crate) fn input_len(&self) -> usize {
         self.plan.geometry().input_len()
-    }
-
-    /// The convolution alone, channels-last, and what is fused with it: for rules that need what
-    /// lies between.
-    pub(crate) fn unfused(&self) -> (Self, Fused) {
-        let geometry = self.plan.geometry();
-        let fused = Fused {
-            relu: self.relu,
-            window: self.window,
-            order: self.order,
-            channels: geometry.out_channels,
-        };
-        let plain = Self::new(geometry, false, [1, 1], OutputOrder::ChannelsLast);
-        (plain, fused)
     }
 
     /// Computes the batch `x` (channels-last) into `out`.

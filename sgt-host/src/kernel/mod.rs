@@ -20,6 +20,7 @@
 //! | module | what it computes |
 //! |---|---|
 //! | [`conv2d`] | convolution in two dimensions, and in one (height 1) |
+//! | `grouped`, `depthwise` | convolutions whose channels are in groups |
 //! | [`linear`] | `x Wᵀ + b` |
 //! | [`activation`] | ReLU, and the sum of a residual branch |
 //! | [`pool`] | max, average and global average pooling |
@@ -37,20 +38,27 @@ pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
+pub(crate) mod depthwise;
+pub(crate) mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
+pub(crate) mod grouped;
 pub mod layer_norm;
 pub(crate) mod layout;
+mod lengths;
 #[cfg(test)]
 mod levels;
 pub mod linear;
 pub mod lstm;
 mod matrix;
+#[cfg(test)]
+mod oracle;
 pub mod pool;
 mod pooled_gradient;
 mod product;
 pub(crate) mod request;
+mod rescale;
 mod transcendental;
 
 use crate::{Error, Result};

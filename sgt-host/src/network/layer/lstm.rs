@@ -4,10 +4,10 @@ use super::{Cost, Misfit, Rule, Tensor, check_size, product};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
 use crate::kernel::lstm::{
-    self, InputGradient, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
+    self, InputGradient, LstmCache, LstmGradients, LstmParameters, LstmShape,
 };
 use crate::network::Shape;
-use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
+use crate::network::engine::{Call, Flow, Kept, Operation, Pair, Place, Pull};
 use crate::network::start::Start;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -133,63 +133,54 @@ impl Rule for Lstm {
     }
 
     fn lower(&self, place: &mut Place<'_, '_>) {
-        let directions = self.suffixes().iter().map(|_| place.parameters());
-        let directions = directions.collect();
-        place.push(Recur {
-            steps: place.input.positions(),
-            input: place.input.channels(),
-            hidden: self.hidden,
-            direction: self.direction,
-            readout: self.readout,
-            directions,
-        });
+        let steps = place.input.positions();
+        let shape = LstmShape {
+            readout: match self.readout {
+                Readout::Last => lstm::Readout::Last,
+                Readout::All => lstm::Readout::All,
+            },
+            ..LstmShape::new(steps, place.input.channels(), self.hidden)
+        };
+        let reverse = LstmShape {
+            direction: lstm::Direction::Reverse,
+            ..shape
+        };
+        let shapes = match self.direction {
+            Direction::Forward => vec![shape],
+            Direction::Reverse => vec![reverse],
+            Direction::Both => shape.bidirectional().to_vec(),
+        };
+        let parameters = shapes.iter().map(|_| place.parameters());
+        let parameters = parameters.collect();
+        place.push(Recur { shapes, parameters });
     }
 }
 
+/// One layer, in one direction or both.
 #[derive(Debug)]
 struct Recur {
-    steps: usize,
-    input: usize,
-    hidden: usize,
-    direction: Direction,
-    readout: Readout,
+    /// One shape a direction.
+    shapes: Vec<LstmShape>,
     /// `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` of each direction.
-    directions: Vec<[Range<usize>; 4]>,
+    parameters: Vec<[Range<usize>; 4]>,
 }
 
-impl Recur {
-    /// One call a direction.
-    fn calls(&self, call: &Call<'_>) -> Vec<LstmCall> {
-        let shape = LstmShape {
-            batch: call.batch,
-            steps: self.steps,
-            input: self.input,
-            hidden: self.hidden,
-        };
-        let readout = match self.readout {
-            Readout::Last => lstm::Readout::Last,
-            Readout::All => lstm::Readout::All,
-        };
-        let both = LstmCall::bidirectional(shape, readout, call.keep());
-        let one = |mut call: LstmCall| {
-            (call.row_width, call.row_offset) = (self.hidden, 0);
-            vec![call]
-        };
-        match self.direction {
-            Direction::Forward => one(both[0]),
-            Direction::Reverse => one(both[1]),
-            Direction::Both => both.to_vec(),
-        }
-    }
-}
-
-fn weights<'a>(call: &Call<'a>, direction: &[Range<usize>; 4]) -> LstmWeights<'a> {
-    let [weight_ih, weight_hh, bias_ih, bias_hh] = direction.each_ref().map(|r| call.read(r));
-    LstmWeights {
+fn parameters<'a>(call: &Call<'a>, ranges: &[Range<usize>; 4]) -> LstmParameters<'a> {
+    let [weight_ih, weight_hh, bias_ih, bias_hh] = ranges.each_ref().map(|range| call.read(range));
+    LstmParameters {
         weight_ih,
         weight_hh,
         bias_ih,
         bias_hh,
+    }
+}
+
+/// The first direction overwrites the input's gradient, the second adds to it.
+fn target(index: usize, dx: Option<&mut Buffer>) -> InputGradient<'_> {
+    match dx {
+        None => InputGradient::Skip,
+        Some(dx) if index == 0 => InputGradient::Overwrite(dx),
+        Some(dx) => InputGradient::Add(dx),
     }
 }
 
@@ -207,11 +198,11 @@ impl Operation for Recur {
         out: &mut Buffer,
         caches: &mut Vec<LstmCache>,
     ) -> Result<Flow> {
-        let calls = self.calls(call);
-        let out = out.resize(calls[0].readout_len());
-        caches.resize_with(calls.len(), LstmCache::default);
-        for ((own, direction), cache) in calls.iter().zip(&self.directions).zip(caches) {
-            lstm::forward(own, &weights(call, direction), x, out, cache)?;
+        let out = out.resize(call.batch * self.shapes[0].output_len());
+        caches.resize_with(self.shapes.len(), LstmCache::default);
+        for ((shape, own), cache) in self.shapes.iter().zip(&self.parameters).zip(caches) {
+            let own = parameters(call, own);
+            lstm::forward(shape, own, x, call.lengths, call.keep(), out, cache)?;
         }
         Ok(Flow::Written)
     }
@@ -226,20 +217,43 @@ impl Operation for Recur {
         caches: &mut Vec<LstmCache>,
     ) -> Result<Option<Buffer>> {
         let mut dx = wanted.then(|| pull.take(kept.x.len()));
-        for (index, (direction, cache)) in self.directions.iter().zip(caches).enumerate() {
-            let target = match &mut dx {
-                None => InputGradient::Skip,
-                Some(dx) if index == 0 => InputGradient::Overwrite(dx),
-                Some(dx) => InputGradient::Add(dx),
+        for (index, (own, cache)) in self.parameters.iter().zip(caches).enumerate() {
+            let gradients = pull.gradients(own.each_ref());
+            let gradients =
+                gradients.map(|[weight_ih, weight_hh, bias_ih, bias_hh]| LstmGradients {
+                    weight_ih,
+                    weight_hh,
+                    bias_ih,
+                    bias_hh,
+                });
+            let dx = target(index, dx.as_mut());
+            lstm::backward(parameters(call, own), cache, &dout, dx, gradients)?;
+        }
+        pull.spare(dout);
+        Ok(dx)
+    }
+
+    fn multipliers(
+        &self,
+        call: &Call<'_>,
+        pair: Pair<'_>,
+        dout: Buffer,
+        pull: &mut Pull<'_>,
+        [caches, _]: [&mut Vec<LstmCache>; 2],
+    ) -> Result<Buffer> {
+        if pair.as_captum {
+            let kept = Kept {
+                x: pair.x,
+                out: pair.out,
             };
-            let gradient = pull.gradients(direction.each_ref());
-            let gradient = gradient.map(|[weight_ih, weight_hh, bias_ih, bias_hh]| LstmGradient {
-                weight_ih,
-                weight_hh,
-                bias_ih,
-                bias_hh,
-            });
-            lstm::backward(&weights(call, direction), cache, &dout, target, gradient)?;
+            let dx = self.backward(call, kept, dout, true, pull, caches)?;
+            return Ok(dx.unwrap_or_default());
+        }
+        let mut dx = pull.take(pair.x.len());
+        for (index, (shape, own)) in self.shapes.iter().zip(&self.parameters).enumerate() {
+            let own = parameters(call, own);
+            let dx = target(index, Some(&mut dx));
+            lstm::multipliers(shape, own, pair.x, pair.reference, call.lengths, &dout, dx)?;
         }
         pull.spare(dout);
         Ok(dx)
