@@ -113,6 +113,13 @@ pub(super) fn record<In: Shape, Out: Shape, T: Tape<f32, Cpu>>(
     mode: Mode,
     shape: Out,
 ) -> Result<Recorded<Out, T>> {
+    if x.shape().num_elements() == 0 {
+        return Err(Error::Shape {
+            operation: "network on the tape",
+            found: "an empty batch".into(),
+            expected: "one or more samples".into(),
+        });
+    }
     // A permuted tensor is put in order by an operation that is on the tape as well.
     let x = x.try_contiguous().map_err(device_error)?;
     let (x, mut tape) = x.split_tape();
