@@ -27,12 +27,12 @@
 //! | [`batch_norm`] | batch normalisation, one- and two-dimensional |
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
 //! | [`lstm`] | long short-term memory over whole sequences, in either direction |
+//! | [`input_cell`] | an LSTM that reads attention over the inputs so far |
 //! | [`attention`] | scaled dot-product self-attention |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
 pub mod activation;
-mod aligned;
 pub mod attention;
 pub mod batch_norm;
 pub(crate) mod buffer;
@@ -44,6 +44,7 @@ mod dot;
 pub mod dropout;
 pub mod embedding;
 pub(crate) mod grouped;
+pub mod input_cell;
 pub mod layer_norm;
 pub(crate) mod layout;
 mod lengths;
@@ -56,9 +57,13 @@ mod matrix;
 mod oracle;
 pub mod pool;
 mod pooled_gradient;
+pub(crate) mod positional;
 mod product;
 pub(crate) mod request;
 mod rescale;
+mod softmax;
+pub(crate) mod softmax_pool;
+mod sums;
 mod transcendental;
 
 use crate::{Error, Result};

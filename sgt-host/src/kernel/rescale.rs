@@ -34,7 +34,7 @@ pub(super) fn tanh_slope([x, baseline]: [f64; 2]) -> f64 {
 }
 
 /// `Δ exp / Δx`, given both exponentials, without cancellation.
-fn exp_slope([x, baseline]: [f64; 2], [exp, baseline_exp]: [f64; 2]) -> f64 {
+pub(super) fn exp_slope([x, baseline]: [f64; 2], [exp, baseline_exp]: [f64; 2]) -> f64 {
     let change = x - baseline;
     if change.abs() < SMALLEST_CHANGE {
         exp
