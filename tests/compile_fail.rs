@@ -1,29 +1,55 @@
-//! Constant sizes that don't fit are refused when the program is built, with the numbers.
+//! Typed networks whose sizes do not fit are refused when they are compiled, with the sizes.
 //!
-//! The checks run when a generic function is instantiated, so the programs must be built, not
-//! only checked. They are examples of this package: cargo builds them against the libraries that
-//! are already there.
+//! The compiler computes sizes where a generic function is instantiated, so the programs must be
+//! built, not only checked. They are examples of this package: cargo builds them against the
+//! libraries that are already there.
 
 use std::process::{Command, Output};
 
 /// A part of the message that each program must be refused with.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 10] = [
     (
-        "wrong_conv_output",
-        "Conv2d: height of the output is 13, expected 14: input 16, kernel 3, stride 1, \
-         padding 0 + 0, dilation 1",
+        "wrong_linear_inputs",
+        "linear: 9217 inputs, but the layer before gives a vector of 9216 values",
     ),
     (
-        "wrong_causal_steps",
-        "Conv1d: steps of the output is 16, expected 20: input 20, kernel 5, stride 1, \
-         padding 4 + 0, dilation 1",
+        "wrong_conv_inputs",
+        "conv: 3 input channels, but the layer before gives an image of 28 x 28 pixels and 1 channels",
     ),
-    ("wrong_flatten", "flatten: features is 200, expected 196"),
+    (
+        "wrong_kernel",
+        "conv: 7 positions do not fit into an image of 4 x 9 pixels and 1 channels, 2 positions of \
+         padding along an axis",
+    ),
+    (
+        "wrong_window",
+        "max_pool: 4 positions do not fit into a series of 3 steps and 2 channels",
+    ),
+    (
+        "wrong_classes",
+        "classify: 10 classes, but the layer before gives a vector of 12 values",
+    ),
+    (
+        "wrong_residual",
+        "residual: the body gives an image of 4 x 4 pixels and 4 channels, but the shortcut gives \
+         an image of 8 x 8 pixels and 4 channels",
+    ),
     (
         "wrong_heads",
-        "MultiHeadAttention: dimensions and heads: 16 is no multiple of 5",
+        "self_attention: 5 heads do not divide 16 channels",
     ),
-    ("wrong_channels", "expected `1`, found `3`"),
+    (
+        "wrong_readout",
+        "lstm: an attention to states of 8 values, but a step has 16",
+    ),
+    (
+        "image_without_flatten",
+        "a linear layer reads a vector or a series, not an image",
+    ),
+    (
+        "wrong_batch",
+        "is no batch of `sgt_host::typed::Image<1, 28, 28>`",
+    ),
 ];
 
 /// What cargo tells this test of its package: build scripts that look at it would run again.

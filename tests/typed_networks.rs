@@ -16,7 +16,9 @@ use sgt_host::network::{
     Classifier, Description, InputShape, Mode, Model, Network, NetworkPass, SeriesOrder,
 };
 use sgt_host::train::{Event, Trainer, TrainingData};
-use sgt_host::typed::layer::{Conv, Flatten, Linear, Lstm, MaxPool};
+use sgt_host::typed::layer::{
+    AveragePool, Conv, Flatten, Linear, Lstm, MaxPool, PositionalEncoding, SelfAttention,
+};
 use sgt_host::typed::{
     Architecture, Chain, Image, Series, SeriesChannelsFirst, Tokens, TypedNetwork, cifar_cnn,
     mnist_cnn, sensor_lstm, tape,
@@ -266,9 +268,55 @@ fn compiled_shapes_are_the_engines() {
     agree(&series.layer(lstm.all()).flatten().classify::<50>());
     agree(&series.layer(lstm.both().all()).flatten().classify::<100>());
     agree(&series.flatten().batch_norm::<30>().classify::<30>());
+    agree(&series.layer(lstm.mean()).classify::<5>());
+    agree(&series.layer(lstm.both().max()).classify::<10>());
+    agree(&series.layer(lstm.attention::<5>()).classify::<5>());
+    agree(&series.layer(lstm.both().attention::<10>()).classify::<10>());
     let linear = Linear::<30, 2>::new().without_bias();
     agree(&series.flatten().layer(linear).classify::<2>());
     let body = |x: sgt_host::typed::Inside<Series<10, 3>>| x.layer(Conv::<3, 4, 3>::new().same());
+    agree(
+        &series
+            .layer_norm::<3>()
+            .gelu()
+            .global_max_pool()
+            .classify::<3>(),
+    );
+    agree(
+        &series
+            .tanh()
+            .average_pool::<4>()
+            .sigmoid()
+            .flatten()
+            .classify::<6>(),
+    );
+    let pool = AveragePool::<5, 5>::new();
+    agree(
+        &series
+            .layer(pool.stride::<1>().padding::<2>())
+            .flatten()
+            .classify::<30>(),
+    );
+    let attention = SelfAttention::<3, 3>::new();
+    agree(
+        &series
+            .layer(attention.causal().dropout(0.1))
+            .flatten()
+            .classify::<30>(),
+    );
+    agree(
+        &series
+            .layer(PositionalEncoding::scaled())
+            .flatten()
+            .classify::<30>(),
+    );
+    let text = Tokens::<4, 6>.embedding::<50, 6>();
+    agree(
+        &text
+            .self_attention::<6, 2>()
+            .global_average_pool()
+            .classify::<6>(),
+    );
     let residual = series.residual(body, |x| x.conv::<3, 4, 1>());
     agree(&residual.flatten().classify::<40>());
 }

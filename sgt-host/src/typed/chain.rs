@@ -3,7 +3,8 @@
 use super::form::{Form, Logits, Positions};
 use super::input::Input;
 use super::layer::{
-    BatchNorm, Conv, Dropout, Flatten, GlobalAveragePool, Linear, Lstm, MaxPool, Relu, Residual,
+    AveragePool, BatchNorm, Conv, Dropout, Embedding, Flatten, Gelu, GlobalAveragePool,
+    GlobalMaxPool, LayerNorm, Linear, Lstm, MaxPool, Relu, Residual, SelfAttention, Sigmoid, Tanh,
 };
 use super::network::Architecture;
 use super::weights::NoWeights;
@@ -64,9 +65,33 @@ pub trait Chain: Clone + Debug + Send + Sync + 'static {
         Then::new(self, BatchNorm)
     }
 
+    /// Adds a layer normalisation of the `C` channels of each position.
+    fn layer_norm<const C: usize>(self) -> Then<Self, LayerNorm<C>>
+    where
+        LayerNorm<C>: Step<Self>,
+    {
+        const { check::<Self, LayerNorm<C>>() };
+        Then::new(self, LayerNorm)
+    }
+
     /// Adds a `ReLU`.
     fn relu(self) -> Then<Self, Relu> {
         Then::new(self, Relu)
+    }
+
+    /// Adds a GELU.
+    fn gelu(self) -> Then<Self, Gelu> {
+        Then::new(self, Gelu)
+    }
+
+    /// Adds a hyperbolic tangent.
+    fn tanh(self) -> Then<Self, Tanh> {
+        Then::new(self, Tanh)
+    }
+
+    /// Adds a logistic function.
+    fn sigmoid(self) -> Then<Self, Sigmoid> {
+        Then::new(self, Sigmoid)
     }
 
     /// Adds max pooling over windows of `W` steps, or of `W` × `W` pixels, side by side.
@@ -78,12 +103,29 @@ pub trait Chain: Clone + Debug + Send + Sync + 'static {
         Then::new(self, MaxPool::new())
     }
 
+    /// Adds average pooling over windows of `W` steps, or of `W` × `W` pixels, side by side.
+    fn average_pool<const W: usize>(self) -> Then<Self, AveragePool<W, W>>
+    where
+        Self::Form: Positions,
+    {
+        const { check::<Self, AveragePool<W, W>>() };
+        Then::new(self, AveragePool::new())
+    }
+
     /// Adds the mean over all positions.
     fn global_average_pool(self) -> Then<Self, GlobalAveragePool>
     where
         Self::Form: Positions,
     {
         Then::new(self, GlobalAveragePool)
+    }
+
+    /// Adds the largest value over all positions.
+    fn global_max_pool(self) -> Then<Self, GlobalMaxPool>
+    where
+        Self::Form: Positions,
+    {
+        Then::new(self, GlobalMaxPool)
     }
 
     /// Adds dropout with probability `p`.
@@ -105,6 +147,18 @@ pub trait Chain: Clone + Debug + Send + Sync + 'static {
         Then::new(self, Linear::new())
     }
 
+    /// Adds a table of `DIM` values for each of `VOCABULARY` words: the first layer behind
+    /// [`Tokens`](super::Tokens).
+    fn embedding<const VOCABULARY: usize, const DIM: usize>(
+        self,
+    ) -> Then<Self, Embedding<VOCABULARY, DIM>>
+    where
+        Embedding<VOCABULARY, DIM>: Step<Self>,
+    {
+        const { check::<Self, Embedding<VOCABULARY, DIM>>() };
+        Then::new(self, Embedding)
+    }
+
     /// Adds an LSTM from `I` channels to `H` hidden units that gives its last state.
     fn lstm<const I: usize, const H: usize>(self) -> Then<Self, Lstm<I, H>>
     where
@@ -112,6 +166,17 @@ pub trait Chain: Clone + Debug + Send + Sync + 'static {
     {
         const { check::<Self, Lstm<I, H>>() };
         Then::new(self, Lstm::new())
+    }
+
+    /// Adds self-attention of a series with `C` channels in `HEADS` heads, without mask.
+    fn self_attention<const C: usize, const HEADS: usize>(
+        self,
+    ) -> Then<Self, SelfAttention<C, HEADS>>
+    where
+        SelfAttention<C, HEADS>: Step<Self>,
+    {
+        const { check::<Self, SelfAttention<C, HEADS>>() };
+        Then::new(self, SelfAttention::new())
     }
 
     /// Adds `body(x) + shortcut(x)`. Both get the beginning of a chain that reads x; a shortcut that

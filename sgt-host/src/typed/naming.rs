@@ -8,6 +8,9 @@ fn usual(layer: &Layer) -> Option<&'static str> {
     match layer {
         Layer::Convolution(_) => Some("conv"),
         Layer::BatchNorm(_) => Some("bn"),
+        Layer::LayerNorm(_) => Some("norm"),
+        Layer::Embedding(_) => Some("embedding"),
+        Layer::SelfAttention(_) => Some("self_attn"),
         Layer::Linear(_) => Some("fc"),
         Layer::Lstm(_) => Some("lstm"),
         _ => None,

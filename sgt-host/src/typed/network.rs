@@ -63,8 +63,8 @@ impl<A: Chain, const CLASSES: usize> Architecture<A, CLASSES> {
     /// The network as data.
     ///
     /// Layers with parameters that [`Then::named`](super::Then::named) gave no name are named by
-    /// their kind, as PyTorch programs usually name them: `conv`, `bn`, `fc`, `lstm`, numbered from
-    /// 1 where there are several of a kind (`conv1`, `conv2`).
+    /// their kind, as PyTorch programs usually name them: `conv`, `bn`, `norm`, `fc`, `embedding`,
+    /// `lstm`, `self_attn`, numbered from 1 where there are several of a kind (`conv1`, `conv2`).
     pub fn describe(&self) -> Description {
         let mut description = Description::new(A::Input::INPUT);
         self.chain.layers(&mut description.layers);

@@ -27,5 +27,11 @@ macro_rules! activations {
 
 activations! {
     /// max(x, 0).
-    Relu
+    Relu,
+    /// x · Φ(x).
+    Gelu,
+    /// tanh(x).
+    Tanh,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid
 }

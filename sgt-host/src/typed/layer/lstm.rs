@@ -3,10 +3,10 @@
 use crate::network::{Layer, Shape, layer};
 use crate::typed::chain::{Chain, Step};
 use crate::typed::form::{Form, Series, Vector};
-use crate::typed::message::{check_inputs, check_size};
-use crate::typed::weights::weights;
+use crate::typed::message::{Message, check_inputs, check_size};
+use crate::typed::weights::{NoWeights, weights};
 use dfdx::nn::tensor_collection::TensorCollection;
-use dfdx::prelude::{Device, Dtype, Rank2, Rank3};
+use dfdx::prelude::{Device, Dtype, Rank1, Rank2, Rank3};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -94,26 +94,66 @@ impl Direction for Both {
 pub trait Readout: Clone + Debug + Send + Sync + 'static {
     /// As data.
     const READOUT: layer::Readout;
+    /// States that it reads a step; none for any number.
+    const WIDTH: Option<usize>;
     /// A vector or a series.
     type Form: Form;
+    /// Its own tensors.
+    type Weights<E: Dtype, D: Device<E>>: TensorCollection<E, D, To<E, D> = Self::Weights<E, D>>
+        + Clone
+        + Debug;
 }
 
-/// The state after the last step of a direction.
-#[derive(Clone, Copy, Debug)]
-pub enum Last {}
+/// Makes the readouts without tensors.
+macro_rules! readouts {
+    ($($(#[$doc:meta])* $readout:ident: $form:ident),+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub enum $readout {}
 
-/// The states of all steps.
-#[derive(Clone, Copy, Debug)]
-pub enum All {}
+        impl Readout for $readout {
+            const READOUT: layer::Readout = layer::Readout::$readout;
+            const WIDTH: Option<usize> = None;
+            type Form = $form;
+            type Weights<E: Dtype, D: Device<E>> = NoWeights;
+        }
+    )+};
+}
 
-impl Readout for Last {
-    const READOUT: layer::Readout = layer::Readout::Last;
+readouts! {
+    /// The state after the last step of a direction.
+    Last: Vector,
+    /// The mean of the states of all steps.
+    Mean: Vector,
+    /// The largest value of each unit over all steps.
+    Max: Vector,
+    /// The states of all steps.
+    All: Series
+}
+
+/// A mean of the states, `WIDTH` values a step, weighted by a learned attention to the steps.
+#[derive(Clone, Copy, Debug)]
+pub enum Attention<const WIDTH: usize> {}
+
+weights! {
+    /// The tensors of an [`Attention`].
+    AttentionWeights<const WIDTH> {
+        /// `[WIDTH, WIDTH]`.
+        attention_weight: Rank2<WIDTH, WIDTH>,
+        /// `[WIDTH]`.
+        attention_bias: Rank1<WIDTH>,
+        /// `[WIDTH]`.
+        attention_query: Rank1<WIDTH>,
+    }
+    of layer::Lstm { readout: layer::Readout::Attention, ..layer::Lstm::new("", WIDTH) },
+    Shape::Series { steps: 1, channels: 1 }
+}
+
+impl<const WIDTH: usize> Readout for Attention<WIDTH> {
+    const READOUT: layer::Readout = layer::Readout::Attention;
+    const WIDTH: Option<usize> = Some(WIDTH);
     type Form = Vector;
-}
-
-impl Readout for All {
-    const READOUT: layer::Readout = layer::Readout::All;
-    type Form = Series;
+    type Weights<E: Dtype, D: Device<E>> = AttentionWeights<WIDTH, E, D>;
 }
 
 impl<const I: usize, const H: usize> Lstm<I, H> {
@@ -134,6 +174,22 @@ impl<const I: usize, const H: usize, W: Copy, R: Copy> Lstm<I, H, W, R> {
         Lstm(PhantomData)
     }
 
+    /// The same, but the mean of all states is given.
+    pub const fn mean(self) -> Lstm<I, H, W, Mean> {
+        Lstm(PhantomData)
+    }
+
+    /// The same, but the largest value of each unit is given.
+    pub const fn max(self) -> Lstm<I, H, W, Max> {
+        Lstm(PhantomData)
+    }
+
+    /// The same, but a mean of all states that is weighted by a learned attention is given. `WIDTH`
+    /// is the number of values of a step's states: `H`, or 2 · `H` of both directions.
+    pub const fn attention<const WIDTH: usize>(self) -> Lstm<I, H, W, Attention<WIDTH>> {
+        Lstm(PhantomData)
+    }
+
     /// The same, but all states are given: a series.
     pub const fn all(self) -> Lstm<I, H, W, All> {
         Lstm(PhantomData)
@@ -145,13 +201,24 @@ const fn output(
     [inputs, hidden]: [usize; 2],
     directions: usize,
     readout: layer::Readout,
+    width: Option<usize>,
 ) -> Shape {
     check_size("lstm", "hidden units", hidden);
     check_inputs("lstm", inputs, input);
     let channels = directions * hidden;
+    if let Some(width) = width
+        && width != channels
+    {
+        Message::of("lstm")
+            .text("an attention to states of ")
+            .number(width)
+            .text(" values, but a step has ")
+            .number(channels)
+            .refuse();
+    }
     match readout {
-        layer::Readout::Last => Shape::Vector { features: channels },
         layer::Readout::All => input.resized(input.size(), channels),
+        _ => Shape::Vector { features: channels },
     }
 }
 
@@ -159,8 +226,8 @@ impl<N: Chain, const I: usize, const H: usize, W: Direction, R: Readout> Step<N,
     for Lstm<I, H, W, R>
 {
     type Form = R::Form;
-    type Weights<E: Dtype, D: Device<E>> = W::Weights<I, H, E, D>;
-    const OUTPUT: Shape = output(N::SHAPE, [I, H], W::DIRECTIONS, R::READOUT);
+    type Weights<E: Dtype, D: Device<E>> = (W::Weights<I, H, E, D>, R::Weights<E, D>);
+    const OUTPUT: Shape = output(N::SHAPE, [I, H], W::DIRECTIONS, R::READOUT, R::WIDTH);
 
     fn describe(&self, name: String) -> Layer {
         let lstm = layer::Lstm {

@@ -1,4 +1,4 @@
-//! Batch normalisation.
+//! Batch and layer normalisation.
 
 use crate::network::{Layer, Shape, layer};
 use crate::typed::chain::{Chain, Step};
@@ -26,6 +26,21 @@ weights! {
     of layer::BatchNorm::new(""), Shape::Vector { features: C }
 }
 
+/// Layer normalisation of the `C` channels of each position.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LayerNorm<const C: usize>;
+
+weights! {
+    /// The tensors of a [`LayerNorm`].
+    LayerNormWeights<const C> {
+        /// Factors.
+        weight: Rank1<C>,
+        /// Summands.
+        bias: Rank1<C>,
+    }
+    of layer::LayerNorm::new(""), Shape::Vector { features: C }
+}
+
 const fn output(layer: &str, input: Shape, channels: usize) -> Shape {
     check_inputs(layer, channels, input);
     input
@@ -38,5 +53,15 @@ impl<N: Chain, F: Form, const C: usize> Step<N, F> for BatchNorm<C> {
 
     fn describe(&self, name: String) -> Layer {
         layer::BatchNorm { name }.into()
+    }
+}
+
+impl<N: Chain, F: Form, const C: usize> Step<N, F> for LayerNorm<C> {
+    type Form = F;
+    type Weights<E: Dtype, D: Device<E>> = LayerNormWeights<C, E, D>;
+    const OUTPUT: Shape = output("layer_norm", N::SHAPE, C);
+
+    fn describe(&self, name: String) -> Layer {
+        layer::LayerNorm::new(&name).into()
     }
 }
