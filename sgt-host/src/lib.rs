@@ -24,6 +24,10 @@
 //! | [`report`] | one HTML page, charts and saliency maps |
 //! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
 #![cfg_attr(
+    feature = "typed",
+    doc = "| [`typed`] | networks whose shapes the compiler checks, with dfdx's tensors (feature `typed`) |"
+)]
+#![cfg_attr(
     feature = "cli",
     doc = "| [`cli`] | the command line (feature `cli`) |"
 )]
@@ -48,6 +52,8 @@ pub mod report;
 pub mod run;
 mod strict;
 pub mod train;
+#[cfg(feature = "typed")]
+pub mod typed;
 pub mod weights;
 
 pub use error::{Error, Result};
