@@ -10,12 +10,13 @@ mod attribute;
 mod compare;
 mod data;
 mod evaluate;
+mod evaluation_arguments;
 mod interrupt;
 mod output;
 mod predict;
 mod progress;
 mod report;
-mod settings;
+mod run_arguments;
 mod train;
 
 use crate::{Error, Result};

@@ -1,11 +1,11 @@
 //! From a configuration to a finished run: data read, network built, result written.
 
 use super::{Record, RunFolder};
-use crate::config::{DataConfig, DataKind, Draft, RunConfig};
+use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
-use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, evaluate, prepare};
+use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, prepare, quality};
 use crate::weights::{self, Metadata};
 use crate::{Result, file};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::read`] and [`prepare`].
-    pub fn open(draft: &Draft) -> Result<Self> {
+    pub fn open(draft: &ConfigDraft) -> Result<Self> {
         let (config, data) = Self::read(draft)?;
         Self::with_data(config, data)
     }
@@ -31,8 +31,8 @@ impl Session {
     /// The complete configuration and its data, not yet split.
     ///
     /// # Errors
-    /// As [`Draft::finish`] and [`load`](fn@load).
-    pub fn read(draft: &Draft) -> Result<(RunConfig, TrainTest)> {
+    /// As [`ConfigDraft::finish`] and [`load`](fn@load).
+    pub fn read(draft: &ConfigDraft) -> Result<(RunConfig, TrainTest)> {
         let source = draft.data()?;
         let options = LoadOptions {
             data_dir: source.folder.clone(),
@@ -40,7 +40,7 @@ impl Session {
             length: source.length,
         };
         let data = load(&source.source, &options)?;
-        let mut config = draft.finish(kind(&data))?;
+        let mut config = draft.finish(data.train.shape().kind())?;
         // A run is taken up again from any folder.
         let DataConfig {
             test,
@@ -118,20 +118,19 @@ impl Session {
         }
     }
 
-    /// Measures a finished network on the test part and writes weights and record.
+    /// Measures a finished network on the test part, and writes weights and record to `folder`,
+    /// if there is one.
     ///
     /// # Errors
-    /// As [`weights::save`] and [`RunFolder::write_record`].
+    /// As [`quality`], [`weights::save`] and [`RunFolder::write_record`].
     pub fn finish(
         &self,
-        folder: &RunFolder,
+        folder: Option<&RunFolder>,
         model: &Classifier,
         progress: &Progress,
         time: Duration,
     ) -> Result<Record> {
-        let metadata = self.metadata(model);
-        weights::save(&folder.weights_path(), model.parameters(), Some(&metadata))?;
-        let quality = evaluate(model, self.test())?;
+        let quality = quality(model, self.test())?;
         let record = Record {
             version: Record::VERSION.into(),
             platform: Record::current_platform(),
@@ -144,7 +143,11 @@ impl Session {
             test_loss: quality.loss,
             seconds: time.as_secs_f64(),
         };
-        folder.write_record(&record)?;
+        if let Some(folder) = folder {
+            let metadata = self.metadata(model);
+            weights::save(&folder.weights_path(), model.parameters(), Some(&metadata))?;
+            folder.write_record(&record)?;
+        }
         Ok(record)
     }
 
@@ -167,13 +170,6 @@ impl Session {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| file::io_error(path, "find", source))
-}
-
-fn kind(data: &TrainTest) -> DataKind {
-    match data.train.shape() {
-        InputShape::Image { .. } => DataKind::Image,
-        InputShape::Series { .. } | InputShape::Tokens { .. } => DataKind::Series,
-    }
 }
 
 /// The ending that tells a network's file from a network's name.
