@@ -200,14 +200,26 @@ fn deeplift_is_complete_for_any_baseline_and_its_mean_for_a_set() {
         let gap = found.gap.unwrap();
         assert_close(method.name(), &gap, &[0.0; 5], ROUNDING);
     }
-    let mean = attribute(&model, Labelled::new(&x, &labels), &Method::DeepLiftShap, &settings).unwrap();
+    let mean = attribute(
+        &model,
+        Labelled::new(&x, &labels),
+        &Method::DeepLiftShap,
+        &settings,
+    )
+    .unwrap();
     let mut expected = vec![0.0; x.len()];
     for baseline in baselines.chunks(SERIES.len()) {
         let settings = Settings {
             baseline: Baseline::Samples(baseline),
             ..Settings::default()
         };
-        let one = attribute(&model, Labelled::new(&x, &labels), &Method::DeepLift, &settings).unwrap();
+        let one = attribute(
+            &model,
+            Labelled::new(&x, &labels),
+            &Method::DeepLift,
+            &settings,
+        )
+        .unwrap();
         for (e, v) in expected.iter_mut().zip(one.values) {
             *e += v / 5.0;
         }
@@ -410,17 +422,34 @@ fn normalisation_in_front_of_a_model_scales_gradients_and_keeps_contributions() 
         baseline: Baseline::Samples(&reference),
         ..Settings::default()
     };
-    let outer = attribute(&model, Labelled::new(&raw, &labels), &Method::Gradient, &zero).unwrap();
-    let mut expected = attribute(&inner, Labelled::new(&normalized, &labels), &Method::Gradient, &zero)
-        .unwrap()
-        .values;
+    let outer = attribute(
+        &model,
+        Labelled::new(&raw, &labels),
+        &Method::Gradient,
+        &zero,
+    )
+    .unwrap();
+    let mut expected = attribute(
+        &inner,
+        Labelled::new(&normalized, &labels),
+        &Method::Gradient,
+        &zero,
+    )
+    .unwrap()
+    .values;
     let scaled = expected.iter_mut().enumerate();
     scaled.for_each(|(place, g)| *g /= std[place % 3]);
     assert_close("gradient", &outer.values, &expected, ROUNDING);
     for name in ["integrated-gradients", "deeplift", "occlusion"] {
         let method = Method::named(name).unwrap();
         let outer = attribute(&model, Labelled::new(&raw, &labels), &method, &zero).unwrap();
-        let inner = attribute(&inner, Labelled::new(&normalized, &labels), &method, &shifted).unwrap();
+        let inner = attribute(
+            &inner,
+            Labelled::new(&normalized, &labels),
+            &method,
+            &shifted,
+        )
+        .unwrap();
         assert_close(name, &outer.values, &inner.values, 1e-4);
     }
     assert!(normalised(&mean, &[1.0, 0.0, 1.0]).is_err());

@@ -24,7 +24,7 @@ fn a_mistake_is_one_line_with_the_key_and_the_nearest_known_one() {
     let cases = [
         (
             "modle = \"sensor-cnn\"",
-            "run.toml: found unknown key modle, expected model (the nearest of model, regime, lambda, seed, data, masking, attack, optimizer, training)",
+            "run.toml: found unknown key modle, expected model (the nearest of model, hidden, network, regime, lambda, seed, data, masking, attack, optimizer, training)",
         ),
         (
             "[masking]\nfracton = 0.5",

@@ -11,8 +11,7 @@ use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
 use sgt_host::attribution::{Attribution, Baseline, Method, Settings, attribute};
 use sgt_host::network::named::{self, NetworkSizes};
 use sgt_host::network::{
-    Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network,
-    SeriesOrder,
+    Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder,
 };
 use tolerance::{GOLDEN, assert_close};
 

@@ -124,7 +124,9 @@ fn faithfulness_metrics_order_perfect_random_and_inverted_maps_for_every_fill() 
 fn metrics_of_known_truth_order_perfect_random_and_inverted_maps() {
     let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let layouts = Labelled::new(&x, &labels).layouts(IMAGE, Grouping::Natural).unwrap();
+    let layouts = Labelled::new(&x, &labels)
+        .layouts(IMAGE, Grouping::Natural)
+        .unwrap();
     let truths = vec![truth.clone(); SAMPLES];
     let scores = maps(&truth)
         .map(|map| truth_scores(&group_importance(&layouts, &map).unwrap(), &truths).unwrap());
@@ -191,7 +193,13 @@ fn a_real_attribution_of_the_known_model_is_close_to_perfect() {
         "deeplift",
     ] {
         let method = Method::named(name).unwrap();
-        let map = attribute(&model, Labelled::new(&x, &labels), &method, &Settings::default()).unwrap();
+        let map = attribute(
+            &model,
+            Labelled::new(&x, &labels),
+            &method,
+            &Settings::default(),
+        )
+        .unwrap();
         let found = area(&map.values);
         assert!(
             found < perfect + 0.05 && found < random - 0.1,
@@ -397,7 +405,9 @@ fn sensitivity_is_zero_for_a_constant_map_and_grows_with_the_radius() {
 fn overlap_is_one_for_the_same_map_and_chance_for_another() {
     let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let layouts = Labelled::new(&x, &labels).layouts(IMAGE, Grouping::Natural).unwrap();
+    let layouts = Labelled::new(&x, &labels)
+        .layouts(IMAGE, Grouping::Natural)
+        .unwrap();
     let [_, random, inverted] = maps(&truth);
     let random = group_importance(&layouts, &random).unwrap();
     let inverted = group_importance(&layouts, &inverted).unwrap();
@@ -437,7 +447,13 @@ fn mean_gradients_are_those_of_the_weights() {
     let (x, labels) = known_samples(&truth);
     let ones = vec![1; labels.len()];
     let settings = Settings::default();
-    let gradient = attribute(&model, Labelled::new(&x, &ones), &Method::Gradient, &settings).unwrap();
+    let gradient = attribute(
+        &model,
+        Labelled::new(&x, &ones),
+        &Method::Gradient,
+        &settings,
+    )
+    .unwrap();
     let samples = Labelled::new(&x, &labels);
     let found = mean_gradients(&model, samples, &gradient.values).unwrap();
     let expected = (0..SIGNAL).map(|rank| 1.0 + 0.1 * rank as f64).sum::<f64>() / 64.0;
@@ -518,7 +534,12 @@ fn a_model_without_the_rescale_rule_skips_deeplift_and_says_why() {
     assert_eq!(skipped, ["deeplift", "deeplift-shap"]);
     assert!(found.skipped[0].reason.contains("DeepLIFT"));
     assert_eq!(found.maps.len(), 8);
-    let error = attribute(&model, Labelled::new(&x, &labels), &Method::DeepLift, &Settings::default());
+    let error = attribute(
+        &model,
+        Labelled::new(&x, &labels),
+        &Method::DeepLift,
+        &Settings::default(),
+    );
     let message = error.unwrap_err().to_string();
     assert!(message.starts_with("method: found DeepLIFT") && !message.contains('\n'));
     assert_eq!(model.classes(), 2);

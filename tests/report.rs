@@ -118,7 +118,8 @@ fn report(study: &Study) -> Report {
                     .unwrap();
                 let (label, method) = (&labels[sample..=sample], method(name_of_method));
                 let settings = Settings::default();
-                let found = attribute(&network, Labelled::new(&values, label), &method, &settings).unwrap();
+                let found =
+                    attribute(&network, Labelled::new(&values, label), &method, &settings).unwrap();
                 maps.push(SampleMap {
                     regime: name.into(),
                     method: method.name().into(),

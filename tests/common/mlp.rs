@@ -2,9 +2,7 @@
 //! own layers.
 
 use sgt_core::{Bounds, Pcg32, Random};
-use sgt_host::network::{
-    InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescaling, Samples,
-};
+use sgt_host::network::{InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescaling, Samples};
 use sgt_host::{Error, Result};
 use std::ops::Range;
 
