@@ -308,6 +308,11 @@ impl Case {
         let cotangent = &tensors["cotangent"].1;
         network.backward(&mut pass, cotangent, Some(&mut dx), Some(&mut gradient))?;
         worst.take(&format!("{prefix}dx"), &dx, expected("dx"));
+        if let Some((_, ids)) = tensors.get("ids") {
+            let words: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
+            assert_eq!(&network.embed(&words)?, x);
+            network.add_embedding_gradient(&words, &dx, &mut gradient)?;
+        }
         for entry in network.parameters().entries() {
             if entry.trainable {
                 let name = format!("gradient/{}", entry.name);

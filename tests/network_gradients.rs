@@ -7,7 +7,6 @@ mod descriptions;
 mod tolerance;
 
 use descriptions::{BATCH, CLASSES, Small, small_networks};
-
 use sgt_core::{Pcg32, Random};
 use sgt_host::kernel::activation::{relu_backward, relu_forward};
 use sgt_host::kernel::batch_norm::{
@@ -18,10 +17,6 @@ use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, 
 use sgt_host::kernel::dropout::{DropoutKey, dropout};
 use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
 use sgt_host::kernel::linear::{linear_backward, linear_forward};
-use sgt_host::kernel::pool::{
-    PoolGeometry, average_pool_backward, average_pool_forward, global_average_pool_backward,
-    global_average_pool_forward, max_pool_backward, max_pool_forward,
-};
 use sgt_host::network::named::{self, NetworkSizes};
 use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder};
 
@@ -202,48 +197,6 @@ fn dropout_keeps_its_share_and_its_mean() {
 }
 
 #[test]
-fn pools() {
-    for (geometry, stream) in [
-        (PoolGeometry::image(3, [6, 7], 2), 1),
-        (PoolGeometry::series(2, 11, 3), 2),
-    ] {
-        // Distinct values, further apart than the step.
-        let mut x: Vec<f32> = (0..2 * geometry.input_len())
-            .map(|i| i as f32 * 0.1)
-            .collect();
-        let order = random(x.len(), stream);
-        x.sort_by(|a, b| {
-            let key = |v: &f32| order[(v * 10.0).round() as usize];
-            key(a).total_cmp(&key(b))
-        });
-        let dout = random(2 * geometry.output_len(), 5);
-        let mut argmax = vec![0; dout.len()];
-        let mut out = vec![0.0; dout.len()];
-        max_pool_forward(&geometry, &x, &mut out, &mut argmax).unwrap();
-        let mut dx = vec![0.0; x.len()];
-        max_pool_backward(&geometry, &argmax, &dout, &mut dx).unwrap();
-        check("max pool", &x, &dout, &dx, |x| {
-            let mut out = vec![0.0; dout.len()];
-            max_pool_forward(&geometry, x, &mut out, &mut argmax).unwrap();
-            out
-        });
-        average_pool_backward(&geometry, &dout, &mut dx).unwrap();
-        check("average pool", &x, &dout, &dx, |x| {
-            average_pool_forward(&geometry, x, &mut out).unwrap();
-            out.clone()
-        });
-    }
-    let (x, dout) = (random(24, 1), random(4, 2));
-    let mut dx = vec![0.0; 24];
-    global_average_pool_backward(6, &dout, &mut dx).unwrap();
-    check("average pool", &x, &dout, &dx, |x| {
-        let mut out = vec![0.0; 4];
-        global_average_pool_forward(6, x, &mut out).unwrap();
-        out
-    });
-}
-
-#[test]
 fn batch_norms() {
     for (channels, plane, batch) in [(3, 5, 4), (18, 1, 7)] {
         let x = random(batch * channels * plane, 1);
@@ -315,10 +268,6 @@ fn embeddings() {
     assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
 }
 
-fn build(name: &str, sizes: &NetworkSizes) -> Network {
-    Network::new(&named::description(name, sizes).unwrap(), 4).unwrap()
-}
-
 #[test]
 fn networks() {
     let image = |channels, side| InputShape::Image {
@@ -348,7 +297,7 @@ fn networks() {
             hidden,
             ..NetworkSizes::new(input, 3)
         };
-        let network = build(name, &sizes);
+        let network = registry::build(name, &sizes, 4).unwrap();
         let batch = 3;
         let x = random(batch * input.len(), 1);
         let dlogits = random(batch * 3, 2);
@@ -462,7 +411,7 @@ fn running_statistics_follow_training_batches() {
         hidden: vec![4, 4, 4, 4],
         ..NetworkSizes::new(input, 3)
     };
-    let mut network = build("resnet18", &sizes);
+    let mut network = registry::build("resnet18", &sizes, 4).unwrap();
     let x = random(5 * input.len(), 1);
     let mut pass = NetworkPass::default();
     let before = network.parameters().clone();

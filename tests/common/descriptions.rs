@@ -51,7 +51,7 @@ pub(crate) fn small_networks() -> Vec<Small> {
 /// `layers`, and behind them what makes logits of their output.
 fn small(name: &str, input: InputShape, layers: &Value, lengths: Option<[usize; BATCH]>) -> Small {
     let text = json!({
-        "name": name,
+        "name": name.replace([' ', ','], "-"),
         "input": input,
         "skip-padding": lengths.is_some(),
         "layers": layers,
