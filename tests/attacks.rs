@@ -8,8 +8,8 @@ use sgt_host::attack::{
     Adversarial, AttackConfig, AttackKind, Goal, MomentumScale, Norm, ROWS_PER_FORWARD, attack,
     perturb,
 };
-use sgt_host::network::registry::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model};
+use sgt_host::network::named::{self, Named, NetworkSizes, Reads};
+use sgt_host::network::{Classifier, InputShape, Labelled, Mode, Model, Network};
 
 const IMAGE: InputShape = InputShape::Image {
     channels: 1,
@@ -23,7 +23,7 @@ const BALL_ROUNDING: f32 = 1e-6;
 const NORM_ROUNDING: f32 = 1e-5;
 
 fn network() -> Mlp {
-    Mlp::random(IMAGE, 24, CLASSES, 3)
+    Mlp::random(IMAGE, 24, CLASSES, 3).within(Bounds::UNIT)
 }
 
 /// Samples in [0, 1], labelled as the model sees them: all are classified correctly.
@@ -58,7 +58,8 @@ fn every_attack() -> Vec<AttackConfig> {
 }
 
 fn run(model: &Mlp, x: &[f32], labels: &[usize], config: &AttackConfig) -> Adversarial {
-    attack(model, x, labels, Goal::Untargeted, config, Bounds::UNIT, 5).unwrap()
+    let batch = Labelled::new(x, labels);
+    attack(model, batch, Goal::Untargeted, config, 5).unwrap()
 }
 
 fn mean(values: &[f32]) -> f32 {
@@ -242,9 +243,10 @@ fn targeted_attacks_reach_their_class() {
     for kind in [AttackKind::Fgsm, AttackKind::Pgd, AttackKind::MiFgsm] {
         let config = AttackConfig::new(kind, 0.4);
         let goal = Goal::Targeted(&targets);
-        let found = attack(&model, &x, &labels, goal, &config, Bounds::UNIT, 1).unwrap();
+        let batch = Labelled::new(&x, &labels);
+        let found = attack(&model, batch, goal, &config, 1).unwrap();
         let untouched = config.with_epsilon(0.0);
-        let clean = attack(&model, &x, &labels, goal, &untouched, Bounds::UNIT, 1).unwrap();
+        let clean = attack(&model, batch, goal, &untouched, 1).unwrap();
         assert!(mean(&found.loss) < mean(&clean.loss), "{kind:?}");
         assert!(
             found.success_rate() > 0.5,
@@ -268,18 +270,11 @@ fn a_sample_is_attacked_alike_in_any_run_of_its_seed() {
         assert_eq!(shorter.x, whole.x[..3 * IMAGE.len()], "{config:?}");
         let mut pass = <Mlp as Model>::Pass::default();
         let mut out = vec![0.0; 3 * IMAGE.len()];
-        let clean = (&x[..3 * IMAGE.len()], &labels[..3]);
-        perturb(&model, clean, &config, Bounds::UNIT, 5, &mut pass, &mut out).unwrap();
+        let clean = Labelled::new(&x, &labels);
+        let first = clean.first(3, IMAGE.len());
+        perturb(&model, first, &config, 5, &mut pass, &mut out).unwrap();
         assert_eq!(out, shorter.x);
-        let other = attack(
-            &model,
-            &x,
-            &labels,
-            Goal::Untargeted,
-            &config,
-            Bounds::UNIT,
-            6,
-        );
+        let other = attack(&model, clean, Goal::Untargeted, &config, 6);
         assert_eq!(
             other.unwrap().x != whole.x,
             config.is_random(),
@@ -289,23 +284,21 @@ fn a_sample_is_attacked_alike_in_any_run_of_its_seed() {
 }
 
 /// Input, and hidden widths small enough for a test.
-fn sizes_of(name: &str) -> NetworkSizes {
-    let image = |channels, side| InputShape::Image {
-        channels,
-        height: side,
-        width: side,
+fn sizes_of(network: &Named) -> NetworkSizes {
+    let input = match network.reads {
+        Reads::Images if matches!(network.name, "mnist-cnn" | "small-cnn") => {
+            InputShape::image(1, 12, 12)
+        }
+        Reads::Images => InputShape::image(3, 16, 16),
+        Reads::Series(order) => InputShape::series(24, 3).ordered(order),
+        Reads::Tokens => InputShape::tokens(8, 6),
     };
-    let series = InputShape::Series {
-        steps: 24,
-        channels: 3,
-        order: registry::series_order(name).unwrap(),
-    };
-    let (input, hidden) = match name {
-        "mnist-cnn" | "small-cnn" => (image(1, 12), vec![4, 8, 16]),
-        "cifar-cnn" => (image(3, 16), vec![4, 4, 8, 8, 16]),
-        "resnet18" => (image(3, 16), vec![4, 8, 8, 8]),
-        "text-bilstm" => (InputShape::Tokens { tokens: 8, dim: 6 }, vec![8]),
-        _ => (series, Vec::new()),
+    let hidden = match network.name {
+        "mnist-cnn" | "small-cnn" => vec![4, 8, 16],
+        "cifar-cnn" => vec![4, 4, 8, 8, 16],
+        "resnet18" => vec![4, 8, 8, 8],
+        "text-bilstm" => vec![8],
+        _ => Vec::new(),
     };
     NetworkSizes {
         input,
@@ -315,11 +308,16 @@ fn sizes_of(name: &str) -> NetworkSizes {
 }
 
 #[test]
-fn attacks_keep_their_word_on_every_network_of_the_registry() {
+fn attacks_keep_their_word_on_every_network_by_name() {
     const EPSILON: f32 = 0.1;
     const SAMPLES: usize = 12;
-    for name in registry::NAMES {
-        let network = registry::build(name, &sizes_of(name), 7).unwrap();
+    for named in named::ALL {
+        let name = named.name;
+        let description = named::description(name, &sizes_of(named)).unwrap();
+        let network = Network::new(&description, 7).unwrap();
+        let classes = ["a", "b", "c"].map(String::from);
+        let network = Classifier::new(network, classes.into()).unwrap();
+        let network = network.with_bounds(Bounds::UNIT).unwrap();
         let sample = network.input().len();
         let mut rng = Pcg32::new(3, 3);
         let x: Vec<f32> = (0..SAMPLES * sample).map(|_| rng.unit()).collect();
@@ -333,8 +331,8 @@ fn attacks_keep_their_word_on_every_network_of_the_registry() {
         ] {
             let run = |epsilon| {
                 let config = AttackConfig::new(kind, epsilon);
-                let (goal, bounds) = (Goal::Untargeted, Bounds::UNIT);
-                attack(&network, &x, &labels, goal, &config, bounds, 1).unwrap()
+                let batch = Labelled::new(&x, &labels);
+                attack(&network, batch, Goal::Untargeted, &config, 1).unwrap()
             };
             assert_eq!(run(0.0).x, x, "{name} {kind:?}");
             let found = run(EPSILON);
@@ -403,7 +401,8 @@ fn bad_input_gets_one_line_that_names_it() {
     let (x, labels) = batch(&model, 2, 10);
     let config = AttackConfig::default();
     let refuse = |x: &[f32], labels: &[usize], goal, config: &AttackConfig, bounds| {
-        let error = attack(&model, x, labels, goal, config, bounds, 0).unwrap_err();
+        let model = model.clone().within(bounds);
+        let error = attack(&model, Labelled::new(x, labels), goal, config, 0).unwrap_err();
         let message = error.to_string();
         assert!(!message.contains('\n'), "{message}");
         message

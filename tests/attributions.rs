@@ -10,7 +10,8 @@ use sgt_host::attribution::{
     Attribution, Baseline, GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlusion,
     ROWS_PER_FORWARD, Settings, SmoothGrad, attribute, score_values,
 };
-use sgt_host::network::{InputShape, Mode, Model, Normalized, Score, SeriesOrder};
+use sgt_host::data::Normalization;
+use sgt_host::network::{Classifier, InputShape, Labelled, Mode, Model, Score, SeriesOrder};
 
 const SERIES: InputShape = InputShape::Series {
     steps: 5,
@@ -51,7 +52,7 @@ fn run(model: &Mlp, x: &[f32], labels: &[usize], method: &Method, score: Score) 
         score,
         ..Settings::default()
     };
-    attribute(model, x, labels, method, &settings).unwrap()
+    attribute(model, Labelled::new(x, labels), method, &settings).unwrap()
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn every_contribution_method_is_exact_for_a_linear_model() {
         }),
     ];
     for method in methods {
-        let found = attribute(&model, &x, &labels, &method, &settings).unwrap();
+        let found = attribute(&model, Labelled::new(&x, &labels), &method, &settings).unwrap();
         // The two halves of the linear model cancel: their rounding is that of the logit.
         assert_close(method.name(), &found.values, &expected, 5e-5);
     }
@@ -195,18 +196,30 @@ fn deeplift_is_complete_for_any_baseline_and_its_mean_for_a_set() {
         ..Settings::default()
     };
     for method in [Method::DeepLift, Method::DeepLiftShap] {
-        let found = attribute(&model, &x, &labels, &method, &settings).unwrap();
+        let found = attribute(&model, Labelled::new(&x, &labels), &method, &settings).unwrap();
         let gap = found.gap.unwrap();
         assert_close(method.name(), &gap, &[0.0; 5], ROUNDING);
     }
-    let mean = attribute(&model, &x, &labels, &Method::DeepLiftShap, &settings).unwrap();
+    let mean = attribute(
+        &model,
+        Labelled::new(&x, &labels),
+        &Method::DeepLiftShap,
+        &settings,
+    )
+    .unwrap();
     let mut expected = vec![0.0; x.len()];
     for baseline in baselines.chunks(SERIES.len()) {
         let settings = Settings {
             baseline: Baseline::Samples(baseline),
             ..Settings::default()
         };
-        let one = attribute(&model, &x, &labels, &Method::DeepLift, &settings).unwrap();
+        let one = attribute(
+            &model,
+            Labelled::new(&x, &labels),
+            &Method::DeepLift,
+            &settings,
+        )
+        .unwrap();
         for (e, v) in expected.iter_mut().zip(one.values) {
             *e += v / 5.0;
         }
@@ -266,7 +279,7 @@ fn gradient_shap_converges_to_the_mean_of_integrated_gradients() {
         samples: 6000,
         noise: 0.0,
     });
-    let found = attribute(&model, &x, &labels, &method, &settings).unwrap();
+    let found = attribute(&model, Labelled::new(&x, &labels), &method, &settings).unwrap();
     let mut expected = vec![0.0; x.len()];
     for baseline in baselines.chunks(SERIES.len()) {
         let settings = Settings {
@@ -274,7 +287,7 @@ fn gradient_shap_converges_to_the_mean_of_integrated_gradients() {
             ..Settings::default()
         };
         let method = Method::named("integrated-gradients").unwrap();
-        let one = attribute(&model, &x, &labels, &method, &settings).unwrap();
+        let one = attribute(&model, Labelled::new(&x, &labels), &method, &settings).unwrap();
         for (e, v) in expected.iter_mut().zip(one.values) {
             *e += v / 3.0;
         }
@@ -371,7 +384,7 @@ fn random_methods_repeat_with_their_seed_and_differ_with_another() {
                 seed,
                 ..Settings::default()
             };
-            attribute(&model, &x, &labels, &method, &settings).unwrap()
+            attribute(&model, Labelled::new(&x, &labels), &method, &settings).unwrap()
         };
         assert_eq!(with_seed(1), with_seed(1), "{name}");
         assert_ne!(with_seed(1), with_seed(2), "{name}");
@@ -389,7 +402,12 @@ fn random_methods_repeat_with_their_seed_and_differ_with_another() {
 fn normalisation_in_front_of_a_model_scales_gradients_and_keeps_contributions() {
     let inner = network();
     let (mean, std) = ([0.5, -0.25, 1.0], [2.0, 0.5, 4.0]);
-    let model = Normalized::new(inner.clone(), &mean, &std).unwrap();
+    let normalised = |mean: &[f32], deviation: &[f32]| {
+        let normalization = Normalization::new(mean.to_vec(), deviation.to_vec())?;
+        let classes = ["a", "b", "c"].map(String::from);
+        Classifier::new(inner.clone(), classes.into())?.with_normalization(&normalization)
+    };
+    let model = normalised(&mean, &std).unwrap();
     let (raw, labels) = batch(4);
     let normalized: Vec<f32> = raw
         .iter()
@@ -404,21 +422,40 @@ fn normalisation_in_front_of_a_model_scales_gradients_and_keeps_contributions() 
         baseline: Baseline::Samples(&reference),
         ..Settings::default()
     };
-    let outer = attribute(&model, &raw, &labels, &Method::Gradient, &zero).unwrap();
-    let mut expected = attribute(&inner, &normalized, &labels, &Method::Gradient, &zero)
-        .unwrap()
-        .values;
+    let outer = attribute(
+        &model,
+        Labelled::new(&raw, &labels),
+        &Method::Gradient,
+        &zero,
+    )
+    .unwrap();
+    let mut expected = attribute(
+        &inner,
+        Labelled::new(&normalized, &labels),
+        &Method::Gradient,
+        &zero,
+    )
+    .unwrap()
+    .values;
     let scaled = expected.iter_mut().enumerate();
     scaled.for_each(|(place, g)| *g /= std[place % 3]);
     assert_close("gradient", &outer.values, &expected, ROUNDING);
     for name in ["integrated-gradients", "deeplift", "occlusion"] {
         let method = Method::named(name).unwrap();
-        let outer = attribute(&model, &raw, &labels, &method, &zero).unwrap();
-        let inner = attribute(&inner, &normalized, &labels, &method, &shifted).unwrap();
+        let outer = attribute(&model, Labelled::new(&raw, &labels), &method, &zero).unwrap();
+        let inner = attribute(
+            &inner,
+            Labelled::new(&normalized, &labels),
+            &method,
+            &shifted,
+        )
+        .unwrap();
         assert_close(name, &outer.values, &inner.values, 1e-4);
     }
-    assert!(Normalized::new(inner.clone(), &mean, &[1.0, 0.0, 1.0]).is_err());
-    assert!(Normalized::new(inner, &mean[..2], &std).is_err());
+    assert!(normalised(&mean, &[1.0, 0.0, 1.0]).is_err());
+    assert!(normalised(&mean, &[1.0, 1e-45, 1.0]).is_err());
+    assert!(normalised(&mean[..2], &std).is_err());
+    assert!(normalised(&mean[..2], &std[..2]).is_err());
 }
 
 #[test]
@@ -441,7 +478,7 @@ fn bad_input_gets_one_line_that_names_it() {
     let (model, (x, labels)) = (network(), batch(2));
     let settings = Settings::default();
     let refuse = |x: &[f32], labels: &[usize], method: &Method, settings: &Settings<'_>| {
-        let message = attribute(&model, x, labels, method, settings)
+        let message = attribute(&model, Labelled::new(x, labels), method, settings)
             .unwrap_err()
             .to_string();
         assert!(!message.contains('\n'), "{message}");

@@ -400,7 +400,7 @@ fn a_batch_has_the_order_that_the_model_reads() {
         ]
     );
     assert_eq!((batch.labels(), batch.len()), (&[0, 1][..], 2));
-    assert_eq!(batch.valid_steps(), [0..3, 2..3]);
+    assert_eq!(batch.valid(), [0..3, 2..3]);
 
     let error = batch.fill(&data, &[2], input).unwrap_err().to_string();
     assert_eq!(error, "batch index: found 2, expected below 2");

@@ -1,12 +1,15 @@
 //! The same bits whatever the number of threads, and in every way that promises the same result.
 
 use sgt_core::{Pcg32, Random};
-use sgt_host::network::network::{Network, NetworkPass};
-use sgt_host::network::registry::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::named::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, SeriesOrder};
 
 /// More than one chunk of images, and not a whole number of chunks.
 const BATCH: usize = 19;
+
+fn build(name: &str, sizes: &NetworkSizes, seed: u64) -> Network {
+    Network::new(&named::description(name, sizes).unwrap(), seed).unwrap()
+}
 
 fn networks() -> Vec<(&'static str, Network)> {
     let image = |channels, side| InputShape::Image {
@@ -35,7 +38,7 @@ fn networks() -> Vec<(&'static str, Network)> {
             hidden,
             ..NetworkSizes::new(input, 4)
         };
-        (name, registry::build(name, &sizes, 5).unwrap())
+        (name, build(name, &sizes, 5))
     })
     .collect()
 }
@@ -191,7 +194,7 @@ fn seeds_draw_parameters_and_dropout() {
         width: 12,
     };
     let sizes = NetworkSizes::new(image, 4);
-    let build = |seed| registry::build("small-cnn", &sizes, seed).unwrap();
+    let build = |seed| build("small-cnn", &sizes, seed);
     assert_eq!(build(7).parameters(), build(7).parameters());
     assert_ne!(build(7).parameters(), build(8).parameters());
     let network = build(7);

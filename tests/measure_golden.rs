@@ -1,4 +1,4 @@
-//! Attacks and attributions of the registry's networks against torchattacks' and Captum's values.
+//! Attacks and attributions of the networks by name against torchattacks' and Captum's values.
 
 #[path = "common/golden.rs"]
 mod golden;
@@ -9,9 +9,10 @@ use golden::Tensors;
 use sgt_core::{Bounds, mean_cross_entropy};
 use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
 use sgt_host::attribution::{Attribution, Baseline, Method, Settings, attribute};
-use sgt_host::network::network::{Network, NetworkPass};
-use sgt_host::network::registry;
-use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::named::{self, NetworkSizes};
+use sgt_host::network::{
+    Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder,
+};
 use tolerance::{GOLDEN, assert_close};
 
 /// ε of the golden attacks.
@@ -26,32 +27,40 @@ const LOSS: f32 = 2e-3;
 const GAP: f32 = 1e-4;
 
 struct Case {
-    network: Network,
+    network: Classifier,
     cases: Tensors,
     labels: Vec<usize>,
-    bounds: Bounds,
 }
 
 impl Case {
-    fn load(name: &str, input: Option<InputShape>, bounds: Bounds) -> Option<Self> {
+    fn load(name: &str, input: Option<InputShape>, bounds: Option<Bounds>) -> Option<Self> {
         let (weights, cases) = golden::golden(name)?;
         let shapes: Vec<(&str, &[usize])> = weights
             .iter()
             .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
             .collect();
-        let sizes = registry::infer_sizes(name, &shapes, input).unwrap();
-        let mut network = registry::build(name, &sizes, 0).unwrap();
+        let sizes = named::infer_sizes(name, &shapes, input).unwrap();
+        let description = named::description(name, &sizes).unwrap();
+        let mut network = Network::new(&description, 0).unwrap();
         for entry in network.parameters().entries().to_vec() {
             let values = &weights[&entry.name].1;
             network.parameters_mut().values_mut()[entry.range].copy_from_slice(values);
+        }
+        let classes = (0..sizes.classes).map(|class| class.to_string());
+        let mut network = Classifier::new(network, classes.collect()).unwrap();
+        if let Some(bounds) = bounds {
+            network = network.with_bounds(bounds).unwrap();
         }
         let labels = cases["y"].1.iter().map(|&label| label as usize).collect();
         Some(Self {
             network,
             cases,
             labels,
-            bounds,
         })
+    }
+
+    fn batch(&self) -> Labelled<'_> {
+        Labelled::new(self.tensor("x"), &self.labels)
     }
 
     fn tensor(&self, name: &str) -> &[f32] {
@@ -59,7 +68,7 @@ impl Case {
     }
 
     fn loss(&self, x: &[f32]) -> f32 {
-        let mut pass = NetworkPass::default();
+        let mut pass = ClassifierPass::default();
         let logits = self
             .network
             .forward(x, Mode::Evaluation, &mut pass)
@@ -68,9 +77,8 @@ impl Case {
     }
 
     fn check_attack(&self, key: &str, config: &AttackConfig) {
-        let (x, bounds) = (self.tensor("x"), self.bounds);
-        let goal = Goal::Untargeted;
-        let found = attack(&self.network, x, &self.labels, goal, config, bounds, 0).unwrap();
+        let x = self.tensor("x");
+        let found = attack(&self.network, self.batch(), Goal::Untargeted, config, 0).unwrap();
         let expected = self.tensor(key);
         let signs = found.x.iter().zip(expected).zip(x);
         let sign = |moved: &f32, x: &f32| (moved - x).total_cmp(&0.0);
@@ -90,15 +98,8 @@ impl Case {
     }
 
     fn attribute(&self, name: &str) -> Attribution {
-        let (x, method) = (self.tensor("x"), Method::named(name).unwrap());
-        attribute(
-            &self.network,
-            x,
-            &self.labels,
-            &method,
-            &Settings::default(),
-        )
-        .unwrap()
+        let method = Method::named(name).unwrap();
+        attribute(&self.network, self.batch(), &method, &Settings::default()).unwrap()
     }
 
     fn check_attribution(&self, key: &str, name: &str) {
@@ -126,7 +127,7 @@ impl Case {
     }
 
     fn true_logits(&self, x: &[f32]) -> Vec<f32> {
-        let mut pass = NetworkPass::default();
+        let mut pass = ClassifierPass::default();
         let logits = self
             .network
             .forward(x, Mode::Evaluation, &mut pass)
@@ -157,14 +158,14 @@ const SENSOR: InputShape = InputShape::Series {
 
 #[test]
 fn small_cnn() {
-    let case = Case::load("small-cnn", None, Bounds::UNIT).unwrap();
+    let case = Case::load("small-cnn", None, Some(Bounds::UNIT)).unwrap();
     case.check();
     case.check_attribution("deeplift", "deeplift");
 }
 
 #[test]
 fn mnist_cnn() {
-    if let Some(case) = Case::load("mnist-cnn", None, Bounds::UNIT) {
+    if let Some(case) = Case::load("mnist-cnn", None, Some(Bounds::UNIT)) {
         case.check();
         case.check_attribution("deeplift", "deeplift");
     }
@@ -172,7 +173,7 @@ fn mnist_cnn() {
 
 #[test]
 fn sensor_lstm() {
-    let case = Case::load("sensor-lstm", Some(SENSOR), Bounds::NONE).unwrap();
+    let case = Case::load("sensor-lstm", Some(SENSOR), None).unwrap();
     case.check();
 }
 
@@ -182,22 +183,9 @@ fn text_bilstm() {
         tokens: 12,
         dim: 20,
     };
-    Case::load("text-bilstm", Some(input), Bounds::NONE)
+    Case::load("text-bilstm", Some(input), None)
         .unwrap()
         .check();
-}
-
-#[test]
-fn deeplift_of_a_recurrent_network_is_refused_in_one_line() {
-    let case = Case::load("sensor-lstm", Some(SENSOR), Bounds::NONE).unwrap();
-    let (x, labels) = (case.tensor("x"), &case.labels);
-    let settings = Settings::default();
-    let error = attribute(&case.network, x, labels, &Method::DeepLift, &settings).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "method: found DeepLIFT for a recurrent network, whose gates multiply activations, \
-         expected another method, integrated-gradients for example"
-    );
 }
 
 #[test]
@@ -224,12 +212,13 @@ fn the_rescale_rule_is_complete_through_every_feed_forward_network() {
         ("resnet18", image),
         ("sensor-cnn", series),
     ] {
-        let sizes = registry::NetworkSizes {
+        let sizes = NetworkSizes {
             input,
             classes: 4,
             hidden: narrow(name),
         };
-        let network = registry::build(name, &sizes, 3).unwrap();
+        let description = named::description(name, &sizes).unwrap();
+        let network = Network::new(&description, 3).unwrap();
         let x: Vec<f32> = (0..2 * input.len())
             .map(|i| (i as f32 * 0.7).sin())
             .collect();
@@ -238,7 +227,13 @@ fn the_rescale_rule_is_complete_through_every_feed_forward_network() {
             baseline: Baseline::Samples(&reference),
             ..Settings::default()
         };
-        let found = attribute(&network, &x, &[0, 3], &Method::DeepLift, &settings).unwrap();
+        let found = attribute(
+            &network,
+            Labelled::new(&x, &[0, 3]),
+            &Method::DeepLift,
+            &settings,
+        )
+        .unwrap();
         let size = found
             .values
             .chunks(input.len())

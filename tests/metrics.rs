@@ -4,7 +4,7 @@
 mod common;
 
 use common::mlp::{Mlp, WithoutRescale};
-use sgt_core::{Bounds, Pcg32, Random};
+use sgt_core::{Pcg32, Random};
 use sgt_host::attack::{AttackConfig, AttackKind};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::metrics::comparison::{Regime, compare};
@@ -17,9 +17,9 @@ use sgt_host::metrics::robustness::{clean_accuracy, robustness};
 use sgt_host::metrics::stability::{SensitivityConfig, max_sensitivity, overlap};
 use sgt_host::metrics::truth::{AREA_UNDER_PRECISION, AREA_UNDER_RECALL, truth_scores};
 use sgt_host::metrics::{
-    DESCRIPTIONS, Direction, Evaluation, EvaluationConfig, Fill, Samples, evaluate,
+    DESCRIPTIONS, Direction, Evaluation, EvaluationConfig, Fill, Removing, evaluate,
 };
-use sgt_host::network::{Grouping, InputShape, Model, SeriesOrder};
+use sgt_host::network::{Grouping, InputShape, Labelled, Model, SeriesOrder};
 
 const IMAGE: InputShape = InputShape::Image {
     channels: 1,
@@ -75,6 +75,14 @@ fn maps(truth: &[bool]) -> [Vec<f32>; 3] {
     [perfect, random, inverted]
 }
 
+fn seeded(fill: Fill, seed: u64) -> Removing {
+    Removing {
+        fill,
+        seed,
+        ..Removing::default()
+    }
+}
+
 /// The fills that keep features in their places.
 fn in_place() -> impl Iterator<Item = Fill> {
     let all = Fill::ALL.into_iter();
@@ -93,18 +101,18 @@ fn assert_ordered(direction: Direction, scores: [f64; 3], what: &str) {
 fn faithfulness_metrics_order_perfect_random_and_inverted_maps_for_every_fill() {
     let (model, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
-    assert!(clean_accuracy(&model, &samples).unwrap() > 0.99);
+    let samples = Labelled::new(&x, &labels);
+    assert!(clean_accuracy(&model, samples).unwrap() > 0.99);
     for fill in in_place() {
         let drops = maps(&truth).map(|map| {
-            accuracy_drop(&model, &samples, &map, fill, &REFERENCE_FRACTIONS, 1).unwrap()
+            accuracy_drop(&model, samples, &map, seeded(fill, 1), &REFERENCE_FRACTIONS).unwrap()
         });
         let areas = [drops[0].area, drops[1].area, drops[2].area];
         assert_ordered(DROP_AREA.direction, areas, fill.name());
         let means = drops.map(|drop| drop.mean_accuracy);
         assert_ordered(DROP_AREA.direction, means, fill.name());
         let scores = maps(&truth)
-            .map(|map| faithfulness(&model, &samples, &map, fill, &ERASER_BINS, 1).unwrap());
+            .map(|map| faithfulness(&model, samples, &map, seeded(fill, 1), &ERASER_BINS).unwrap());
         let comprehensiveness = [0, 1, 2].map(|map| scores[map].comprehensiveness);
         assert_ordered(COMPREHENSIVENESS.direction, comprehensiveness, fill.name());
         let sufficiency = [0, 1, 2].map(|map| scores[map].sufficiency);
@@ -114,9 +122,11 @@ fn faithfulness_metrics_order_perfect_random_and_inverted_maps_for_every_fill() 
 
 #[test]
 fn metrics_of_known_truth_order_perfect_random_and_inverted_maps() {
-    let (model, truth) = known_model();
+    let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let layouts = Samples::new(&x, &labels).layouts(&model).unwrap();
+    let layouts = Labelled::new(&x, &labels)
+        .layouts(IMAGE, Grouping::Natural)
+        .unwrap();
     let truths = vec![truth.clone(); SAMPLES];
     let scores = maps(&truth)
         .map(|map| truth_scores(&group_importance(&layouts, &map).unwrap(), &truths).unwrap());
@@ -169,9 +179,10 @@ fn an_even_map_of_the_truth_has_the_areas_of_the_definition() {
 fn a_real_attribution_of_the_known_model_is_close_to_perfect() {
     let (model, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
+    let samples = Labelled::new(&x, &labels);
     let area = |map: &[f32]| {
-        let drop = accuracy_drop(&model, &samples, map, Fill::Zero, &REFERENCE_FRACTIONS, 1);
+        let removing = seeded(Fill::Zero, 1);
+        let drop = accuracy_drop(&model, samples, map, removing, &REFERENCE_FRACTIONS);
         drop.unwrap().area
     };
     let [perfect, random, _] = maps(&truth).map(|map| area(&map));
@@ -182,7 +193,13 @@ fn a_real_attribution_of_the_known_model_is_close_to_perfect() {
         "deeplift",
     ] {
         let method = Method::named(name).unwrap();
-        let map = attribute(&model, &x, &labels, &method, &Settings::default()).unwrap();
+        let map = attribute(
+            &model,
+            Labelled::new(&x, &labels),
+            &method,
+            &Settings::default(),
+        )
+        .unwrap();
         let found = area(&map.values);
         assert!(
             found < perfect + 0.05 && found < random - 0.1,
@@ -199,11 +216,11 @@ fn the_share_changed_counts_what_the_fill_really_moved() {
     for row in x.chunks_mut(IMAGE.len()) {
         row[..32].fill(0.0);
     }
-    let samples = Samples::new(&x, &labels);
+    let samples = Labelled::new(&x, &labels);
     let map: Vec<f32> = (0..x.len()).map(|place| (64 - place % 64) as f32).collect();
     for fill in in_place() {
         let fractions = [0.0, 0.25, 0.5, 0.75, 1.0];
-        let curve = accuracy_drop(&model, &samples, &map, fill, &fractions, 3).unwrap();
+        let curve = accuracy_drop(&model, samples, &map, seeded(fill, 3), &fractions).unwrap();
         assert_eq!(curve.changed[0], 1.0);
         let expected = match fill {
             Fill::Background | Fill::Zero => [0.0, 0.0, 16.0 / 48.0, 0.5],
@@ -237,8 +254,8 @@ fn removal_touches_exactly_the_selected_groups() {
     (map[4], map[10]) = (3.0, 3.0);
     (map[1], map[7]) = (0.0, -4.0);
     (map[2], map[8]) = (9.0, -9.0);
-    let samples = Samples::new(&x, &[0]);
-    let mut removal = Removal::new(&model, &samples, &map, Fill::Zero, 0).unwrap();
+    let samples = Labelled::new(&x, &[0]);
+    let mut removal = Removal::new(&model, samples, &map, Fill::Zero.into()).unwrap();
     let without = removal.apply(|_| Ok(2), false).unwrap();
     let expected = [1.0, 0.0, 3.0, 4.0, 0.0, 6.0, 7.0, 0.0, 9.0, 10.0, 0.0, 12.0];
     assert_eq!(without.x, expected);
@@ -250,12 +267,12 @@ fn removal_touches_exactly_the_selected_groups() {
     assert_eq!(removal.apply(|_| Ok(6), false).unwrap().x, vec![0.0; 12]);
     assert!(removal.apply(|_| Ok(7), false).is_err());
 
-    let mean = Removal::new(&model, &samples, &map, Fill::Mean, 0)
+    let mean = Removal::new(&model, samples, &map, Fill::Mean.into())
         .unwrap()
         .apply(|_| Ok(1), false);
     let mean = mean.unwrap().x;
     assert_eq!((mean[4], mean[10], mean[0]), (3.5, 9.5, 1.0));
-    let far = Removal::new(&model, &samples, &map, Fill::Farthest, 0).unwrap();
+    let far = Removal::new(&model, samples, &map, Fill::Farthest.into()).unwrap();
     let far = { far }.apply(|_| Ok(6), false).unwrap().x;
     assert_eq!(
         far,
@@ -263,7 +280,7 @@ fn removal_touches_exactly_the_selected_groups() {
             6.0, 6.0, 6.0, 1.0, 1.0, 1.0, 12.0, 12.0, 12.0, 7.0, 7.0, 7.0
         ]
     );
-    let delete = Removal::new(&model, &samples, &map, Fill::Delete, 0);
+    let delete = Removal::new(&model, samples, &map, Fill::Delete.into());
     assert!(
         delete
             .err()
@@ -280,11 +297,11 @@ fn deleting_tokens_moves_the_rest_to_the_end_and_leaves_padding_alone() {
     let x = [-1.0, -1.0, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5];
     let map = [50.0, 50.0, 0.1, 0.1, 5.0, 5.0, 0.2, 0.2, 0.3, 0.3];
     let valid = 1..5;
-    let samples = Samples {
-        valid: Some(std::slice::from_ref(&valid)),
-        ..Samples::new(&x, &[1])
+    let samples = Labelled {
+        valid: std::slice::from_ref(&valid),
+        ..Labelled::new(&x, &[1])
     };
-    let mut removal = Removal::new(&model, &samples, &map, Fill::Delete, 0).unwrap();
+    let mut removal = Removal::new(&model, samples, &map, Fill::Delete.into()).unwrap();
     let without = removal.apply(|_| Ok(1), false).unwrap().x;
     assert_eq!(
         without,
@@ -307,12 +324,16 @@ fn padding_is_never_ranked_or_removed() {
     let map: Vec<f32> = (0..24).map(|place| 24.0 - place as f32).collect();
     let valid = [2..6, 0..6];
     for grouping in [Grouping::Natural, Grouping::TimeStep] {
-        let samples = Samples {
-            valid: Some(&valid),
-            grouping,
-            ..Samples::new(&x, &[0, 1])
+        let samples = Labelled {
+            valid: &valid,
+            ..Labelled::new(&x, &[0, 1])
         };
-        let mut removal = Removal::new(&model, &samples, &map, Fill::Zero, 0).unwrap();
+        let removing = Removing {
+            fill: Fill::Zero,
+            grouping,
+            ..Removing::default()
+        };
+        let mut removal = Removal::new(&model, samples, &map, removing).unwrap();
         let steps = match grouping {
             Grouping::Natural => 2,
             Grouping::TimeStep => 1,
@@ -325,13 +346,13 @@ fn padding_is_never_ranked_or_removed() {
         let zeros: Vec<usize> = (0..24).filter(|&place| without[place] == 0.0).collect();
         assert_eq!(zeros, [4, 5, 6, 7, 12, 13, 14, 15, 16, 17]);
     }
-    let misfit = Samples {
-        valid: Some(&valid[..1]),
-        ..Samples::new(&x, &[0, 1])
+    let misfit = Labelled {
+        valid: &valid[..1],
+        ..Labelled::new(&x, &[0, 1])
     };
     assert_eq!(
-        misfit.check(&model).unwrap_err().to_string(),
-        "valid positions: found shape 1 ranges, expected 2, one a sample"
+        misfit.check("samples", shape, 2).unwrap_err().to_string(),
+        "valid steps: found 1 ranges, expected 2 ranges, one a sample, within 0..6"
     );
 }
 
@@ -339,12 +360,12 @@ fn padding_is_never_ranked_or_removed() {
 fn robust_accuracy_starts_at_clean_accuracy_and_falls() {
     let (model, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
-    let clean = clean_accuracy(&model, &samples).unwrap();
+    let samples = Labelled::new(&x, &labels);
+    let clean = clean_accuracy(&model, samples).unwrap();
     let epsilons = [0.0, 0.3, 0.6, 1.0, 1.5];
     for kind in [AttackKind::Fgsm, AttackKind::Pgd, AttackKind::MiFgsm] {
         let config = AttackConfig::new(kind, 9.0);
-        let curve = robustness(&model, &samples, &config, &epsilons, Bounds::NONE, 1).unwrap();
+        let curve = robustness(&model, samples, &config, &epsilons, 1).unwrap();
         assert_eq!(curve.points[0].accuracy, clean);
         for pair in curve.points.windows(2) {
             assert!(pair[1].accuracy <= pair[0].accuracy, "{curve:?}");
@@ -353,7 +374,7 @@ fn robust_accuracy_starts_at_clean_accuracy_and_falls() {
         assert!(curve.points[4].accuracy < 0.05, "{curve:?}");
     }
     let config = AttackConfig::new(AttackKind::RandomNoise, 9.0);
-    let noise = robustness(&model, &samples, &config, &epsilons, Bounds::NONE, 1).unwrap();
+    let noise = robustness(&model, samples, &config, &epsilons, 1).unwrap();
     assert!(noise.points[4].accuracy > 0.9, "{noise:?}");
 }
 
@@ -361,12 +382,12 @@ fn robust_accuracy_starts_at_clean_accuracy_and_falls() {
 fn sensitivity_is_zero_for_a_constant_map_and_grows_with_the_radius() {
     let (linear, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels).first(20, IMAGE.len());
+    let samples = Labelled::new(&x, &labels).first(20, IMAGE.len());
     let settings = Settings::default();
     let measure = |model: &Mlp, method: &Method, radius| {
-        let clean = attribute(model, samples.x, samples.labels, method, &settings).unwrap();
+        let clean = attribute(model, samples, method, &settings).unwrap();
         let config = SensitivityConfig { radius, draws: 10 };
-        max_sensitivity(model, &samples, method, &settings, &clean.values, &config).unwrap()
+        max_sensitivity(model, samples, method, &settings, &clean.values, &config).unwrap()
     };
     assert_eq!(measure(&linear, &Method::Gradient, 0.1), 0.0);
     assert!(measure(&linear, &Method::InputXGradient, 0.1) > 0.0);
@@ -382,9 +403,11 @@ fn sensitivity_is_zero_for_a_constant_map_and_grows_with_the_radius() {
 
 #[test]
 fn overlap_is_one_for_the_same_map_and_chance_for_another() {
-    let (model, truth) = known_model();
+    let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let layouts = Samples::new(&x, &labels).layouts(&model).unwrap();
+    let layouts = Labelled::new(&x, &labels)
+        .layouts(IMAGE, Grouping::Natural)
+        .unwrap();
     let [_, random, inverted] = maps(&truth);
     let random = group_importance(&layouts, &random).unwrap();
     let inverted = group_importance(&layouts, &inverted).unwrap();
@@ -401,10 +424,10 @@ fn randomisation_destroys_maps_that_depend_on_parameters_and_no_others() {
         .map(|_| rng.standard_normal())
         .collect();
     let labels: Vec<usize> = (0..40).map(|sample| sample % 3).collect();
-    let samples = Samples::new(&x, &labels);
+    let samples = Labelled::new(&x, &labels);
     let run = |name| {
         let method = Method::named(name).unwrap();
-        randomisation(&model, &samples, &method, &Settings::default()).unwrap()
+        randomisation(&model, samples, &method, &Settings::default()).unwrap()
     };
     let stages = run("gradient");
     let layers: Vec<&str> = stages.iter().map(|stage| stage.layer.as_str()).collect();
@@ -424,9 +447,15 @@ fn mean_gradients_are_those_of_the_weights() {
     let (x, labels) = known_samples(&truth);
     let ones = vec![1; labels.len()];
     let settings = Settings::default();
-    let gradient = attribute(&model, &x, &ones, &Method::Gradient, &settings).unwrap();
-    let samples = Samples::new(&x, &labels);
-    let found = mean_gradients(&model, &samples, &gradient.values).unwrap();
+    let gradient = attribute(
+        &model,
+        Labelled::new(&x, &ones),
+        &Method::Gradient,
+        &settings,
+    )
+    .unwrap();
+    let samples = Labelled::new(&x, &labels);
+    let found = mean_gradients(&model, samples, &gradient.values).unwrap();
     let expected = (0..SIGNAL).map(|rank| 1.0 + 0.1 * rank as f64).sum::<f64>() / 64.0;
     for value in [found.min, found.median, found.max, found.mean] {
         assert!((value - expected).abs() < ROUNDING, "{found:?}");
@@ -449,8 +478,8 @@ fn small_evaluation(seed: u64) -> Evaluation {
     let model = Mlp::random(IMAGE, 16, 2, seed);
     let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
-    evaluate(&model, &samples, Bounds::NONE, &small_config()).unwrap()
+    let samples = Labelled::new(&x, &labels);
+    evaluate(&model, samples, &small_config()).unwrap()
 }
 
 #[test]
@@ -499,13 +528,18 @@ fn a_model_without_the_rescale_rule_skips_deeplift_and_says_why() {
     let model = WithoutRescale(Mlp::random(IMAGE, 16, 2, 1));
     let (_, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
-    let found = evaluate(&model, &samples, Bounds::NONE, &small_config()).unwrap();
+    let samples = Labelled::new(&x, &labels);
+    let found = evaluate(&model, samples, &small_config()).unwrap();
     let skipped: Vec<&str> = found.skipped.iter().map(|s| s.method.as_str()).collect();
     assert_eq!(skipped, ["deeplift", "deeplift-shap"]);
     assert!(found.skipped[0].reason.contains("DeepLIFT"));
     assert_eq!(found.maps.len(), 8);
-    let error = attribute(&model, &x, &labels, &Method::DeepLift, &Settings::default());
+    let error = attribute(
+        &model,
+        Labelled::new(&x, &labels),
+        &Method::DeepLift,
+        &Settings::default(),
+    );
     let message = error.unwrap_err().to_string();
     assert!(message.starts_with("method: found DeepLIFT") && !message.contains('\n'));
     assert_eq!(model.classes(), 2);
@@ -517,12 +551,12 @@ fn a_comparison_pairs_seeds_and_names_the_best_regime() {
         .map(|seed| {
             let (model, truth) = known_model();
             let (x, labels) = known_samples(&truth);
-            let samples = Samples::new(&x, &labels);
+            let samples = Labelled::new(&x, &labels);
             let config = EvaluationConfig {
                 seed,
                 ..small_config()
             };
-            evaluate(&model, &samples, Bounds::NONE, &config).unwrap()
+            evaluate(&model, samples, &config).unwrap()
         })
         .collect();
     let untrained: Vec<Evaluation> = (0..3).map(small_evaluation).collect();
@@ -587,10 +621,10 @@ fn every_metric_has_a_name_and_says_what_moves_it() {
 fn bad_input_gets_one_line_that_names_it() {
     let (model, truth) = known_model();
     let (x, labels) = known_samples(&truth);
-    let samples = Samples::new(&x, &labels);
+    let samples = Labelled::new(&x, &labels);
     let map = vec![1.0; x.len()];
     let curve = |map: &[f32], fractions: &[f32]| {
-        let error = accuracy_drop(&model, &samples, map, Fill::Zero, fractions, 0).unwrap_err();
+        let error = accuracy_drop(&model, samples, map, Fill::Zero.into(), fractions).unwrap_err();
         error.to_string()
     };
     assert_eq!(
@@ -605,14 +639,14 @@ fn bad_input_gets_one_line_that_names_it() {
         curve(&with_nan, &[0.0, 0.5]),
         "attribution of the samples: found NaN at value 5, expected finite values"
     );
-    let bins = faithfulness(&model, &samples, &map, Fill::Zero, &[0.0], 0);
+    let bins = faithfulness(&model, samples, &map, Fill::Zero.into(), &[0.0]);
     assert_eq!(
         bins.unwrap_err().to_string(),
         "bins: found 0, expected shares above 0 and at most 1"
     );
     let mut x = x.clone();
     x[3] = f32::NAN;
-    let error = clean_accuracy(&model, &Samples::new(&x, &labels)).unwrap_err();
+    let error = clean_accuracy(&model, Labelled::new(&x, &labels)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "x: found NaN at value 3, expected finite values"

@@ -7,9 +7,10 @@ use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::config::Difference;
 use sgt_host::metrics::comparison::{Regime, compare};
-use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, Samples, evaluate};
-use sgt_host::network::network::{Network, NetworkPass};
-use sgt_host::network::{InputShape, Mode, Model, SeriesOrder, registry};
+use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, evaluate};
+use sgt_host::network::{
+    Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder, named,
+};
 use sgt_host::report::picture::{Picture, strongest};
 use sgt_host::report::{
     RegimeReport, Report, RunReport, SampleMap, SampleReport, drop_charts, gradient_boxes, map,
@@ -40,19 +41,20 @@ fn method(name: &str) -> Method {
 struct Study {
     name: &'static str,
     input: Option<InputShape>,
-    bounds: Bounds,
+    bounds: Option<Bounds>,
     classes: Vec<String>,
     names: Vec<String>,
 }
 
-fn network(study: &Study, noise: f32, seed: u64) -> Network {
+fn network(study: &Study, noise: f32, seed: u64) -> Classifier {
     let (weights, _) = golden::golden(study.name).unwrap();
     let shapes: Vec<(&str, &[usize])> = weights
         .iter()
         .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
         .collect();
-    let sizes = registry::infer_sizes(study.name, &shapes, study.input).unwrap();
-    let mut network = registry::build(study.name, &sizes, 0).unwrap();
+    let sizes = named::infer_sizes(study.name, &shapes, study.input).unwrap();
+    let description = named::description(study.name, &sizes).unwrap();
+    let mut network = Network::new(&description, 0).unwrap();
     let mut rng = Pcg32::new(seed, 0);
     for entry in network.parameters().entries().to_vec() {
         let values = &mut network.parameters_mut().values_mut()[entry.range];
@@ -60,7 +62,11 @@ fn network(study: &Study, noise: f32, seed: u64) -> Network {
             *value = golden + noise * rng.standard_normal();
         }
     }
-    network
+    let classifier = Classifier::new(network, study.classes.clone()).unwrap();
+    match study.bounds {
+        Some(bounds) => classifier.with_bounds(bounds).unwrap(),
+        None => classifier,
+    }
 }
 
 fn report(study: &Study) -> Report {
@@ -73,7 +79,7 @@ fn report(study: &Study) -> Report {
         stability_samples: 1,
         ..EvaluationConfig::default()
     };
-    let samples = Samples::new(x, &labels);
+    let samples = Labelled::new(x, &labels);
     let mut regimes = Vec::new();
     let mut sample_reports = Vec::new();
     for (name, noise) in REGIMES {
@@ -81,7 +87,7 @@ fn report(study: &Study) -> Report {
             let network = network(study, noise + 0.003, seed);
             RunReport {
                 seed,
-                evaluation: evaluate(&network, &samples, study.bounds, &config).unwrap(),
+                evaluation: evaluate(&network, samples, &config).unwrap(),
                 config: format!(
                     "model = \"{}\"\nregime = \"{name}\"\nseed = {seed}\n",
                     study.name
@@ -103,7 +109,7 @@ fn report(study: &Study) -> Report {
         for name_of_method in METHODS {
             for (name, noise) in REGIMES {
                 let network = network(study, noise, 1);
-                let mut pass = NetworkPass::default();
+                let mut pass = ClassifierPass::default();
                 let logits = network
                     .forward(&values, Mode::Evaluation, &mut pass)
                     .unwrap();
@@ -112,7 +118,8 @@ fn report(study: &Study) -> Report {
                     .unwrap();
                 let (label, method) = (&labels[sample..=sample], method(name_of_method));
                 let settings = Settings::default();
-                let found = attribute(&network, &values, label, &method, &settings).unwrap();
+                let found =
+                    attribute(&network, Labelled::new(&values, label), &method, &settings).unwrap();
                 maps.push(SampleMap {
                     regime: name.into(),
                     method: method.name().into(),
@@ -162,7 +169,7 @@ fn images() -> Study {
     Study {
         name: "small-cnn",
         input: None,
-        bounds: Bounds::UNIT,
+        bounds: Some(Bounds::UNIT),
         classes: (0..10).map(|digit| digit.to_string()).collect(),
         names: Vec::new(),
     }
@@ -176,7 +183,7 @@ fn series() -> Study {
             channels: 6,
             order: SeriesOrder::StepsFirst,
         }),
-        bounds: Bounds::NONE,
+        bounds: None,
         classes: ["standing", "running", "walking", "badminton"]
             .map(Into::into)
             .to_vec(),
@@ -194,7 +201,7 @@ fn text() -> Study {
             tokens: 12,
             dim: 20,
         }),
-        bounds: Bounds::NONE,
+        bounds: None,
         classes: ["negative", "positive"].map(Into::into).to_vec(),
         names: words.split(' ').map(Into::into).collect(),
     }

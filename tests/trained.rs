@@ -6,7 +6,7 @@ mod golden;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
-use sgt_host::network::{Mode, Model, NormalizedPass};
+use sgt_host::network::{ClassifierPass, Mode, Model};
 use sgt_host::npy::Array;
 use sgt_host::run::Trained;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn foreign_weights_answer_as_pytorch_did() {
         let trained = Trained::read(&weights, Some(name), &shape[1..]).expect(name);
         let array = Array { shape, values: x };
         let x = trained.samples(Path::new("x.npy"), array).expect(name);
-        let mut pass = NormalizedPass::default();
+        let mut pass = ClassifierPass::default();
         let logits = trained.model.forward(&x, Mode::Evaluation, &mut pass);
         let (_, expected) = &cases["logits"];
         tolerance::assert_close(name, logits.expect(name), expected, tolerance::GOLDEN);

@@ -6,9 +6,9 @@ mod common;
 use common::mlp::{Mlp, MlpPass};
 use sgt_core::{Pcg32, Random};
 use sgt_host::Result;
-use sgt_host::config::{DataKind, Draft, RunConfig};
+use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
-use sgt_host::network::{InputShape, Mode, Model, Parameters};
+use sgt_host::network::{InputShape, Mode, Model, Parameters, Samples};
 use sgt_host::run::{self, LATEST, PREVIOUS};
 use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
 use std::path::Path;
@@ -51,13 +51,13 @@ fn data() -> TrainingData {
 }
 
 fn config(settings: &str) -> RunConfig {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.table("test", settings.parse().unwrap()).unwrap();
     draft.finish(DataKind::Image).unwrap()
 }
 
 fn network() -> Mlp {
-    Mlp::random(shape(), 6, CLASSES, 5)
+    Mlp::random(shape(), 6, CLASSES, 5).within(Bounds::UNIT)
 }
 
 fn finish(trainer: &mut Trainer<'_, Mlp>) {
@@ -231,9 +231,18 @@ impl Model for Counting {
         self.inner.classes()
     }
 
-    fn forward<'p>(&self, x: &[f32], mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+    fn bounds(&self) -> Option<Bounds> {
+        self.inner.bounds()
+    }
+
+    fn forward<'s, 'p>(
+        &self,
+        samples: impl Into<Samples<'s>>,
+        mode: Mode,
+        pass: &'p mut MlpPass,
+    ) -> Result<&'p [f32]> {
         self.forward.fetch_add(1, Ordering::Relaxed);
-        self.inner.forward(x, mode, pass)
+        self.inner.forward(samples, mode, pass)
     }
 
     fn forward_again<'p>(&self, mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
@@ -319,7 +328,7 @@ fn restored_after_any_step_it_ends_with_the_same_bits() {
         let loaded = run::load_checkpoint(folder.path()).unwrap().unwrap();
         assert_eq!(loaded, checkpoint);
         // From other weights: nothing may come from the network at hand.
-        let other = Mlp::random(shape(), 6, CLASSES, 99);
+        let other = Mlp::random(shape(), 6, CLASSES, 99).within(Bounds::UNIT);
         let mut resumed = Trainer::new(&config, &data, other).unwrap();
         resumed.restore(loaded).unwrap();
         finish(&mut resumed);
@@ -497,7 +506,7 @@ fn a_checkpoint_of_something_else_is_refused() {
     let data = data();
     let checkpoint = some_checkpoint();
     let config = config(WHOLE);
-    let larger = Mlp::random(shape(), 7, CLASSES, 5);
+    let larger = Mlp::random(shape(), 7, CLASSES, 5).within(Bounds::UNIT);
     let mut trainer = Trainer::new(&config, &data, larger).unwrap();
     let error = trainer.restore(checkpoint.clone()).unwrap_err().to_string();
     assert!(error.contains("parameters"), "{error}");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use sgt_host::data::{Bounds, Normalization};
-use sgt_host::network::{InputShape, Parameters, SeriesOrder};
+use sgt_host::network::{Description, InputShape, Parameters, SeriesOrder};
 use sgt_host::weights::{Metadata, Weights, save, to_bytes};
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,6 +28,7 @@ fn blank(parameters: &Parameters) -> Parameters {
 fn metadata() -> Metadata {
     Metadata {
         model: "sensor-cnn".into(),
+        description: None,
         input: InputShape::Series {
             steps: 100,
             channels: 2,
@@ -78,6 +79,45 @@ fn weights_and_metadata_read_back() {
     assert_eq!(names[2], ("conv1.weight", &[2, 1, 3][..]));
     // Nothing but the file itself is left in the folder.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_description_reads_back_and_must_fit_the_other_metadata() {
+    let described = |description: Description| Metadata {
+        description: Some(description),
+        ..metadata()
+    };
+    let input = metadata().input;
+    let description = Description::new(input)
+        .convolution("conv1", 4, 3)
+        .relu()
+        .global_average_pool()
+        .linear("fc", 2);
+    let whole = described(description.clone());
+    let bytes = to_bytes(&parameters(), Some(&whole)).unwrap();
+    assert_eq!(parse(&bytes).unwrap().metadata(), Some(&whole));
+
+    let flaw = |description| {
+        let error = to_bytes(&parameters(), Some(&described(description))).unwrap_err();
+        one_line(&error)
+    };
+    assert_eq!(
+        flaw(description.clone().linear("more", 3)),
+        "weights: found metadata with 2 names of classes, expected 3, as the network has"
+    );
+    let other = Description {
+        input: InputShape::series(100, 3),
+        ..description.clone()
+    };
+    assert_eq!(
+        flaw(other),
+        "weights: found metadata with a network that reads a series of 100 steps and 3 channels, \
+         expected one that reads a series of 100 steps and 2 channels"
+    );
+    assert!(
+        flaw(description.max_pool(2))
+            .starts_with("weights: found metadata with layer 5 (max-pool): ")
+    );
 }
 
 #[test]

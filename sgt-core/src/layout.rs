@@ -114,10 +114,11 @@ impl Layout {
     /// # Errors
     /// As [`Layout::new`], naming `height` or `width` where it is theirs.
     pub fn image(channels: usize, height: usize, width: usize) -> Result<Self, Error> {
-        for (argument, size) in [("height", height), ("width", width)] {
-            if size == 0 {
-                return Err(Error::Empty { argument });
-            }
+        if height == 0 {
+            return Err(Error::Empty { argument: "height" });
+        }
+        if width == 0 {
+            return Err(Error::Empty { argument: "width" });
         }
         let Some(pixels) = height.checked_mul(width) else {
             return Err(Error::Range { argument: "height" });

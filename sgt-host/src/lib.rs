@@ -23,10 +23,14 @@
 //! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
-//! | [`cli`] | the command line |
+#![cfg_attr(
+    feature = "cli",
+    doc = "| [`cli`] | the command line (feature `cli`) |"
+)]
 
 pub mod attack;
 pub mod attribution;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod config;

@@ -1,8 +1,8 @@
 //! A two-layer `ReLU` network with exact gradients: slow, short, and independent of the crate's
 //! own layers.
 
-use sgt_core::{Pcg32, Random};
-use sgt_host::network::{InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescale};
+use sgt_core::{Bounds, Pcg32, Random};
+use sgt_host::network::{InputShape, Mode, Model, Parameters, RESCALE_EPSILON, Rescaling, Samples};
 use sgt_host::{Error, Result};
 use std::ops::Range;
 
@@ -12,6 +12,7 @@ pub struct Mlp {
     input: InputShape,
     hidden: usize,
     classes: usize,
+    bounds: Option<Bounds>,
     parameters: Parameters,
     w1: Range<usize>,
     b1: Range<usize>,
@@ -68,11 +69,20 @@ impl Mlp {
             input,
             hidden,
             classes,
+            bounds: None,
             parameters,
             w1,
             b1,
             w2,
             b2,
+        }
+    }
+
+    /// The same network for inputs that stay within `bounds`.
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self {
+            bounds: Some(bounds),
+            ..self
         }
     }
 
@@ -112,7 +122,17 @@ impl Model for Mlp {
         self.classes
     }
 
-    fn forward<'p>(&self, x: &[f32], mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
+    fn bounds(&self) -> Option<Bounds> {
+        self.bounds
+    }
+
+    fn forward<'s, 'p>(
+        &self,
+        samples: impl Into<Samples<'s>>,
+        mode: Mode,
+        pass: &'p mut MlpPass,
+    ) -> Result<&'p [f32]> {
+        let Samples { x, .. } = samples.into();
         if x.is_empty() || !x.len().is_multiple_of(self.input.len()) {
             return Err(Error::Shape {
                 operation: "mlp",
@@ -181,21 +201,12 @@ impl Model for Mlp {
         Ok(())
     }
 
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
-    }
-}
-
-impl Rescale for Mlp {
     fn multipliers(
         &self,
-        x: &[f32],
+        Samples { x, .. }: Samples<'_>,
         reference: &[f32],
         dlogits: &[f32],
+        _rules: Rescaling,
         dx: &mut [f32],
     ) -> Result<()> {
         let n = self.input.len();
@@ -217,6 +228,14 @@ impl Rescale for Mlp {
         }
         Ok(())
     }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
 }
 
 /// The same network without `DeepLIFT`'s rule.
@@ -234,8 +253,17 @@ impl Model for WithoutRescale {
         self.0.classes()
     }
 
-    fn forward<'p>(&self, x: &[f32], mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
-        self.0.forward(x, mode, pass)
+    fn bounds(&self) -> Option<Bounds> {
+        self.0.bounds()
+    }
+
+    fn forward<'s, 'p>(
+        &self,
+        samples: impl Into<Samples<'s>>,
+        mode: Mode,
+        pass: &'p mut MlpPass,
+    ) -> Result<&'p [f32]> {
+        self.0.forward(samples, mode, pass)
     }
 
     fn forward_again<'p>(&self, mode: Mode, pass: &'p mut MlpPass) -> Result<&'p [f32]> {
@@ -260,5 +288,3 @@ impl Model for WithoutRescale {
         self.0.parameters_mut()
     }
 }
-
-impl Rescale for WithoutRescale {}

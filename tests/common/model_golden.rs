@@ -4,7 +4,7 @@
 use crate::golden::Tensors;
 use crate::tolerance::{DIVERGENCE_ROUNDING, GOLDEN, assert_close};
 use sgt_core::{SgtRows, mean_cross_entropy, mean_kl_divergence, sgt_objective};
-use sgt_host::network::{Mode, Model, Score, input_gradient};
+use sgt_host::network::{Labelled, Mode, Model, Score, input_gradient};
 
 /// Sets the values of `model` to the golden weights, which must be all of its tensors.
 pub(crate) fn load_golden<M: Model>(model: &mut M, weights: &Tensors) {
@@ -25,9 +25,10 @@ pub(crate) fn check_golden<M: Model>(model: &M, cases: &Tensors) {
     let labels: Vec<usize> = case("y").iter().map(|&label| label as usize).collect();
     let mut pass = M::Pass::default();
     let mut dx = vec![f32::NAN; x.len()];
-    input_gradient(model, x, &labels, Score::TrueLogit, &mut pass, &mut dx).unwrap();
+    let batch = Labelled::new(x, &labels);
+    input_gradient(model, batch, Score::TrueLogit, &mut pass, &mut dx).unwrap();
     close("gradient_true_logit", &dx);
-    input_gradient(model, x, &labels, Score::Loss, &mut pass, &mut dx).unwrap();
+    input_gradient(model, batch, Score::Loss, &mut pass, &mut dx).unwrap();
     close("gradient_loss_sum", &dx);
 
     let classes = model.classes();

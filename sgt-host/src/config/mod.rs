@@ -33,7 +33,7 @@ pub use sgt_core::{Importance, Policy, Scope};
 
 use crate::attack::AttackConfig;
 use crate::data::Length;
-use crate::network::{Grouping, Score};
+use crate::network::{Description, Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,22 @@ fn not_toml(reason: &dyn Display) -> Error {
 }
 
 impl RunConfig {
+    /// The defaults for a kind of data, as `sgt train` has them.
+    pub fn defaults(kind: DataKind) -> Self {
+        let defaults = ConfigDraft::new().finish(kind);
+        defaults.unwrap_or_else(|error| unreachable!("the defaults are checked by a test: {error}"))
+    }
+
+    /// The same configuration for a network of one's own.
+    ///
+    /// # Errors
+    /// As [`Description::to_table`].
+    pub fn with_network(mut self, description: &Description) -> Result<Self> {
+        self.model.clone_from(&description.name);
+        self.network = Some(description.to_table()?);
+        Ok(self)
+    }
+
     /// The configuration as TOML, every key given.
     ///
     /// # Errors

@@ -12,8 +12,12 @@
 //! | [`Batch`] | minibatches in a model's memory order |
 //! | [`embedded`] | the data sets inside the binary |
 //! | [`catalog`] | the data sets known by name: numbers, licence, origin |
-//! | [`fetch`](mod@fetch), [`archive`] | downloads from the original sites, and what is kept of them |
+//! | [`archive`] | what is kept of a download |
 //! | [`load`](mod@load) | data by name or file |
+#![cfg_attr(
+    feature = "cli",
+    doc = "| [`fetch`](mod@fetch) | downloads from the original sites (feature `cli`) |"
+)]
 
 pub mod archive;
 mod batch;
@@ -21,6 +25,7 @@ pub mod catalog;
 pub mod cifar;
 mod dataset;
 pub mod embedded;
+#[cfg(feature = "cli")]
 pub mod fetch;
 mod grouping;
 pub mod har;
@@ -36,6 +41,7 @@ mod windows;
 
 pub use batch::Batch;
 pub use dataset::{Dataset, TrainTest};
+#[cfg(feature = "cli")]
 pub use fetch::fetch;
 pub use grouping::{Grouping, group_values};
 pub use labelled::{Labelled, Samples, check_finite, check_labels};

@@ -9,6 +9,7 @@
 use super::buffer::{Buffer, with_scratch};
 use super::conv2d::{Conv2dGeometry, DataGradient, IMAGES_A_SUM, Plan, WeightGradient, add_rows};
 use super::layout::transpose;
+use super::pool::maximum;
 use super::pooled_gradient::{Lists, Pooled, PooledGradient};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -55,16 +56,6 @@ pub(crate) struct ConvBlockState {
     argmax: Vec<u8>,
 }
 
-/// What a [`ConvBlock`] does to the output of its convolution.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fused {
-    pub(crate) relu: bool,
-    /// `[height, width]` of the windows of max pooling.
-    pub(crate) window: [usize; 2],
-    pub(crate) order: OutputOrder,
-    pub(crate) channels: usize,
-}
-
 impl ConvBlock {
     pub(crate) fn new(
         geometry: &Conv2dGeometry,
@@ -103,20 +94,6 @@ impl ConvBlock {
     /// Values of one input.
     pub(crate) fn input_len(&self) -> usize {
         self.plan.geometry().input_len()
-    }
-
-    /// The convolution alone, channels-last, and what is fused with it: for rules that need what
-    /// lies between.
-    pub(crate) fn unfused(&self) -> (Self, Fused) {
-        let geometry = self.plan.geometry();
-        let fused = Fused {
-            relu: self.relu,
-            window: self.window,
-            order: self.order,
-            channels: geometry.out_channels,
-        };
-        let plain = Self::new(geometry, false, [1, 1], OutputOrder::ChannelsLast);
-        (plain, fused)
     }
 
     /// Computes the batch `x` (channels-last) into `out`.
@@ -446,23 +423,14 @@ impl WithSimd for PoolBand<'_> {
             .chunks_exact_mut(channels)
             .zip(self.argmax.chunks_exact_mut(channels));
         for (column, (out, argmax)) in windows.enumerate() {
-            for u in 0..self.window[0] {
-                for v in 0..self.window[1] {
-                    let start = (u * self.width + column * self.window[1] + v) * channels;
-                    let x = &self.x[start..start + channels];
-                    let index = (u * self.window[1] + v) as u8;
-                    if index == 0 {
-                        out.copy_from_slice(x);
-                        argmax.fill(0);
-                        continue;
-                    }
-                    for ((out, argmax), &x) in out.iter_mut().zip(&mut *argmax).zip(x) {
-                        let larger = x > *out || x.is_nan();
-                        *out = if larger { x } else { *out };
-                        *argmax = if larger { index } else { *argmax };
-                    }
-                }
-            }
+            let place = |u: usize, v: usize| {
+                let start = (u * self.width + column * self.window[1] + v) * channels;
+                let index = (u * self.window[1] + v) as u8;
+                (index, &self.x[start..start + channels])
+            };
+            let rows =
+                (0..self.window[0]).flat_map(|u| (0..self.window[1]).map(move |v| place(u, v)));
+            maximum(rows, out, argmax);
             if self.relu {
                 for out in out {
                     *out = if *out < 0.0 { 0.0 } else { *out };

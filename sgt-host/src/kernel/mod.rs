@@ -20,37 +20,50 @@
 //! | module | what it computes |
 //! |---|---|
 //! | [`conv2d`] | convolution in two dimensions, and in one (height 1) |
+//! | `grouped`, `depthwise` | convolutions whose channels are in groups |
 //! | [`linear`] | `x Wᵀ + b` |
 //! | [`activation`] | ReLU, and the sum of a residual branch |
 //! | [`pool`] | max, average and global average pooling |
 //! | [`batch_norm`] | batch normalisation, one- and two-dimensional |
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
 //! | [`lstm`] | long short-term memory over whole sequences, in either direction |
+//! | [`input_cell`] | an LSTM that reads attention over the inputs so far |
 //! | [`attention`] | scaled dot-product self-attention |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
 pub mod activation;
-mod aligned;
 pub mod attention;
 pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
+pub(crate) mod depthwise;
+pub(crate) mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
+pub(crate) mod grouped;
+pub mod input_cell;
 pub mod layer_norm;
 pub(crate) mod layout;
+mod lengths;
 #[cfg(test)]
 mod levels;
 pub mod linear;
 pub mod lstm;
 mod matrix;
+#[cfg(test)]
+mod oracle;
 pub mod pool;
 mod pooled_gradient;
+pub(crate) mod positional;
 mod product;
 pub(crate) mod request;
+mod rescale;
+mod softmax;
+pub(crate) mod softmax_pool;
+mod sums;
 mod transcendental;
 
 use crate::{Error, Result};

@@ -2,8 +2,8 @@
 
 use super::Description;
 use super::layer::{
-    BatchNorm, Convolution, Dropout, Flatten, GlobalAveragePool, Layer, Linear, Lstm, MaxPool,
-    Pair, Relu, Residual,
+    BatchNorm, Convolution, Dropout, Flatten, Gelu, GlobalAveragePool, GlobalMaxPool, Layer,
+    Linear, Lstm, MaxPool, Pair, Relu, Residual, Sigmoid, Tanh,
 };
 
 /// Each method adds a layer behind those that are there. Nothing is checked before
@@ -35,6 +35,24 @@ impl Description {
         self.layer(Relu::default())
     }
 
+    /// Adds a GELU.
+    #[must_use]
+    pub fn gelu(self) -> Self {
+        self.layer(Gelu::default())
+    }
+
+    /// Adds a hyperbolic tangent.
+    #[must_use]
+    pub fn tanh(self) -> Self {
+        self.layer(Tanh::default())
+    }
+
+    /// Adds a logistic sigmoid.
+    #[must_use]
+    pub fn sigmoid(self) -> Self {
+        self.layer(Sigmoid::default())
+    }
+
     /// Adds max pooling, its windows side by side.
     #[must_use]
     pub fn max_pool(self, window: impl Into<Pair>) -> Self {
@@ -45,6 +63,12 @@ impl Description {
     #[must_use]
     pub fn global_average_pool(self) -> Self {
         self.layer(GlobalAveragePool::default())
+    }
+
+    /// Adds the largest value over all positions.
+    #[must_use]
+    pub fn global_max_pool(self) -> Self {
+        self.layer(GlobalMaxPool::default())
     }
 
     /// Adds dropout with probability `p`.

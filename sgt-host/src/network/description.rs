@@ -194,7 +194,7 @@ impl<'d> Walk<'d> {
         }
         let own_name = layer.name();
         name_is_plain(&place(), own_name)?;
-        if layer.kind() == "embedding" && number > 1 {
+        if matches!(layer, Layer::Embedding(_)) && number > 1 {
             let expected = "an embedding as the first layer".into();
             return Err(refuse(&place(), "layers in front of it".into(), expected));
         }

@@ -5,7 +5,9 @@ use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
-use crate::train::{Prepared, Progress, Purpose, TrainingData, derive_seed, prepare, quality};
+use crate::train::{
+    Event, Prepared, Progress, Purpose, Trainer, TrainingData, derive_seed, prepare, quality,
+};
 use crate::weights::{self, Metadata};
 use crate::{Result, file};
 use std::path::{Path, PathBuf};
@@ -118,11 +120,34 @@ impl Session {
         }
     }
 
+    /// Trains to the end, in memory; `watch` sees every step and epoch.
+    ///
+    /// # Errors
+    /// As [`Session::classifier`], [`Trainer::new`] and [`Trainer::advance`].
+    pub fn train(&self, mut watch: impl FnMut(&Event)) -> Result<Classifier> {
+        let data = self.training_data();
+        let mut trainer = Trainer::new(&self.config, data, self.classifier()?)?;
+        loop {
+            match trainer.advance()? {
+                Event::Finished => return Ok(trainer.into_model()),
+                event => watch(&event),
+            }
+        }
+    }
+
+    /// Writes the weights of a trained network with all that is needed to use them.
+    ///
+    /// # Errors
+    /// As [`weights::save`].
+    pub fn save(&self, path: &Path, model: &Classifier) -> Result<()> {
+        weights::save(path, model.parameters(), Some(&self.metadata(model)))
+    }
+
     /// Measures a finished network on the test part, and writes weights and record to `folder`,
     /// if there is one.
     ///
     /// # Errors
-    /// As [`quality`], [`weights::save`] and [`RunFolder::write_record`].
+    /// As [`quality`](fn@quality), [`Session::save`] and [`RunFolder::write_record`].
     pub fn finish(
         &self,
         folder: Option<&RunFolder>,
@@ -144,8 +169,7 @@ impl Session {
             seconds: time.as_secs_f64(),
         };
         if let Some(folder) = folder {
-            let metadata = self.metadata(model);
-            weights::save(&folder.weights_path(), model.parameters(), Some(&metadata))?;
+            self.save(&folder.weights_path(), model)?;
             folder.write_record(&record)?;
         }
         Ok(record)

@@ -14,15 +14,17 @@
     reason = "vector code must be inlined into the function that enables its instruction set"
 )]
 
+use super::super::lengths::clear_padding;
 use super::super::transcendental::{sigmoid, tanh};
-use super::{Chunk, Geometry, Keep, Packed, SEGMENT_STEPS};
+use super::Keep;
+use super::memory::{Chunk, Geometry, Packed, SEGMENT_STEPS};
 use pulp::{Simd, WithSimd};
 
 /// Gates of a cell: input, forget, candidate, output.
 pub(super) const GATES: usize = 4;
 const INPUT: usize = 0;
 const FORGET: usize = 1;
-const CANDIDATE: usize = 2;
+pub(super) const CANDIDATE: usize = 2;
 const OUTPUT: usize = 3;
 
 /// Most vectors of columns in one register tile.
@@ -235,21 +237,24 @@ impl WithSimd for Forward<'_> {
         } = self;
         let rows = chunk.rows;
         let width = geometry.width;
-        let depth = geometry.units + geometry.input;
+        let depth = geometry.units + geometry.shape.input;
         let slot = rows * width;
         let gate_step = rows * geometry.units * GATES;
         let cell_step = rows * geometry.units;
-        let weights = vectors::<S>(packed.forward.values());
-        let bias = vectors::<S>(packed.bias.values());
-        let gates = chunk.gates.values_mut();
-        let cells = chunk.cells.values_mut();
-        let inputs = chunk.inputs.values_mut();
+        let weights = vectors::<S>(&packed.forward);
+        let bias = vectors::<S>(&packed.bias);
+        let (steps, lengths) = (chunk.steps, chunk.lengths);
+        let lengths = &lengths[..rows];
+        let gates: &mut [f32] = &mut chunk.gates;
+        let cells: &mut [f32] = &mut chunk.cells;
+        let inputs: &mut [f32] = &mut chunk.inputs;
+        geometry.clear_padding(lengths, states);
         inputs[..slot].fill(0.0);
-        geometry.place_x(x, 0, rows, &mut inputs[..slot]);
-        for step in 0..geometry.steps {
+        geometry.place_x(x, 0, lengths, &mut inputs[..slot]);
+        for step in 0..steps {
             let (now, after) = slots(inputs, slot, step, geometry.keep);
-            if step + 1 < geometry.steps {
-                geometry.place_x(x, step + 1, rows, after);
+            if step + 1 < steps {
+                geometry.place_x(x, step + 1, lengths, after);
             }
             let (before, cells) = cells[..(step + 1) * cell_step].split_at_mut(step * cell_step);
             let before = before.chunks_exact(cell_step).next_back();
@@ -271,7 +276,7 @@ impl WithSimd for Forward<'_> {
                 };
                 cover_rows::<S, _, GATES>(simd, rows, &mut tile);
             }
-            geometry.read_out(step, rows, after, states);
+            geometry.read_out(step, lengths, after, states);
         }
     }
 }
@@ -391,22 +396,28 @@ impl WithSimd for Backward<'_> {
         let depth = GATES * geometry.lanes;
         let gate_step = rows * geometry.units * GATES;
         let cell_step = rows * geometry.units;
-        let gates = chunk.gates.values();
-        let cells = chunk.cells.values();
-        let d_inputs = chunk.d_inputs.values_mut();
-        let d_cells = chunk.d_cells.values_mut();
-        let d_gates = chunk.d_gates.values_mut();
-        let weight_gradient = chunk.weight_gradient.values_mut();
+        let (steps, lengths) = (chunk.steps, chunk.lengths);
+        let lengths = &lengths[..rows];
+        let gates: &[f32] = &chunk.gates;
+        let cells: &[f32] = &chunk.cells;
+        let d_inputs: &mut [f32] = &mut chunk.d_inputs;
+        let d_cells: &mut [f32] = &mut chunk.d_cells;
+        let d_gates: &mut [f32] = &mut chunk.d_gates;
+        let weight_gradient: &mut [f32] = &mut chunk.weight_gradient;
+        if let Some((dx, false)) = &mut dx {
+            clear_padding(lengths, geometry.shape.input, dx);
+        }
         d_inputs.fill(0.0);
         d_cells.fill(0.0);
         if weights_wanted {
             weight_gradient.fill(0.0);
         }
-        for step in (0..geometry.steps).rev() {
-            geometry.add_state_gradient(step, rows, d_states, columns * geometry.lanes, d_inputs);
+        for step in (0..steps).rev() {
+            let row_len = columns * geometry.lanes;
+            geometry.add_state_gradient(step, lengths, d_states, row_len, d_inputs);
             let place = step % segment_steps;
             let first = step - place;
-            let length = segment_steps.min(geometry.steps - first);
+            let length = segment_steps.min(steps - first);
             let block_stride = length * rows * depth;
             let before = if step > 0 {
                 Some(&cells[(step - 1) * cell_step..][..cell_step])
@@ -427,7 +438,7 @@ impl WithSimd for Backward<'_> {
             cell.run(simd, geometry.blocks, rows);
 
             let mut column = 0;
-            let mut weights = vectors::<S>(packed.backward.values());
+            let mut weights = vectors::<S>(&packed.backward);
             for tile_columns in column_tiles(columns, geometry.tile_columns) {
                 let (panel, rest) = weights.split_at(geometry.units * GATES * tile_columns);
                 let mut tile = InputTile::<S> {
@@ -444,8 +455,7 @@ impl WithSimd for Backward<'_> {
                 weights = rest;
             }
             if let Some((dx, add)) = &mut dx {
-                let row = columns * geometry.lanes;
-                geometry.take_dx(step, rows, d_inputs, row, dx, *add);
+                geometry.take_dx(step, lengths, d_inputs, row_len, dx, *add);
             }
             if weights_wanted && place == 0 {
                 let d_gates = vectors::<S>(d_gates);
@@ -453,13 +463,13 @@ impl WithSimd for Backward<'_> {
                 let count = length * rows;
                 for block in 0..geometry.blocks {
                     let mut tile = WeightTile::<S> {
-                        inputs: &chunk.inputs.values()[first * rows * width..],
+                        inputs: &chunk.inputs[first * rows * width..],
                         width,
                         d_gates: &d_gates[block * count * GATES..][..count * GATES],
                         gradient: &mut gradient[block * GATES..],
                         stride: geometry.blocks * GATES,
                     };
-                    let inputs = geometry.units + geometry.input + 1;
+                    let inputs = geometry.units + geometry.shape.input + 1;
                     cover_rows::<S, _, GATES>(simd, inputs, &mut tile);
                 }
             }

@@ -17,9 +17,11 @@ pub(crate) use place::Place;
 pub(crate) use reorder::Reorder;
 pub(crate) use sequence::{Sequence, SequenceState};
 
+use super::layer::Layer;
 use super::start::draw;
 use super::{Description, InputShape, Mode, Model, Parameters, Rescaling, Samples, Shape, limits};
 use crate::kernel::buffer::Buffer;
+use crate::kernel::embedding::{embedding_backward, embedding_forward};
 use crate::kernel::{batch_len, expect_len};
 use crate::{Error, Result};
 use padding::Padding;
@@ -95,6 +97,49 @@ impl Network {
     /// What the network is.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The table of the embedding in front, and the values of a vector.
+    fn embedding(&self) -> Result<(Range<usize>, usize)> {
+        if let Some(Layer::Embedding(layer)) = self.description.layers.first()
+            && let Some(entry) = self.parameters.entries().first()
+        {
+            return Ok((entry.range.clone(), layer.dim));
+        }
+        Err(Error::Argument {
+            argument: "network".into(),
+            found: "no embedding".into(),
+            expected: "an embedding as the first layer".into(),
+        })
+    }
+
+    /// The vectors `[words, dim]` of words by their numbers: what [`Model::forward`] reads.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a network without an embedding, or a number beyond its vocabulary.
+    pub fn embed(&self, words: &[usize]) -> Result<Vec<f32>> {
+        let (table, dim) = self.embedding()?;
+        let mut vectors = vec![0.0; words.len() * dim];
+        let table = &self.parameters.values()[table];
+        embedding_forward(dim, table, words, &mut vectors)?;
+        Ok(vectors)
+    }
+
+    /// Adds the gradient `dx` `[words, dim]` of embedded words to their rows of the embedding's
+    /// table in `gradient`, which is laid out as [`Model::parameters`].
+    ///
+    /// # Errors
+    /// As [`Network::embed`]; [`Error::Shape`] on mismatched lengths.
+    pub fn add_embedding_gradient(
+        &self,
+        words: &[usize],
+        dx: &[f32],
+        gradient: &mut [f32],
+    ) -> Result<()> {
+        let (table, dim) = self.embedding()?;
+        let values = self.parameters.values().len();
+        expect_len("embedding", "gradient", gradient.len(), values)?;
+        embedding_backward(dim, words, dx, &mut gradient[table])
     }
 
     fn plain(&self) -> &Sequence {

@@ -62,6 +62,16 @@ pub(crate) struct Pair<'a> {
     pub(crate) as_captum: bool,
 }
 
+impl<'a> Pair<'a> {
+    /// The activations of the batch alone.
+    pub(crate) fn kept(&self) -> Kept<'a> {
+        Kept {
+            x: self.x,
+            out: self.out,
+        }
+    }
+}
+
 /// What backward passes share: the parameters' gradient, and buffers that wait for their next use.
 pub(crate) struct Pull<'a> {
     /// The parameters' gradient, to be added to; none when it is not wanted.
@@ -149,11 +159,7 @@ pub(crate) trait Operation: Debug + Send + Sync + 'static {
         pull: &mut Pull<'_>,
         [state, _]: [&mut Self::State; 2],
     ) -> Result<Buffer> {
-        let kept = Kept {
-            x: pair.x,
-            out: pair.out,
-        };
-        let dx = self.backward(call, kept, dout, true, pull, state)?;
+        let dx = self.backward(call, pair.kept(), dout, true, pull, state)?;
         Ok(dx.unwrap_or_default())
     }
 

@@ -2,7 +2,9 @@
 
 use super::{Misfit, Rule};
 use crate::Result;
-use crate::kernel::activation::{relu_backward_in_place, relu_in_place};
+use crate::kernel::activation::{
+    Curve, curve_backward, curve_forward, relu_backward_in_place, relu_in_place,
+};
 use crate::kernel::buffer::Buffer;
 use crate::network::engine::{Call, Flow, Kept, Operation, Pair, Place, Pull};
 use crate::network::{RESCALE_EPSILON, Shape};
@@ -41,16 +43,37 @@ macro_rules! activations {
 
 activations! {
     /// max(x, 0); its derivative at 0 is 0.
-    Relu
+    Relu,
+    /// x · Φ(x) with the standard normal distribution function Φ (PyTorch's exact form).
+    Gelu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The logistic function, 1 / (1 + e⁻ˣ).
+    Sigmoid
+}
+
+impl Function {
+    /// The smooth ones.
+    fn curve(self) -> Option<Curve> {
+        match self {
+            Self::Relu => None,
+            Self::Gelu => Some(Curve::Gelu),
+            Self::Tanh => Some(Curve::Tanh),
+            Self::Sigmoid => Some(Curve::Sigmoid),
+        }
+    }
 }
 
 impl Operation for Function {
     type State = ();
 
     fn forward(&self, _call: &Call<'_>, x: &[f32], out: &mut Buffer, (): &mut ()) -> Result<Flow> {
-        out.copy_from(x);
-        match self {
-            Self::Relu => relu_in_place(out),
+        match self.curve() {
+            Some(curve) => curve_forward(curve, x, out.resize(x.len()))?,
+            None => {
+                out.copy_from(x);
+                relu_in_place(out);
+            }
         }
         Ok(Flow::Written)
     }
@@ -64,8 +87,9 @@ impl Operation for Function {
         _pull: &mut Pull<'_>,
         (): &mut (),
     ) -> Result<Option<Buffer>> {
-        match self {
-            Self::Relu => relu_backward_in_place(kept.out, &mut dout),
+        match self.curve() {
+            Some(curve) => curve_backward(curve, kept.x, kept.out, &mut dout)?,
+            None => relu_backward_in_place(kept.out, &mut dout),
         }
         Ok(Some(dout))
     }
@@ -81,11 +105,7 @@ impl Operation for Function {
     ) -> Result<Buffer> {
         let mut slopes = pull.take(dout.len());
         slopes.fill(1.0);
-        let kept = Kept {
-            x: pair.x,
-            out: pair.out,
-        };
-        let slopes = self.backward(call, kept, slopes, true, pull, state)?;
+        let slopes = self.backward(call, pair.kept(), slopes, true, pull, state)?;
         let mut dout = dout;
         let inputs = pair.x.iter().zip(pair.reference);
         let outputs = pair.out.iter().zip(pair.reference_out);

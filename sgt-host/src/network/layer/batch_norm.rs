@@ -1,12 +1,10 @@
 //! Batch normalisation.
 
-use super::linear::weight_gradient;
 use super::{Misfit, Rule, Tensor};
 use crate::Result;
 use crate::kernel::activation::{relu_backward_in_place, relu_in_place};
 use crate::kernel::batch_norm::{
-    BatchNormParameters, MOMENTUM, Statistics, batch_norm_backward, batch_norm_evaluation,
-    batch_norm_training,
+    self, BatchNormGradients, BatchNormParameters, MOMENTUM, Statistics,
 };
 use crate::kernel::buffer::Buffer;
 use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
@@ -96,11 +94,11 @@ impl Operation for Normalise {
         };
         let out = out.resize(x.len());
         if matches!(call.mode, Mode::Training { .. }) {
-            batch_norm_training(1, parameters, x, out, statistics)?;
+            batch_norm::forward_training(parameters, x, out, statistics)?;
         } else {
-            let mean = call.read(&self.running_mean);
-            let variance = call.read(&self.running_variance);
-            batch_norm_evaluation(1, parameters, mean, variance, x, out, statistics)?;
+            let running =
+                [&self.running_mean, &self.running_variance].map(|range| call.read(range));
+            batch_norm::forward_evaluation(parameters, running, x, out, statistics)?;
         }
         if self.relu {
             relu_in_place(out);
@@ -121,10 +119,11 @@ impl Operation for Normalise {
         if self.relu {
             relu_backward_in_place(kept.out, &mut dout);
         }
-        let gradient = weight_gradient(&self.weight, Some(&self.bias), pull);
+        let gradients = pull.gradients([&self.weight, &self.bias]);
+        let gradients = gradients.map(|[weight, bias]| BatchNormGradients { weight, bias });
         let weight = call.read(&self.weight);
         let target = dx.as_deref_mut();
-        batch_norm_backward(1, weight, statistics, kept.x, &dout, target, gradient)?;
+        batch_norm::backward(weight, statistics, kept.x, &dout, target, gradients)?;
         pull.spare(dout);
         Ok(dx)
     }

@@ -6,6 +6,8 @@ use crate::Result;
 use crate::kernel::buffer::Buffer;
 use crate::kernel::conv_block::{Activations, ConvBlock, ConvBlockState, OutputOrder};
 use crate::kernel::conv2d::{Conv2dGeometry, WeightGradient};
+use crate::kernel::depthwise::{DepthwiseConvolution, DepthwiseState};
+use crate::kernel::grouped::{GroupedConvolution, GroupedState};
 use crate::network::Shape;
 use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
 use crate::network::start::Start;
@@ -254,51 +256,117 @@ impl Rule for Convolution {
         let weight = place.parameter();
         let lengths = self.weight_norm.then(|| place.parameter());
         let bias = self.bias.then(|| place.parameter());
-        let relu = place.take_relu();
-        let window = place.take(|layer, input| match layer {
-            Layer::MaxPool(pool) => pool.side_by_side(input),
-            _ => None,
-        });
-        let flatten = place.take(|layer, _| match layer {
-            Layer::Flatten(flatten) if flatten.order == FlattenOrder::ChannelsFirst => Some(()),
-            _ => None,
-        });
-        let order = match flatten {
-            Some(()) => OutputOrder::ChannelsFirst,
-            None => OutputOrder::ChannelsLast,
+        let mut steps = [geometry.stride[1], 1];
+        let kernel = if self.groups == 1 {
+            Kernel::Block(fused_block(&geometry, &mut steps, place))
+        } else if self.groups == geometry.in_channels {
+            Kernel::Depthwise(DepthwiseConvolution::new(&geometry))
+        } else {
+            Kernel::Grouped(GroupedConvolution::new(&geometry, self.groups))
         };
-        let depth = self.depth(&geometry);
-        let steps = [geometry.stride[1], window.map_or(1, |window| window[1])];
+        let [_, outputs] = place.output.size();
         place.push(Convolve {
-            block: ConvBlock::new(&geometry, relu, window.unwrap_or([1, 1]), order),
+            kernel,
             weight,
             lengths,
             bias,
-            depth,
             steps,
+            outputs,
         });
     }
+}
+
+/// The convolution with the layers behind it that one kernel computes together: `ReLU`, max
+/// pooling and flattening. `steps` gets the distance of pooled outputs.
+fn fused_block(
+    geometry: &Conv2dGeometry,
+    steps: &mut [usize; 2],
+    place: &mut Place<'_, '_>,
+) -> ConvBlock {
+    let relu = place.take_relu();
+    let window = place.take(|layer, input| match layer {
+        Layer::MaxPool(pool) => pool.side_by_side(input),
+        _ => None,
+    });
+    let window = window.unwrap_or([1, 1]);
+    steps[1] = window[1];
+    let flatten = place.take(|layer, _| match layer {
+        Layer::Flatten(flatten) if flatten.order == FlattenOrder::ChannelsFirst => Some(()),
+        _ => None,
+    });
+    let order = match flatten {
+        Some(()) => OutputOrder::ChannelsFirst,
+        None => OutputOrder::ChannelsLast,
+    };
+    ConvBlock::new(geometry, relu, window, order)
 }
 
 /// The convolution, with `ReLU`, max pooling and flattening where they follow.
 #[derive(Debug)]
 struct Convolve {
-    block: ConvBlock,
+    kernel: Kernel,
     weight: Range<usize>,
     /// `weight_g`; `weight` is `weight_v` then.
     lengths: Option<Range<usize>>,
     bias: Option<Range<usize>>,
-    /// Values of an output channel's weight.
-    depth: usize,
     /// Distances of neighbouring outputs in time: of the convolution and of the pooling.
     steps: [usize; 2],
+    /// Steps of the output.
+    outputs: usize,
+}
+
+#[derive(Debug)]
+enum Kernel {
+    Block(ConvBlock),
+    Depthwise(DepthwiseConvolution),
+    Grouped(GroupedConvolution),
+}
+
+impl Kernel {
+    fn output_len(&self) -> usize {
+        match self {
+            Self::Block(block) => block.output_len(),
+            Self::Depthwise(plan) => plan.output_len(),
+            Self::Grouped(plan) => plan.output_len(),
+        }
+    }
 }
 
 #[derive(Default)]
 struct ConvolveState {
-    block: ConvBlockState,
+    kernel: KernelState,
     /// The weight that was convolved with, where it is normalised.
     weight: Buffer,
+}
+
+/// That of the layer's own kernel is used.
+#[derive(Default)]
+struct KernelState {
+    block: ConvBlockState,
+    depthwise: DepthwiseState,
+    grouped: GroupedState,
+}
+
+impl Convolve {
+    fn pull(
+        &self,
+        weight: &[f32],
+        activations: Activations<'_>,
+        dx: Option<&mut [f32]>,
+        gradient: Option<WeightGradient<'_>>,
+        state: &mut KernelState,
+    ) {
+        let Activations { x, dout, .. } = activations;
+        match &self.kernel {
+            Kernel::Block(block) => {
+                block.backward(weight, activations, dx, gradient, &mut state.block);
+            }
+            Kernel::Depthwise(plan) => plan.backward(x, dout, dx, gradient, &state.depthwise),
+            Kernel::Grouped(plan) => {
+                plan.backward(weight, x, dout, dx, gradient, &mut state.grouped);
+            }
+        }
+    }
 }
 
 impl Operation for Convolve {
@@ -309,9 +377,11 @@ impl Operation for Convolve {
     }
 
     fn valid_steps(&self, steps: usize) -> usize {
-        let [_, all] = self.block.output();
         let [convolution, pooling] = self.steps;
-        steps.div_ceil(convolution).div_ceil(pooling).min(all)
+        steps
+            .div_ceil(convolution)
+            .div_ceil(pooling)
+            .min(self.outputs)
     }
 
     fn forward(
@@ -319,7 +389,7 @@ impl Operation for Convolve {
         call: &Call<'_>,
         x: &[f32],
         out: &mut Buffer,
-        ConvolveState { block, weight }: &mut ConvolveState,
+        ConvolveState { kernel, weight }: &mut ConvolveState,
     ) -> Result<Flow> {
         let bias = self.bias.as_ref().map(|bias| call.read(bias));
         let own = call.read(&self.weight);
@@ -330,8 +400,14 @@ impl Operation for Convolve {
                 weight
             }
         };
-        let out = out.resize(call.batch * self.block.output_len());
-        self.block.forward(weight, bias, x, out, block);
+        let out = out.resize(call.batch * self.kernel.output_len());
+        match &self.kernel {
+            Kernel::Block(block) => block.forward(weight, bias, x, out, &mut kernel.block),
+            Kernel::Depthwise(plan) => {
+                plan.forward(weight, bias, x, out, &mut kernel.depthwise);
+            }
+            Kernel::Grouped(plan) => plan.forward(weight, bias, x, out, &mut kernel.grouped),
+        }
         Ok(Flow::Written)
     }
 
@@ -342,7 +418,7 @@ impl Operation for Convolve {
         dout: Buffer,
         wanted: bool,
         pull: &mut Pull<'_>,
-        ConvolveState { block, weight }: &mut ConvolveState,
+        ConvolveState { kernel, weight }: &mut ConvolveState,
     ) -> Result<Option<Buffer>> {
         let mut dx = wanted.then(|| pull.take(kept.x.len()));
         let target = dx.as_deref_mut();
@@ -351,39 +427,41 @@ impl Operation for Convolve {
             out: kept.out,
             dout: &dout,
         };
-        let Some(lengths) = &self.lengths else {
-            let gradient = weight_gradient(&self.weight, self.bias.as_ref(), pull);
-            let weight = call.read(&self.weight);
-            self.block
-                .backward(weight, activations, target, gradient, block);
-            pull.spare(dout);
-            return Ok(dx);
-        };
-        if pull.gradient.is_none() {
-            self.block
-                .backward(weight, activations, target, None, block);
-            pull.spare(dout);
-            return Ok(dx);
+        match &self.lengths {
+            None => {
+                let gradient = weight_gradient(&self.weight, self.bias.as_ref(), pull);
+                self.pull(
+                    call.read(&self.weight),
+                    activations,
+                    target,
+                    gradient,
+                    kernel,
+                );
+            }
+            Some(_) if pull.gradient.is_none() => {
+                self.pull(weight, activations, target, None, kernel);
+            }
+            Some(lengths) => {
+                let mut of_weight = pull.take(self.weight.len());
+                of_weight.fill(0.0);
+                let mut of_bias = vec![0.0; self.bias.as_ref().map_or(0, Range::len)];
+                let gradient = WeightGradient {
+                    weight: &mut of_weight,
+                    bias: self.bias.is_some().then_some(&mut of_bias[..]),
+                };
+                self.pull(weight, activations, target, Some(gradient), kernel);
+                if let Some([direction, length]) = pull.gradients([&self.weight, lengths]) {
+                    let weights = [call.read(&self.weight), call.read(lengths)];
+                    pull_normalised(weights, &of_weight, direction, length);
+                }
+                if let Some(bias) = &self.bias
+                    && let Some([bias]) = pull.gradients([bias])
+                {
+                    bias.iter_mut().zip(&of_bias).for_each(|(sum, d)| *sum += d);
+                }
+                pull.spare(of_weight);
+            }
         }
-        let mut of_weight = pull.take(self.weight.len());
-        of_weight.fill(0.0);
-        let mut of_bias = vec![0.0; self.bias.as_ref().map_or(0, Range::len)];
-        let gradient = WeightGradient {
-            weight: &mut of_weight,
-            bias: self.bias.is_some().then_some(&mut of_bias[..]),
-        };
-        self.block
-            .backward(weight, activations, target, Some(gradient), block);
-        if let Some([direction, length]) = pull.gradients([&self.weight, lengths]) {
-            let weights = [call.read(&self.weight), call.read(lengths)];
-            pull_normalised(weights, &of_weight, direction, length);
-        }
-        if let Some(bias) = &self.bias
-            && let Some([bias]) = pull.gradients([bias])
-        {
-            bias.iter_mut().zip(&of_bias).for_each(|(sum, d)| *sum += d);
-        }
-        pull.spare(of_weight);
         pull.spare(dout);
         Ok(dx)
     }

@@ -3,15 +3,28 @@
 use super::{Misfit, Rule};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
+use crate::kernel::pool::global::{
+    GlobalMaxPoolCache, GlobalPoolShape, global_average_pool_backward, global_average_pool_forward,
+    global_max_pool_backward, global_max_pool_forward, global_max_pool_multipliers,
+};
+use crate::kernel::request::InputGradient;
 use crate::network::Shape;
-use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
-use rayon::prelude::*;
+use crate::network::engine::{Call, Flow, Kept, Operation, Pair, Place, Pull};
 use serde::{Deserialize, Serialize};
 
 /// The mean over all positions of an image or a series.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GlobalAveragePool {
+    /// Its name; not needed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+/// The largest value over all positions of an image or a series; ties go to the first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GlobalMaxPool {
     /// Its name; not needed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -26,42 +39,81 @@ fn pooled(input: Shape) -> Result<Shape, Misfit> {
     Ok(Shape::Vector { features })
 }
 
+fn pool_shape(input: Shape) -> GlobalPoolShape {
+    GlobalPoolShape {
+        positions: input.positions(),
+        channels: input.channels(),
+    }
+}
+
 impl Rule for GlobalAveragePool {
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
         pooled(input)
     }
 
     fn lower(&self, place: &mut Place<'_, '_>) {
-        place.push(Average {
-            positions: place.input.positions(),
-            channels: place.input.channels(),
-        });
+        place.push(Mean(pool_shape(place.input)));
     }
 }
 
-#[derive(Debug)]
-struct Average {
-    positions: usize,
-    channels: usize,
+impl Rule for GlobalMaxPool {
+    fn output(&self, input: Shape) -> Result<Shape, Misfit> {
+        pooled(input)
+    }
+
+    fn lower(&self, place: &mut Place<'_, '_>) {
+        place.push(Maximum(pool_shape(place.input)));
+    }
 }
 
-impl Operation for Average {
+/// The mean over the real positions.
+#[derive(Debug)]
+pub(super) struct Mean(pub(super) GlobalPoolShape);
+
+impl Operation for Mean {
     type State = ();
 
     fn forward(&self, call: &Call<'_>, x: &[f32], out: &mut Buffer, (): &mut ()) -> Result<Flow> {
-        let out = out.resize(call.batch * self.channels);
-        let share = 1.0 / self.positions as f32;
-        out.par_chunks_exact_mut(self.channels)
-            .zip(x.par_chunks_exact(self.channels * self.positions))
-            .for_each(|(out, x)| {
-                out.fill(0.0);
-                for pixel in x.chunks_exact(self.channels) {
-                    out.iter_mut().zip(pixel).for_each(|(out, x)| *out += x);
-                }
-                for out in out {
-                    *out *= share;
-                }
-            });
+        let out = out.resize(call.batch * self.0.channels);
+        global_average_pool_forward(&self.0, x, call.lengths, out)?;
+        Ok(Flow::Written)
+    }
+
+    fn backward(
+        &self,
+        call: &Call<'_>,
+        kept: Kept<'_>,
+        dout: Buffer,
+        wanted: bool,
+        pull: &mut Pull<'_>,
+        (): &mut (),
+    ) -> Result<Option<Buffer>> {
+        let mut dx = wanted.then(|| pull.take(kept.x.len()));
+        if let Some(dx) = &mut dx {
+            let target = InputGradient::Overwrite(dx);
+            global_average_pool_backward(&self.0, call.lengths, &dout, target)?;
+        }
+        pull.spare(dout);
+        Ok(dx)
+    }
+}
+
+/// The largest value over the real positions.
+#[derive(Debug)]
+pub(super) struct Maximum(pub(super) GlobalPoolShape);
+
+impl Operation for Maximum {
+    type State = GlobalMaxPoolCache;
+
+    fn forward(
+        &self,
+        call: &Call<'_>,
+        x: &[f32],
+        out: &mut Buffer,
+        cache: &mut GlobalMaxPoolCache,
+    ) -> Result<Flow> {
+        let out = out.resize(call.batch * self.0.channels);
+        global_max_pool_forward(&self.0, x, call.lengths, out, cache)?;
         Ok(Flow::Written)
     }
 
@@ -72,21 +124,28 @@ impl Operation for Average {
         dout: Buffer,
         wanted: bool,
         pull: &mut Pull<'_>,
-        (): &mut (),
+        cache: &mut GlobalMaxPoolCache,
     ) -> Result<Option<Buffer>> {
         let mut dx = wanted.then(|| pull.take(kept.x.len()));
         if let Some(dx) = &mut dx {
-            let share = 1.0 / self.positions as f32;
-            dx.par_chunks_exact_mut(self.channels * self.positions)
-                .zip(dout.par_chunks_exact(self.channels))
-                .for_each(|(dx, dout)| {
-                    for pixel in dx.chunks_exact_mut(self.channels) {
-                        for (dx, d) in pixel.iter_mut().zip(dout) {
-                            *dx = d * share;
-                        }
-                    }
-                });
+            global_max_pool_backward(cache, &dout, InputGradient::Overwrite(dx))?;
         }
+        pull.spare(dout);
+        Ok(dx)
+    }
+
+    fn multipliers(
+        &self,
+        call: &Call<'_>,
+        pair: Pair<'_>,
+        dout: Buffer,
+        pull: &mut Pull<'_>,
+        _caches: [&mut GlobalMaxPoolCache; 2],
+    ) -> Result<Buffer> {
+        let mut dx = pull.take(pair.x.len());
+        let target = InputGradient::Overwrite(&mut dx);
+        let [x, reference] = [pair.x, pair.reference];
+        global_max_pool_multipliers(&self.0, x, reference, call.lengths, &dout, target)?;
         pull.spare(dout);
         Ok(dx)
     }

@@ -1,14 +1,14 @@
 //! The long short-term memory.
 
-use super::{Cost, Misfit, Rule, Tensor, check_size, product};
+use super::{Cost, Misfit, Readout, Rule, Tensor, check_size, product};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
 use crate::kernel::lstm::{
-    self, InputGradient, LstmCache, LstmCall, LstmGradient, LstmShape, LstmWeights,
+    self, InputGradient, LstmCache, LstmGradients, LstmParameters, LstmShape,
 };
-use crate::network::Shape;
-use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
+use crate::network::engine::{Call, Flow, Kept, Operation, Pair, Place, Pull};
 use crate::network::start::Start;
+use crate::network::{Shape, limits};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -23,6 +23,9 @@ pub struct Lstm {
     pub name: String,
     /// Hidden units of a direction.
     pub hidden: usize,
+    /// LSTMs on top of each other: each reads the states of the one below.
+    #[serde(default = "super::one", skip_serializing_if = "super::is_one")]
+    pub layers: usize,
     /// The direction of time.
     #[serde(default, skip_serializing_if = "Direction::is_forward")]
     pub direction: Direction,
@@ -44,17 +47,6 @@ pub enum Direction {
     Both,
 }
 
-/// What leaves a recurrent layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Readout {
-    /// The state after the last step (of the reverse direction: after the first).
-    #[default]
-    Last,
-    /// The states of all steps: a series.
-    All,
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 impl Direction {
     fn is_forward(&self) -> bool {
@@ -62,15 +54,8 @@ impl Direction {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-impl Readout {
-    fn is_last(&self) -> bool {
-        *self == Self::Last
-    }
-}
-
 /// Gates of a unit.
-const GATES: usize = 4;
+pub(super) const GATES: usize = 4;
 
 impl Lstm {
     /// One direction, its last state.
@@ -78,9 +63,15 @@ impl Lstm {
         Self {
             name: name.into(),
             hidden,
+            layers: 1,
             direction: Direction::Forward,
             readout: Readout::Last,
         }
+    }
+
+    /// Values of a step's states, both directions together.
+    fn width(&self) -> usize {
+        self.hidden.saturating_mul(self.suffixes().len())
     }
 
     fn suffixes(&self) -> &'static [&'static str] {
@@ -95,101 +86,120 @@ impl Lstm {
 impl Rule for Lstm {
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
         check_size("hidden", self.hidden)?;
+        if !(1..=limits::LAYERS).contains(&self.layers) {
+            let expected = format!("1 to {}", limits::LAYERS);
+            return Err(Misfit::new(
+                format_args!("{} layers", self.layers),
+                expected,
+            ));
+        }
         let Shape::Series { steps, .. } = input else {
             return Err(Misfit::new(input, "a series"));
         };
-        let channels = self.hidden * self.suffixes().len();
-        Ok(match self.readout {
-            Readout::Last => Shape::Vector { features: channels },
-            Readout::All => Shape::Series { steps, channels },
-        })
+        Ok(self.readout.output(steps, self.width()))
     }
 
     fn tensors(&self, input: Shape) -> Vec<Tensor> {
         let start = Start::Uniform(1.0 / (self.hidden as f32).sqrt());
         let gates = GATES * self.hidden;
         let mut tensors = Vec::new();
-        for suffix in self.suffixes() {
-            for (tensor, shape) in [
-                ("weight_ih", vec![gates, input.channels()]),
-                ("weight_hh", vec![gates, self.hidden]),
-                ("bias_ih", vec![gates]),
-                ("bias_hh", vec![gates]),
-            ] {
-                tensors.push(Tensor::new(format!("{tensor}_l0{suffix}"), shape, start));
+        for layer in 0..self.layers {
+            let inputs = if layer == 0 {
+                input.channels()
+            } else {
+                self.width()
+            };
+            for suffix in self.suffixes() {
+                for (tensor, shape) in [
+                    ("weight_ih", vec![gates, inputs]),
+                    ("weight_hh", vec![gates, self.hidden]),
+                    ("bias_ih", vec![gates]),
+                    ("bias_hh", vec![gates]),
+                ] {
+                    let name = format!("{tensor}_l{layer}{suffix}");
+                    tensors.push(Tensor::new(name, shape, start));
+                }
             }
         }
+        tensors.extend(self.readout.tensors(self.width()));
         tensors
     }
 
     fn cost(&self, input: Shape, output: Shape) -> Cost {
-        let directions = self.suffixes().len();
-        let inputs = input.channels().saturating_add(self.hidden);
-        let units = product(&[input.positions(), directions, self.hidden]);
-        Cost {
-            operations: product(&[units, GATES, inputs]),
-            values: output.len().saturating_add(product(&[units, GATES + 1])),
+        let mut cost = Cost {
+            operations: 0,
+            values: output.len(),
+        };
+        let units = product(&[input.positions(), self.width()]);
+        // Layers behind the second cost what the second does.
+        for (layers, inputs) in [(1, input.channels()), (self.layers - 1, self.width())] {
+            let inputs = inputs.saturating_add(self.hidden);
+            cost = cost.plus(Cost {
+                operations: product(&[layers, units, GATES, inputs]),
+                values: product(&[layers, units, GATES + 1]),
+            });
         }
+        cost
     }
 
     fn lower(&self, place: &mut Place<'_, '_>) {
-        let directions = self.suffixes().iter().map(|_| place.parameters());
-        let directions = directions.collect();
-        place.push(Recur {
-            steps: place.input.positions(),
-            input: place.input.channels(),
-            hidden: self.hidden,
-            direction: self.direction,
-            readout: self.readout,
-            directions,
-        });
+        let steps = place.input.positions();
+        let mut inputs = place.input.channels();
+        for layer in 0..self.layers {
+            let last = layer + 1 == self.layers && self.readout == Readout::Last;
+            let shape = LstmShape {
+                readout: if last {
+                    lstm::Readout::Last
+                } else {
+                    lstm::Readout::All
+                },
+                ..LstmShape::new(steps, inputs, self.hidden)
+            };
+            let reverse = LstmShape {
+                direction: lstm::Direction::Reverse,
+                ..shape
+            };
+            let shapes = match self.direction {
+                Direction::Forward => vec![shape],
+                Direction::Reverse => vec![reverse],
+                Direction::Both => shape.bidirectional().to_vec(),
+            };
+            let parameters = shapes.iter().map(|_| place.parameters());
+            let parameters = parameters.collect();
+            let output = if last { Readout::Last } else { Readout::All };
+            let output = output.output(steps, self.width());
+            place.push_inner(Recur { shapes, parameters }, output);
+            inputs = self.width();
+        }
+        self.readout.lower(steps, self.width(), place);
     }
 }
 
+/// One layer, in one direction or both.
 #[derive(Debug)]
 struct Recur {
-    steps: usize,
-    input: usize,
-    hidden: usize,
-    direction: Direction,
-    readout: Readout,
+    /// One shape a direction.
+    shapes: Vec<LstmShape>,
     /// `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` of each direction.
-    directions: Vec<[Range<usize>; 4]>,
+    parameters: Vec<[Range<usize>; 4]>,
 }
 
-impl Recur {
-    /// One call a direction.
-    fn calls(&self, call: &Call<'_>) -> Vec<LstmCall> {
-        let shape = LstmShape {
-            batch: call.batch,
-            steps: self.steps,
-            input: self.input,
-            hidden: self.hidden,
-        };
-        let readout = match self.readout {
-            Readout::Last => lstm::Readout::Last,
-            Readout::All => lstm::Readout::All,
-        };
-        let both = LstmCall::bidirectional(shape, readout, call.keep());
-        let one = |mut call: LstmCall| {
-            (call.row_width, call.row_offset) = (self.hidden, 0);
-            vec![call]
-        };
-        match self.direction {
-            Direction::Forward => one(both[0]),
-            Direction::Reverse => one(both[1]),
-            Direction::Both => both.to_vec(),
-        }
-    }
-}
-
-fn weights<'a>(call: &Call<'a>, direction: &[Range<usize>; 4]) -> LstmWeights<'a> {
-    let [weight_ih, weight_hh, bias_ih, bias_hh] = direction.each_ref().map(|r| call.read(r));
-    LstmWeights {
+fn parameters<'a>(call: &Call<'a>, ranges: &[Range<usize>; 4]) -> LstmParameters<'a> {
+    let [weight_ih, weight_hh, bias_ih, bias_hh] = ranges.each_ref().map(|range| call.read(range));
+    LstmParameters {
         weight_ih,
         weight_hh,
         bias_ih,
         bias_hh,
+    }
+}
+
+/// The first direction overwrites the input's gradient, the second adds to it.
+fn target(index: usize, dx: Option<&mut Buffer>) -> InputGradient<'_> {
+    match dx {
+        None => InputGradient::Skip,
+        Some(dx) if index == 0 => InputGradient::Overwrite(dx),
+        Some(dx) => InputGradient::Add(dx),
     }
 }
 
@@ -207,11 +217,11 @@ impl Operation for Recur {
         out: &mut Buffer,
         caches: &mut Vec<LstmCache>,
     ) -> Result<Flow> {
-        let calls = self.calls(call);
-        let out = out.resize(calls[0].readout_len());
-        caches.resize_with(calls.len(), LstmCache::default);
-        for ((own, direction), cache) in calls.iter().zip(&self.directions).zip(caches) {
-            lstm::forward(own, &weights(call, direction), x, out, cache)?;
+        let out = out.resize(call.batch * self.shapes[0].output_len());
+        caches.resize_with(self.shapes.len(), LstmCache::default);
+        for ((shape, own), cache) in self.shapes.iter().zip(&self.parameters).zip(caches) {
+            let own = parameters(call, own);
+            lstm::forward(shape, own, x, call.lengths, call.keep(), out, cache)?;
         }
         Ok(Flow::Written)
     }
@@ -226,20 +236,39 @@ impl Operation for Recur {
         caches: &mut Vec<LstmCache>,
     ) -> Result<Option<Buffer>> {
         let mut dx = wanted.then(|| pull.take(kept.x.len()));
-        for (index, (direction, cache)) in self.directions.iter().zip(caches).enumerate() {
-            let target = match &mut dx {
-                None => InputGradient::Skip,
-                Some(dx) if index == 0 => InputGradient::Overwrite(dx),
-                Some(dx) => InputGradient::Add(dx),
-            };
-            let gradient = pull.gradients(direction.each_ref());
-            let gradient = gradient.map(|[weight_ih, weight_hh, bias_ih, bias_hh]| LstmGradient {
-                weight_ih,
-                weight_hh,
-                bias_ih,
-                bias_hh,
-            });
-            lstm::backward(&weights(call, direction), cache, &dout, target, gradient)?;
+        for (index, (own, cache)) in self.parameters.iter().zip(caches).enumerate() {
+            let gradients = pull.gradients(own.each_ref());
+            let gradients =
+                gradients.map(|[weight_ih, weight_hh, bias_ih, bias_hh]| LstmGradients {
+                    weight_ih,
+                    weight_hh,
+                    bias_ih,
+                    bias_hh,
+                });
+            let dx = target(index, dx.as_mut());
+            lstm::backward(parameters(call, own), cache, &dout, dx, gradients)?;
+        }
+        pull.spare(dout);
+        Ok(dx)
+    }
+
+    fn multipliers(
+        &self,
+        call: &Call<'_>,
+        pair: Pair<'_>,
+        dout: Buffer,
+        pull: &mut Pull<'_>,
+        [caches, _]: [&mut Vec<LstmCache>; 2],
+    ) -> Result<Buffer> {
+        if pair.as_captum {
+            let dx = self.backward(call, pair.kept(), dout, true, pull, caches)?;
+            return Ok(dx.unwrap_or_default());
+        }
+        let mut dx = pull.take(pair.x.len());
+        for (index, (shape, own)) in self.shapes.iter().zip(&self.parameters).enumerate() {
+            let own = parameters(call, own);
+            let dx = target(index, Some(&mut dx));
+            lstm::multipliers(shape, own, pair.x, pair.reference, call.lengths, &dout, dx)?;
         }
         pull.spare(dout);
         Ok(dx)

@@ -7,23 +7,35 @@ mod activation;
 mod batch_norm;
 mod convolution;
 mod dropout;
+mod embedding;
 mod flatten;
 mod global_pool;
+mod input_cell_lstm;
+mod layer_norm;
 mod linear;
 mod lstm;
 mod pool;
+mod positional_encoding;
+mod readout;
 mod residual;
+mod self_attention;
 
-pub use activation::Relu;
+pub use activation::{Gelu, Relu, Sigmoid, Tanh};
 pub use batch_norm::BatchNorm;
 pub use convolution::{Convolution, NamedPadding, Padding};
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::{Flatten, FlattenOrder};
-pub use global_pool::GlobalAveragePool;
+pub use global_pool::{GlobalAveragePool, GlobalMaxPool};
+pub use input_cell_lstm::InputCellLstm;
+pub use layer_norm::{LayerNorm, LayerNormForm};
 pub use linear::Linear;
-pub use lstm::{Direction, Lstm, Readout};
-pub use pool::MaxPool;
+pub use lstm::{Direction, Lstm};
+pub use pool::{AveragePool, MaxPool};
+pub use positional_encoding::{EncodingForm, PositionalEncoding};
+pub use readout::Readout;
 pub use residual::Residual;
+pub use self_attention::{Projections, SelfAttention};
 
 use super::Shape;
 use super::engine::Place;
@@ -272,20 +284,40 @@ layers! {
     Convolution = "convolution",
     /// Batch normalisation.
     BatchNorm = "batch-norm",
+    /// Layer normalisation.
+    LayerNorm = "layer-norm",
     /// max(x, 0).
     Relu = "relu",
+    /// x · Φ(x).
+    Gelu = "gelu",
+    /// tanh(x).
+    Tanh = "tanh",
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid = "sigmoid",
     /// The largest value of each window.
     MaxPool = "max-pool",
+    /// The mean of each window.
+    AveragePool = "average-pool",
     /// The mean over all positions.
     GlobalAveragePool = "global-average-pool",
+    /// The largest value over all positions.
+    GlobalMaxPool = "global-max-pool",
     /// Dropout in training.
     Dropout = "dropout",
     /// All values in one vector.
     Flatten = "flatten",
     /// x Wᵀ + b.
     Linear = "linear",
+    /// Vectors of words.
+    Embedding = "embedding",
     /// A long short-term memory.
     Lstm = "lstm",
+    /// An LSTM that reads an attention over its inputs.
+    InputCellLstm = "input-cell-lstm",
+    /// Sines and cosines of the position.
+    PositionalEncoding = "positional-encoding",
+    /// Multi-head self-attention.
+    SelfAttention = "self-attention",
     /// body(x) + shortcut(x).
     Residual = "residual",
 }
