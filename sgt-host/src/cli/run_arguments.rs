@@ -1,14 +1,14 @@
 //! The arguments from which a configuration is laid in layers.
 
 use super::Common;
-use crate::config::{Draft, Preset};
+use crate::config::{ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What `train` and `compare` have in common.
 #[derive(Debug, clap::Args)]
-pub(super) struct Settings {
+pub(super) struct RunArguments {
     /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions].
     #[arg(long, value_name = "NAME|FILE")]
     data: Option<String>,
@@ -36,10 +36,10 @@ pub(super) struct Settings {
     epochs: Option<u32>,
 }
 
-impl Settings {
+impl RunArguments {
     /// The layers that the command line describes.
-    pub(super) fn draft(&self, common: &Common) -> Result<Draft> {
-        let mut draft = Draft::new();
+    pub(super) fn draft(&self, common: &Common) -> Result<ConfigDraft> {
+        let mut draft = ConfigDraft::new();
         if let Some(preset) = self.preset {
             draft.preset(preset);
         }
