@@ -156,7 +156,6 @@ mod tests {
     use crate::compare::Comparison;
     use crate::evaluation::Measured;
     use crate::metrics::Metric;
-    use crate::metrics::Metric;
     use crate::metrics::statistics::MeanDeviation;
 
     /// What was compared, as a heading.
