@@ -1,9 +1,12 @@
 //! Finite differences in `f32` of every layer and of whole networks, with the steps and
 //! tolerances of `common/tolerance.rs`.
 
+#[path = "common/descriptions.rs"]
+mod descriptions;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
+use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
 use sgt_host::kernel::activation::{relu_backward, relu_forward};
 use sgt_host::kernel::batch_norm::{
@@ -14,12 +17,8 @@ use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, 
 use sgt_host::kernel::dropout::{DropoutKey, dropout};
 use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
 use sgt_host::kernel::linear::{linear_backward, linear_forward};
-use sgt_host::kernel::pool::{
-    PoolGeometry, average_pool_backward, average_pool_forward, global_average_pool_backward,
-    global_average_pool_forward, max_pool_backward, max_pool_forward,
-};
 use sgt_host::network::named::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, SeriesOrder};
+use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder};
 
 /// Directions in which each function is tried.
 const DIRECTIONS: u64 = 6;
@@ -46,13 +45,27 @@ fn check(
     gradient: &[f32],
     mut function: impl FnMut(&[f32]) -> Vec<f32>,
 ) {
-    let row = tolerance::of(layer);
-    assert_eq!(gradient.len(), point.len(), "{layer}");
     let scale = dot(gradient, gradient).sqrt();
     assert!(scale > 0.0, "{layer}: the gradient is zero");
+    let row = tolerance::of(layer);
+    check_tensor(layer, row, 0.0, point, cotangent, gradient, &mut function);
+}
+
+/// [`check`] of one tensor, whose gradient may be zero to within `floor`.
+fn check_tensor(
+    what: &str,
+    row: tolerance::Difference,
+    floor: f64,
+    point: &[f32],
+    cotangent: &[f32],
+    gradient: &[f32],
+    function: &mut impl FnMut(&[f32]) -> Vec<f32>,
+) {
+    assert_eq!(gradient.len(), point.len(), "{what}");
+    let scale = dot(gradient, gradient).sqrt();
     for direction in 0..DIRECTIONS {
         // Along the gradient itself, and along random signs.
-        let direction: Vec<f32> = if direction == 0 {
+        let direction: Vec<f32> = if direction == 0 && scale > 0.0 {
             gradient.iter().map(|g| g / scale as f32).collect()
         } else {
             let signs = random(point.len(), 100 + direction);
@@ -66,8 +79,8 @@ fn check(
         let found = (along(row.step) - along(-row.step)) / (2.0 * f64::from(row.step));
         let expected = dot(gradient, &direction);
         assert!(
-            (found - expected).abs() <= f64::from(row.relative) * scale,
-            "{layer}: difference {found}, derivative {expected}, gradient's length {scale}"
+            (found - expected).abs() <= f64::from(row.relative) * scale + floor,
+            "{what}: difference {found}, derivative {expected}, gradient's length {scale}"
         );
     }
 }
@@ -184,48 +197,6 @@ fn dropout_keeps_its_share_and_its_mean() {
 }
 
 #[test]
-fn pools() {
-    for (geometry, stream) in [
-        (PoolGeometry::image(3, [6, 7], 2), 1),
-        (PoolGeometry::series(2, 11, 3), 2),
-    ] {
-        // Distinct values, further apart than the step.
-        let mut x: Vec<f32> = (0..2 * geometry.input_len())
-            .map(|i| i as f32 * 0.1)
-            .collect();
-        let order = random(x.len(), stream);
-        x.sort_by(|a, b| {
-            let key = |v: &f32| order[(v * 10.0).round() as usize];
-            key(a).total_cmp(&key(b))
-        });
-        let dout = random(2 * geometry.output_len(), 5);
-        let mut argmax = vec![0; dout.len()];
-        let mut out = vec![0.0; dout.len()];
-        max_pool_forward(&geometry, &x, &mut out, &mut argmax).unwrap();
-        let mut dx = vec![0.0; x.len()];
-        max_pool_backward(&geometry, &argmax, &dout, &mut dx).unwrap();
-        check("max pool", &x, &dout, &dx, |x| {
-            let mut out = vec![0.0; dout.len()];
-            max_pool_forward(&geometry, x, &mut out, &mut argmax).unwrap();
-            out
-        });
-        average_pool_backward(&geometry, &dout, &mut dx).unwrap();
-        check("average pool", &x, &dout, &dx, |x| {
-            average_pool_forward(&geometry, x, &mut out).unwrap();
-            out.clone()
-        });
-    }
-    let (x, dout) = (random(24, 1), random(4, 2));
-    let mut dx = vec![0.0; 24];
-    global_average_pool_backward(6, &dout, &mut dx).unwrap();
-    check("average pool", &x, &dout, &dx, |x| {
-        let mut out = vec![0.0; 4];
-        global_average_pool_forward(6, x, &mut out).unwrap();
-        out
-    });
-}
-
-#[test]
 fn batch_norms() {
     for (channels, plane, batch) in [(3, 5, 4), (18, 1, 7)] {
         let x = random(batch * channels * plane, 1);
@@ -297,10 +268,6 @@ fn embeddings() {
     assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
 }
 
-fn build(name: &str, sizes: &NetworkSizes) -> Network {
-    Network::new(&named::description(name, sizes).unwrap(), 4).unwrap()
-}
-
 #[test]
 fn networks() {
     let image = |channels, side| InputShape::Image {
@@ -330,7 +297,7 @@ fn networks() {
             hidden,
             ..NetworkSizes::new(input, 3)
         };
-        let network = build(name, &sizes);
+        let network = registry::build(name, &sizes, 4).unwrap();
         let batch = 3;
         let x = random(batch * input.len(), 1);
         let dlogits = random(batch * 3, 2);
@@ -374,6 +341,66 @@ fn networks() {
 }
 
 #[test]
+fn every_layer_in_both_modes() {
+    for small in small_networks() {
+        for mode in [Mode::Training { seed: 6 }, Mode::Evaluation] {
+            check_small(&small, mode);
+        }
+    }
+}
+
+/// Differences of the input and of each parameter by itself.
+fn check_small(small: &Small, mode: Mode) {
+    let row = tolerance::of("small network");
+    let floor = tolerance::ZERO_DIFFERENCE;
+    let network = Network::new(&small.description, 4).unwrap();
+    let valid = small.valid();
+    let x = random(BATCH * network.input().len(), 1);
+    let dlogits = random(BATCH * CLASSES, 2);
+    let mut pass = NetworkPass::default();
+    let run = |network: &Network, x: &[f32], pass: &mut NetworkPass| {
+        let samples = Samples { x, valid: &valid };
+        network.forward(samples, mode, pass).unwrap().to_vec()
+    };
+    run(&network, &x, &mut pass);
+    let mut dx = vec![f32::NAN; x.len()];
+    let mut gradient = vec![0.0; network.parameters().values().len()];
+    network
+        .backward(&mut pass, &dlogits, Some(&mut dx), Some(&mut gradient))
+        .unwrap();
+    let what = |tensor: &str| format!("{tensor} of {} in {mode:?}", small.name);
+    assert!(dx.iter().any(|&d| d != 0.0), "{}", what("x"));
+    check_tensor(&what("x"), row, floor, &x, &dlogits, &dx, &mut |x| {
+        run(&network, x, &mut pass)
+    });
+    let mut moved = network.clone();
+    for entry in network.parameters().entries() {
+        let range = entry.range.clone();
+        if !entry.trainable {
+            // Running statistics have no gradient: they are functions of the data.
+            assert!(gradient[range].iter().all(|&g| g == 0.0), "{}", entry.name);
+            continue;
+        }
+        let point = network.parameters().values()[range.clone()].to_vec();
+        let own = &gradient[range.clone()];
+        let mut at = |values: &[f32]| {
+            moved.parameters_mut().values_mut()[range.clone()].copy_from_slice(values);
+            run(&moved, &x, &mut pass)
+        };
+        check_tensor(
+            &what(&entry.name),
+            row,
+            floor,
+            &point,
+            &dlogits,
+            own,
+            &mut at,
+        );
+        at(&point);
+    }
+}
+
+#[test]
 fn running_statistics_follow_training_batches() {
     let input = InputShape::Image {
         channels: 3,
@@ -384,7 +411,7 @@ fn running_statistics_follow_training_batches() {
         hidden: vec![4, 4, 4, 4],
         ..NetworkSizes::new(input, 3)
     };
-    let mut network = build("resnet18", &sizes);
+    let mut network = registry::build("resnet18", &sizes, 4).unwrap();
     let x = random(5 * input.len(), 1);
     let mut pass = NetworkPass::default();
     let before = network.parameters().clone();

@@ -10,6 +10,7 @@ mod attribute;
 mod compare;
 mod data;
 mod evaluate;
+mod evaluation_arguments;
 mod export;
 mod interrupt;
 mod models;
@@ -17,8 +18,8 @@ mod output;
 mod predict;
 mod progress;
 mod report;
+mod run_arguments;
 mod sample;
-mod settings;
 mod train;
 
 use crate::{Error, Result};

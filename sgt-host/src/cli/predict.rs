@@ -1,7 +1,7 @@
 //! `sgt predict`.
 
 use super::output::Output;
-use crate::metrics::samples::{logits, predictions};
+use crate::metrics::outputs::{logits, predictions};
 use crate::network::Model;
 use crate::run::Trained;
 use crate::{Result, npy};

@@ -9,6 +9,7 @@
 use super::buffer::{Buffer, with_scratch};
 use super::conv2d::{Conv2dGeometry, DataGradient, IMAGES_A_SUM, Plan, WeightGradient, add_rows};
 use super::layout::transpose;
+use super::pool::maximum;
 use super::pooled_gradient::{Lists, Pooled, PooledGradient};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -422,23 +423,14 @@ impl WithSimd for PoolBand<'_> {
             .chunks_exact_mut(channels)
             .zip(self.argmax.chunks_exact_mut(channels));
         for (column, (out, argmax)) in windows.enumerate() {
-            for u in 0..self.window[0] {
-                for v in 0..self.window[1] {
-                    let start = (u * self.width + column * self.window[1] + v) * channels;
-                    let x = &self.x[start..start + channels];
-                    let index = (u * self.window[1] + v) as u8;
-                    if index == 0 {
-                        out.copy_from_slice(x);
-                        argmax.fill(0);
-                        continue;
-                    }
-                    for ((out, argmax), &x) in out.iter_mut().zip(&mut *argmax).zip(x) {
-                        let larger = x > *out || x.is_nan();
-                        *out = if larger { x } else { *out };
-                        *argmax = if larger { index } else { *argmax };
-                    }
-                }
-            }
+            let place = |u: usize, v: usize| {
+                let start = (u * self.width + column * self.window[1] + v) * channels;
+                let index = (u * self.window[1] + v) as u8;
+                (index, &self.x[start..start + channels])
+            };
+            let rows =
+                (0..self.window[0]).flat_map(|u| (0..self.window[1]).map(move |v| place(u, v)));
+            maximum(rows, out, argmax);
             if self.relu {
                 for out in out {
                     *out = if *out < 0.0 { 0.0 } else { *out };

@@ -47,15 +47,3 @@ impl<'a> InputGradient<'a> {
         }
     }
 }
-
-/// Refuses a length that isn't the one expected.
-pub(super) fn check_length(operation: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Shape {
-        operation,
-        found: format!("{found} values"),
-        expected: format!("{expected}"),
-    })
-}

@@ -352,7 +352,8 @@ mod tests {
             query: &query,
         };
         for lengths in [None, Some(&LENGTHS[..])] {
-            let real = lengths.unwrap_or(&[steps; BATCH]);
+            let whole = [steps; BATCH];
+            let real = lengths.unwrap_or(&whole);
             let inputs = [&weight, &bias, &query, &x].map(|v| doubles(v));
             let run = |place: usize, moved: &[f64]| {
                 let mut inputs = inputs.each_ref().map(Vec::as_slice);

@@ -11,12 +11,14 @@ mod embedding;
 mod flatten;
 mod global_pool;
 mod input_cell_lstm;
+mod layer_norm;
 mod linear;
 mod lstm;
 mod pool;
 mod positional_encoding;
 mod readout;
 mod residual;
+mod self_attention;
 
 pub use activation::{Gelu, Relu, Sigmoid, Tanh};
 pub use batch_norm::BatchNorm;
@@ -26,12 +28,14 @@ pub use embedding::Embedding;
 pub use flatten::{Flatten, FlattenOrder};
 pub use global_pool::{GlobalAveragePool, GlobalMaxPool};
 pub use input_cell_lstm::InputCellLstm;
+pub use layer_norm::{LayerNorm, LayerNormForm};
 pub use linear::Linear;
 pub use lstm::{Direction, Lstm};
-pub use pool::MaxPool;
+pub use pool::{AveragePool, MaxPool};
 pub use positional_encoding::{EncodingForm, PositionalEncoding};
 pub use readout::Readout;
 pub use residual::Residual;
+pub use self_attention::{Projections, SelfAttention};
 
 use super::Shape;
 use super::engine::Place;
@@ -260,6 +264,13 @@ macro_rules! layers {
                 }
             }
 
+            #[cfg(feature = "typed")]
+            pub(crate) fn name_mut(&mut self) -> &mut String {
+                match self {
+                    $(Self::$layer(layer) => &mut layer.name,)+
+                }
+            }
+
             pub(crate) fn rule(&self) -> &dyn Rule {
                 match self {
                     $(Self::$layer(layer) => layer,)+
@@ -280,6 +291,8 @@ layers! {
     Convolution = "convolution",
     /// Batch normalisation.
     BatchNorm = "batch-norm",
+    /// Layer normalisation.
+    LayerNorm = "layer-norm",
     /// max(x, 0).
     Relu = "relu",
     /// x · Φ(x).
@@ -290,6 +303,8 @@ layers! {
     Sigmoid = "sigmoid",
     /// The largest value of each window.
     MaxPool = "max-pool",
+    /// The mean of each window.
+    AveragePool = "average-pool",
     /// The mean over all positions.
     GlobalAveragePool = "global-average-pool",
     /// The largest value over all positions.
@@ -308,6 +323,8 @@ layers! {
     InputCellLstm = "input-cell-lstm",
     /// Sines and cosines of the position.
     PositionalEncoding = "positional-encoding",
+    /// Multi-head self-attention.
+    SelfAttention = "self-attention",
     /// body(x) + shortcut(x).
     Residual = "residual",
 }

@@ -1,9 +1,10 @@
 //! What leaves a recurrent layer.
 
 use super::Tensor;
-use super::global_pool::{Average, Maximum};
+use super::global_pool::{Maximum, Mean};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
+use crate::kernel::pool::global::GlobalPoolShape;
 use crate::kernel::softmax_pool::{
     self, SoftmaxPoolCache, SoftmaxPoolGradients, SoftmaxPoolParameters, SoftmaxPoolShape,
 };
@@ -64,16 +65,14 @@ impl Readout {
 
     /// Puts what follows the states of all steps, where they are not read out as they are.
     pub(super) fn lower(self, steps: usize, width: usize, place: &mut Place<'_, '_>) {
+        let pool = GlobalPoolShape {
+            positions: steps,
+            channels: width,
+        };
         match self {
             Self::Last | Self::All => {}
-            Self::Mean => place.push(Average {
-                positions: steps,
-                channels: width,
-            }),
-            Self::Max => place.push(Maximum {
-                positions: steps,
-                channels: width,
-            }),
+            Self::Mean => place.push(Mean(pool)),
+            Self::Max => place.push(Maximum(pool)),
             Self::Attention => {
                 let [weight, bias, query] = place.parameters();
                 place.push(Attend {

@@ -5,7 +5,9 @@
 //! | `image` | `mnist-cnn`, `small-cnn`, `cifar-cnn`, `resnet18` |
 //! | `series` | `sensor-cnn`, `sensor-lstm` |
 //! | `text` | `text-bilstm` |
+//! | `benchmark` | `input-cell-lstm`, `tcn`, `transformer` |
 
+mod benchmark;
 mod image;
 mod series;
 mod text;
@@ -130,6 +132,9 @@ pub const ALL: &[Named] = &[
     series::SENSOR_CNN,
     series::SENSOR_LSTM,
     text::TEXT_BILSTM,
+    benchmark::INPUT_CELL_LSTM,
+    benchmark::TCN,
+    benchmark::TRANSFORMER,
 ];
 
 /// The network called `name`.

@@ -1,0 +1,98 @@
+//! The arguments from which a configuration is laid in layers.
+
+use super::Common;
+use crate::config::{ConfigDraft, Preset};
+use crate::data::data_dir;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// What `train` and `compare` have in common.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArguments {
+    /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions].
+    #[arg(long, value_name = "NAME|FILE")]
+    data: Option<String>,
+    /// The test file [default: NAME_TEST.ts beside NAME_TRAIN.ts].
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// The network: a name of sgt models, or the description of one's own [default: sensor-cnn for
+    /// series, mnist-cnn for images].
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    model: Option<String>,
+    /// The sizes of a named network's hidden layers, 32,64,64 for example.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    hidden: Vec<u32>,
+    /// A group of settings: reference or robust.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// A TOML run configuration; the other arguments override it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Any key of the configuration, masking.fraction=0.3 for example.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    keys: Vec<String>,
+    /// The number of passes over the training part.
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+}
+
+impl RunArguments {
+    /// The layers that the command line describes.
+    pub(super) fn draft(&self, common: &Common) -> Result<ConfigDraft> {
+        let mut draft = ConfigDraft::new();
+        if let Some(preset) = self.preset {
+            draft.preset(preset);
+        }
+        if let Some(path) = &self.config {
+            draft.file(path)?;
+        }
+        if let Some(source) = &self.data {
+            draft.set("data.source", source.as_str());
+        }
+        if let Some(test) = &self.test {
+            draft.set("data.test", text(test)?);
+        }
+        if let Some(model) = &self.model {
+            draft.set("model", model.as_str());
+        }
+        if !self.hidden.is_empty() {
+            draft.set("hidden", self.hidden.clone());
+        }
+        if let Some(epochs) = self.epochs {
+            draft.set("training.epochs", i64::from(epochs));
+        }
+        for setting in &self.keys {
+            let (key, value) = key_value(setting)?;
+            draft.set(key, value);
+        }
+        let folder = data_dir(common.data_dir.as_deref());
+        let chosen = common.data_dir.is_some() || self.config.is_none() && folder.is_dir();
+        if chosen {
+            draft.set("data.folder", text(&folder)?);
+        }
+        Ok(draft)
+    }
+}
+
+/// `KEY=VALUE`, the value in TOML's notation, or a text without quotes.
+fn key_value(setting: &str) -> Result<(&str, toml::Value)> {
+    let Some((key, value)) = setting.split_once('=') else {
+        return Err(Error::Argument {
+            argument: "--set".into(),
+            found: setting.into(),
+            expected: "KEY=VALUE, masking.fraction=0.3 for example".into(),
+        });
+    };
+    let parsed = format!("value = {value}").parse::<toml::Table>();
+    let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
+    Ok((key.trim(), parsed.unwrap_or_else(|| value.trim().into())))
+}
+
+/// A path as a configuration can hold it.
+pub(super) fn text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::Argument {
+        argument: "path".into(),
+        found: path.display().to_string(),
+        expected: "a path in UTF-8".into(),
+    })
+}
