@@ -6,9 +6,10 @@ use safetensors::{Dtype, SafeTensors};
 use sgt_host::data::{Bounds, Normalization};
 use sgt_host::export::{ExportFile, Target, export, write};
 use sgt_host::network::layer::{
-    BatchNorm, Convolution, Direction, Dropout, Embedding, EncodingForm, Flatten, FlattenOrder,
-    Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, Linear, Lstm, MaxPool, Padding,
-    PositionalEncoding, Readout, Relu, Residual, Sigmoid,
+    AveragePool, BatchNorm, Convolution, Direction, Dropout, Embedding, EncodingForm, Flatten,
+    FlattenOrder, Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, LayerNorm,
+    LayerNormForm, Linear, Lstm, MaxPool, Padding, PositionalEncoding, Projections, Readout, Relu,
+    Residual, SelfAttention, Sigmoid,
 };
 use sgt_host::network::{Description, InputShape, Model, Network, SeriesOrder};
 use sgt_host::run::Trained;
@@ -106,6 +107,27 @@ fn candidates(number: usize) -> Vec<Layer> {
         }
         .into(),
         GlobalMaxPool::default().into(),
+        LayerNorm {
+            form: LayerNormForm::Unbiased,
+            ..LayerNorm::new(&path("layer-norm"))
+        }
+        .into(),
+        AveragePool {
+            padding: 1.into(),
+            ..AveragePool::new(3)
+        }
+        .into(),
+        SelfAttention {
+            causal: true,
+            ..SelfAttention::new(&path("attention"), 1)
+        }
+        .into(),
+        SelfAttention {
+            dropout: 0.1,
+            projections: Projections::Separate,
+            ..SelfAttention::new(&path("separate"), 1)
+        }
+        .into(),
         PositionalEncoding {
             name: String::new(),
             scale: true,

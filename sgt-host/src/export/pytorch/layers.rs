@@ -4,8 +4,8 @@ use super::helpers::Helper;
 use super::python::{call, number, size, tuple};
 use super::writer::{Layout, Writer};
 use crate::network::layer::{
-    Convolution, Direction, EncodingForm, Flatten, FlattenOrder, InputCellLstm, Layer, Lstm, Pair,
-    PositionalEncoding, Readout, Residual,
+    Convolution, Direction, EncodingForm, Flatten, FlattenOrder, InputCellLstm, Layer, LayerNorm,
+    LayerNormForm, Lstm, Pair, PositionalEncoding, Projections, Readout, Residual, SelfAttention,
 };
 use crate::network::{LayerSummary, Shape};
 
@@ -27,6 +27,7 @@ impl Writer {
         match layer {
             Layer::Convolution(own) => self.convolution(index, summary, own),
             Layer::BatchNorm(_) => self.batch_norm(index, summary),
+            Layer::LayerNorm(own) => self.layer_norm(index, summary, own),
             Layer::Relu(_) => self.activation("nn.ReLU", index, summary),
             Layer::Gelu(_) => self.activation("nn.GELU", index, summary),
             Layer::Tanh(_) => self.activation("nn.Tanh", index, summary),
@@ -37,6 +38,10 @@ impl Writer {
             Layer::MaxPool(own) => {
                 let sizes = (own.window, own.stride, own.padding);
                 self.pool("nn.MaxPool", index, summary, sizes);
+            }
+            Layer::AveragePool(own) => {
+                let sizes = (own.window, own.stride, own.padding);
+                self.pool("nn.AvgPool", index, summary, sizes);
             }
             Layer::GlobalAveragePool(_) => self.mean(output),
             Layer::GlobalMaxPool(_) => self.global_max_pool(index, summary),
@@ -61,6 +66,7 @@ impl Writer {
             Layer::InputCellLstm(own) => self.input_cell_lstm(index, summary, own),
             Layer::PositionalEncoding(own) => self.positional_encoding(index, summary, own),
             Layer::Lstm(own) => self.lstm(index, summary, own),
+            Layer::SelfAttention(own) => self.self_attention(index, summary, own),
             Layer::Residual(own) => self.residual(own, output, walk),
         }
     }
@@ -135,6 +141,68 @@ impl Writer {
         let module = call(function).with(summary.input.channels());
         let module = self.module(index, summary.layer, module);
         self.apply(&module, summary.output);
+        self.state.filled = true;
+    }
+
+    fn layer_norm(&mut self, index: usize, summary: &LayerSummary<'_>, own: &LayerNorm) {
+        self.turn(Layout::StepsFirst);
+        let function = match own.form {
+            LayerNormForm::Standard => "nn.LayerNorm",
+            LayerNormForm::Unbiased => {
+                self.helpers.insert(Helper::UnbiasedNorm);
+                "UnbiasedNorm"
+            }
+        };
+        let module = call(function).with(summary.input.channels());
+        let module = self.module(index, summary.layer, module);
+        if let Shape::Image { .. } = summary.input {
+            let last = format!("{}.permute(0, 2, 3, 1)", self.x);
+            self.give(
+                &format!("{module}({last}).permute(0, 3, 1, 2)"),
+                summary.output,
+            );
+        } else {
+            self.apply(&module, summary.output);
+        }
+        self.state.filled = true;
+    }
+
+    fn self_attention(&mut self, index: usize, summary: &LayerSummary<'_>, own: &SelfAttention) {
+        self.turn(Layout::StepsFirst);
+        let (steps, channels) = (summary.input.positions(), summary.input.channels());
+        let padding = self.padding();
+        let x = self.x.clone();
+        match own.projections {
+            Projections::Packed => {
+                let module = call("nn.MultiheadAttention")
+                    .with(channels)
+                    .with(own.heads)
+                    .unless("dropout", number(0.0), number(own.dropout))
+                    .named("batch_first", "True");
+                let module = self.module(index, summary.layer, module);
+                let mut arguments = format!("{x}, {x}, {x}, need_weights=False");
+                if let Some(padding) = padding {
+                    arguments.push_str(&format!(", key_padding_mask={padding}"));
+                }
+                if own.causal {
+                    let later = self.later(steps);
+                    arguments.push_str(&format!(", attn_mask={later}"));
+                }
+                self.give_first(&format!("{module}({arguments})"), summary.output);
+            }
+            Projections::Separate => {
+                self.helpers.insert(Helper::SeparateAttention);
+                let module = call("SeparateAttention")
+                    .with(channels)
+                    .with(own.heads)
+                    .unless("causal", "False", python(own.causal))
+                    .unless("dropout", number(0.0), number(own.dropout));
+                let module = self.module(index, summary.layer, module);
+                let padding = padding.map(|padding| format!(", {padding}"));
+                let padding = padding.unwrap_or_default();
+                self.give(&format!("{module}({x}{padding})"), summary.output);
+            }
+        }
         self.state.filled = true;
     }
 
