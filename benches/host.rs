@@ -6,13 +6,15 @@ mod workload;
 use criterion::{Criterion, criterion_group, criterion_main};
 use workload::{STEPS, Workload};
 
+const MODELS: [&str; 4] = ["mnist-cnn", "sensor-cnn", "sensor-lstm", "text-bilstm"];
+
 fn steps(criterion: &mut Criterion) {
-    for model in ["mnist-cnn", "sensor-lstm"] {
+    for model in MODELS {
         let mut group = criterion.benchmark_group(model);
         group.sample_size(20);
-        let mut workload = Workload::new(model);
         for step in STEPS {
-            group.bench_function(step, |bencher| bencher.iter(|| workload.run(step)));
+            let mut workload = Workload::new(model, step);
+            group.bench_function(step, |bencher| bencher.iter(|| workload.run()));
         }
         group.finish();
     }

@@ -1,9 +1,12 @@
 //! Finite differences in `f32` of every layer and of whole networks, with the steps and
 //! tolerances of `common/tolerance.rs`.
 
+#[path = "common/descriptions.rs"]
+mod descriptions;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
+use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
 use sgt_host::kernel::activation::{relu_backward, relu_forward};
 use sgt_host::kernel::batch_norm::{
@@ -14,9 +17,8 @@ use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, 
 use sgt_host::kernel::dropout::{DropoutKey, dropout};
 use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
 use sgt_host::kernel::linear::{linear_backward, linear_forward};
-use sgt_host::network::network::NetworkPass;
-use sgt_host::network::registry::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, SeriesOrder};
+use sgt_host::network::named::{self, NetworkSizes};
+use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder};
 
 /// Directions in which each function is tried.
 const DIRECTIONS: u64 = 6;
@@ -43,13 +45,27 @@ fn check(
     gradient: &[f32],
     mut function: impl FnMut(&[f32]) -> Vec<f32>,
 ) {
-    let row = tolerance::of(layer);
-    assert_eq!(gradient.len(), point.len(), "{layer}");
     let scale = dot(gradient, gradient).sqrt();
     assert!(scale > 0.0, "{layer}: the gradient is zero");
+    let row = tolerance::of(layer);
+    check_tensor(layer, row, 0.0, point, cotangent, gradient, &mut function);
+}
+
+/// [`check`] of one tensor, whose gradient may be zero to within `floor`.
+fn check_tensor(
+    what: &str,
+    row: tolerance::Difference,
+    floor: f64,
+    point: &[f32],
+    cotangent: &[f32],
+    gradient: &[f32],
+    function: &mut impl FnMut(&[f32]) -> Vec<f32>,
+) {
+    assert_eq!(gradient.len(), point.len(), "{what}");
+    let scale = dot(gradient, gradient).sqrt();
     for direction in 0..DIRECTIONS {
         // Along the gradient itself, and along random signs.
-        let direction: Vec<f32> = if direction == 0 {
+        let direction: Vec<f32> = if direction == 0 && scale > 0.0 {
             gradient.iter().map(|g| g / scale as f32).collect()
         } else {
             let signs = random(point.len(), 100 + direction);
@@ -63,8 +79,8 @@ fn check(
         let found = (along(row.step) - along(-row.step)) / (2.0 * f64::from(row.step));
         let expected = dot(gradient, &direction);
         assert!(
-            (found - expected).abs() <= f64::from(row.relative) * scale,
-            "{layer}: difference {found}, derivative {expected}, gradient's length {scale}"
+            (found - expected).abs() <= f64::from(row.relative) * scale + floor,
+            "{what}: difference {found}, derivative {expected}, gradient's length {scale}"
         );
     }
 }
@@ -321,6 +337,66 @@ fn networks() {
                 moved.forward(&x, mode, &mut pass).unwrap().to_vec()
             });
         }
+    }
+}
+
+#[test]
+fn every_layer_in_both_modes() {
+    for small in small_networks() {
+        for mode in [Mode::Training { seed: 6 }, Mode::Evaluation] {
+            check_small(&small, mode);
+        }
+    }
+}
+
+/// Differences of the input and of each parameter by itself.
+fn check_small(small: &Small, mode: Mode) {
+    let row = tolerance::of("small network");
+    let floor = tolerance::ZERO_DIFFERENCE;
+    let network = Network::new(&small.description, 4).unwrap();
+    let valid = small.valid();
+    let x = random(BATCH * network.input().len(), 1);
+    let dlogits = random(BATCH * CLASSES, 2);
+    let mut pass = NetworkPass::default();
+    let run = |network: &Network, x: &[f32], pass: &mut NetworkPass| {
+        let samples = Samples { x, valid: &valid };
+        network.forward(samples, mode, pass).unwrap().to_vec()
+    };
+    run(&network, &x, &mut pass);
+    let mut dx = vec![f32::NAN; x.len()];
+    let mut gradient = vec![0.0; network.parameters().values().len()];
+    network
+        .backward(&mut pass, &dlogits, Some(&mut dx), Some(&mut gradient))
+        .unwrap();
+    let what = |tensor: &str| format!("{tensor} of {} in {mode:?}", small.name);
+    assert!(dx.iter().any(|&d| d != 0.0), "{}", what("x"));
+    check_tensor(&what("x"), row, floor, &x, &dlogits, &dx, &mut |x| {
+        run(&network, x, &mut pass)
+    });
+    let mut moved = network.clone();
+    for entry in network.parameters().entries() {
+        let range = entry.range.clone();
+        if !entry.trainable {
+            // Running statistics have no gradient: they are functions of the data.
+            assert!(gradient[range].iter().all(|&g| g == 0.0), "{}", entry.name);
+            continue;
+        }
+        let point = network.parameters().values()[range.clone()].to_vec();
+        let own = &gradient[range.clone()];
+        let mut at = |values: &[f32]| {
+            moved.parameters_mut().values_mut()[range.clone()].copy_from_slice(values);
+            run(&moved, &x, &mut pass)
+        };
+        check_tensor(
+            &what(&entry.name),
+            row,
+            floor,
+            &point,
+            &dlogits,
+            own,
+            &mut at,
+        );
+        at(&point);
     }
 }
 

@@ -1,235 +1,183 @@
-//! The steps that are timed: the same work as benches/peers does in PyTorch.
+//! The steps that are timed: the same work as benches/peers does in PyTorch, done by the parts of
+//! the library that `sgt train` and `sgt attack` call.
 
-use rayon::prelude::*;
-use sgt_core::{
-    Ball, Bounds, Goal, Layout, Masking, Norm, Pcg32, Random, SgtRows, Threat, cross_entropy_grad,
-    mask_sample, mask_sample_len, pgd_step, sgt_objective,
-};
-use sgt_host::network::network::{Network, NetworkPass};
-use sgt_host::network::registry::{self, NetworkSizes};
+use sgt_core::{Bounds, Pcg32, Random};
+use sgt_host::attack::{AttackConfig, AttackKind, perturb};
+use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
+use sgt_host::data::{Batch, Dataset};
+use sgt_host::network::named::{self, NetworkSizes, Reads};
 use sgt_host::network::{
-    InputShape, Mode, Model, Score, SeriesOrder, input_gradient, score_gradient,
+    Classifier, ClassifierPass, InputShape, Mode, Model, Network, NetworkPass, Score, SeriesOrder,
+    input_gradient,
 };
+use sgt_host::train::{Event, Trainer, TrainingData};
 
 /// The steps by name.
 pub(crate) const STEPS: [&str; 5] = ["forward", "saliency", "standard", "sgt", "pgd7"];
 
-const LEARNING_RATE: f32 = 0.01;
+const LEARNING_RATE: f64 = 0.01;
 const PGD_STEPS: usize = 7;
 const EPSILON: f32 = 0.3;
 const ALPHA: f32 = 0.1;
-/// Parameters a task of the optimizer.
-const PIECE: usize = 1 << 16;
+/// More than any timing takes; an epoch has one step.
+const EPOCHS: i64 = 1 << 30;
 
-/// A network, a batch and every buffer that a step needs.
-pub(crate) struct Workload {
-    network: Network,
-    layout: Layout,
-    x: Vec<f32>,
-    labels: Vec<usize>,
-    pass: NetworkPass,
-    masked_pass: NetworkPass,
-    dx: Vec<f32>,
-    other: Vec<f32>,
-    dlogits: Vec<f32>,
-    masked_dlogits: Vec<f32>,
-    gradient: Vec<f32>,
-    step: u64,
+/// A batch of a size that the peers use.
+struct Size {
+    input: InputShape,
+    classes: usize,
+    batch: usize,
+}
+
+/// MNIST's, CIFAR's, a sensor's and a text's.
+fn size(model: &str, reads: Reads) -> Size {
+    let (input, classes, batch) = match reads {
+        Reads::Images if matches!(model, "mnist-cnn" | "small-cnn") => {
+            (InputShape::image(1, 28, 28), 10, 128)
+        }
+        Reads::Images => (InputShape::image(3, 32, 32), 10, 128),
+        Reads::Series(order) => (InputShape::series(128, 9).ordered(order), 6, 64),
+        Reads::Tokens => (InputShape::tokens(64, 100), 2, 64),
+    };
+    Size {
+        input,
+        classes,
+        batch,
+    }
+}
+
+/// One step of one network, on one batch of random samples.
+pub(crate) struct Workload(Work);
+
+enum Work {
+    Forward(Samples),
+    Saliency(Samples),
+    Attack(Samples, AttackConfig),
+    Train(Box<Trainer<'static, Classifier>>),
+}
+
+/// A network and a batch, with the buffers of a pass.
+struct Samples {
+    network: Classifier,
+    batch: Batch,
+    pass: ClassifierPass<NetworkPass>,
+    out: Vec<f32>,
 }
 
 impl Workload {
-    /// `mnist-cnn` on a batch of 128 images or `sensor-lstm` on 64 series.
-    pub(crate) fn new(model: &str) -> Self {
-        let (input, layout, classes, batch) = if model == "mnist-cnn" {
-            let image = InputShape::Image {
-                channels: 1,
-                height: 28,
-                width: 28,
-            };
-            (image, Layout::flat(28 * 28), 10, 128)
-        } else {
-            let series = InputShape::Series {
-                steps: 128,
-                channels: 9,
-                order: SeriesOrder::StepsFirst,
-            };
-            (series, Layout::flat(128 * 9), 6, 64)
-        };
-        let network = registry::build(model, &NetworkSizes::new(input, classes), 1).unwrap();
-        let mut random = Pcg32::new(2, 0);
-        let x: Vec<f32> = (0..batch * input.len()).map(|_| random.unit()).collect();
-        let labels = (0..batch).map(|_| random.below(classes as u32) as usize);
-        Self {
-            layout: layout.unwrap(),
-            labels: labels.collect(),
-            pass: NetworkPass::default(),
-            masked_pass: NetworkPass::default(),
-            dx: vec![0.0; x.len()],
-            other: x.clone(),
-            dlogits: vec![0.0; batch * classes],
-            masked_dlogits: vec![0.0; batch * classes],
-            gradient: vec![0.0; network.parameters().values().len()],
-            step: 0,
-            network,
-            x,
-        }
-    }
-
-    /// Runs one step of [`STEPS`].
-    pub(crate) fn run(&mut self, step: &str) {
-        self.step += 1;
-        match step {
-            "forward" => {
-                let pass = &mut self.pass;
-                self.network
-                    .forward(&self.x, Mode::InputGradient, pass)
-                    .unwrap();
-            }
-            "saliency" => self.saliency(Score::TrueLogit),
-            "standard" => self.standard(),
-            "sgt" => self.sgt(),
-            "pgd7" => self.pgd(),
+    /// The step called `step`, one of [`STEPS`], of the network by name `model`.
+    pub(crate) fn new(model: &str, step: &str) -> Self {
+        let named = named::find(model).expect("a network by name");
+        let size = size(model, named.reads);
+        let data = random_data(&size);
+        let sizes = NetworkSizes::new(size.input, size.classes);
+        let description = named::description(model, &sizes).expect("sizes that fit");
+        let network = Network::new(&description, 1).expect("a checked description");
+        let network = Classifier::new(network, data.classes().to_vec()).expect("named classes");
+        let network = network.with_bounds(Bounds::UNIT).expect("bounds in order");
+        let samples = |network| Samples::new(network, &data);
+        Self(match step {
+            "forward" => Work::Forward(samples(network)),
+            "saliency" => Work::Saliency(samples(network)),
+            "pgd7" => Work::Attack(samples(network), pgd()),
+            "standard" | "sgt" => Work::Train(trainer(step, network, data)),
             _ => panic!("step: found {step}, expected one of {STEPS:?}"),
-        }
+        })
     }
 
-    fn saliency(&mut self, score: Score) {
-        let (network, pass) = (&self.network, &mut self.pass);
-        input_gradient(network, &self.x, &self.labels, score, pass, &mut self.dx).unwrap();
-    }
-
-    fn standard(&mut self) {
-        let mode = Mode::Training { seed: self.step };
-        let logits = self.network.forward(&self.x, mode, &mut self.pass).unwrap();
-        let classes = self.network.classes();
-        self.dlogits.fill(0.0);
-        let rows = logits.chunks(classes).zip(self.dlogits.chunks_mut(classes));
-        let scale = 1.0 / self.labels.len() as f32;
-        for ((logits, dlogits), &label) in rows.zip(&self.labels) {
-            cross_entropy_grad(logits, label, scale, dlogits).unwrap();
-        }
-        self.clear_gradient();
-        let gradient = Some(self.gradient.as_mut_slice());
-        self.network
-            .backward(&mut self.pass, &self.dlogits, None, gradient)
-            .unwrap();
-        self.descend();
-    }
-
-    fn sgt(&mut self) {
-        let Self {
-            network,
-            pass,
-            masked_pass,
-            x,
-            dx,
-            labels,
-            other,
-            dlogits,
-            masked_dlogits,
-            ..
-        } = self;
-        let classes = network.classes();
-        let batch = labels.len();
-        let mode = Mode::Training { seed: self.step };
-        let logits = network.forward(x, Mode::Evaluation, pass).unwrap();
-        score_gradient(Score::TrueLogit, logits, labels, dlogits).unwrap();
-        network.backward(pass, dlogits, Some(dx), None).unwrap();
-
-        let masking = Masking::reference(self.layout);
-        let len = x.len() / batch;
-        let step = self.step;
-        other
-            .par_chunks_mut(len)
-            .zip(x.par_chunks(len))
-            .zip(dx.par_chunks(len))
-            .enumerate()
-            .for_each_init(
-                || vec![0; mask_sample_len(&masking)],
-                |scratch, (sample, ((out, x), dx))| {
-                    let mut random = Pcg32::new(step, sample as u64);
-                    mask_sample(&masking, dx, x, None, &mut random, scratch, out).unwrap();
-                },
-            );
-
-        let clean = network.forward_again(mode, pass).unwrap();
-        let masked_mode = Mode::Training { seed: !self.step };
-        let masked = network.forward(other, masked_mode, masked_pass).unwrap();
-        dlogits.fill(0.0);
-        masked_dlogits.fill(0.0);
-        for (sample, &label) in labels.iter().enumerate() {
-            let row = sample * classes..(sample + 1) * classes;
-            let logits = SgtRows {
-                clean: &clean[row.clone()],
-                masked: &masked[row.clone()],
-            };
-            let mut gradients = SgtRows {
-                clean: &mut dlogits[row.clone()],
-                masked: &mut masked_dlogits[row],
-            };
-            sgt_objective(&logits, label, 1.0, 1.0 / batch as f32, &mut gradients).unwrap();
-        }
-        self.clear_gradient();
-        let Self {
-            network,
-            pass,
-            masked_pass,
-            dlogits,
-            masked_dlogits,
-            gradient,
-            ..
-        } = self;
-        network
-            .backward(pass, dlogits, None, Some(gradient))
-            .unwrap();
-        network
-            .backward(masked_pass, masked_dlogits, None, Some(gradient))
-            .unwrap();
-        self.descend();
-    }
-
-    fn pgd(&mut self) {
-        let threat = Threat {
-            ball: Ball {
-                norm: Norm::Linf,
-                epsilon: EPSILON,
-            },
-            bounds: Bounds {
-                low: 0.0,
-                high: 1.0,
-            },
-            goal: Goal::Untargeted,
-        };
-        let len = self.x.len() / self.labels.len();
-        self.other.copy_from_slice(&self.x);
-        for _ in 0..PGD_STEPS {
-            let (network, pass) = (&self.network, &mut self.pass);
-            let (other, labels, dx) = (&self.other, &self.labels, &mut self.dx);
-            input_gradient(network, other, labels, Score::Loss, pass, dx).unwrap();
-            self.other
-                .par_chunks_mut(len)
-                .zip(self.x.par_chunks(len))
-                .zip(self.dx.par_chunks(len))
-                .for_each(|((other, x), dx)| pgd_step(&threat, x, dx, ALPHA, other).unwrap());
-        }
-    }
-
-    fn clear_gradient(&mut self) {
-        self.gradient
-            .par_chunks_mut(PIECE)
-            .for_each(|gradient| gradient.fill(0.0));
-    }
-
-    /// One step of stochastic gradient descent.
-    fn descend(&mut self) {
-        let values = self.network.parameters_mut().values_mut();
-        values
-            .par_chunks_mut(PIECE)
-            .zip(self.gradient.par_chunks(PIECE))
-            .for_each(|(values, gradient)| {
-                for (value, gradient) in values.iter_mut().zip(gradient) {
-                    *value -= LEARNING_RATE * gradient;
+    /// Runs the step once more.
+    pub(crate) fn run(&mut self) {
+        match &mut self.0 {
+            Work::Forward(samples) => samples.forward(),
+            Work::Saliency(samples) => samples.saliency(),
+            Work::Attack(samples, config) => samples.attack(config),
+            Work::Train(trainer) => {
+                while !matches!(trainer.advance(), Ok(Event::Step { .. })) {
+                    assert!(!trainer.progress().finished, "a training without end");
                 }
-            });
+            }
+        }
+    }
+}
+
+/// One batch, uniform in [0, 1).
+fn random_data(size: &Size) -> Dataset {
+    let mut random = Pcg32::new(2, 0);
+    let values = size.batch * size.input.len();
+    let x = (0..values).map(|_| random.unit()).collect();
+    let labels = (0..size.batch).map(|_| random.below(size.classes as u32) as usize);
+    let classes = (0..size.classes).map(|class| class.to_string());
+    Dataset::new(
+        "random",
+        classes.collect(),
+        size.input.ordered(SeriesOrder::ChannelsFirst),
+        x,
+        labels.collect(),
+        Some(Bounds::UNIT),
+    )
+    .expect("samples of the network's shape")
+}
+
+fn pgd() -> AttackConfig {
+    AttackConfig {
+        steps: PGD_STEPS,
+        alpha: Some(ALPHA),
+        random_start: false,
+        ..AttackConfig::new(AttackKind::Pgd, EPSILON)
+    }
+}
+
+/// A training whose epochs are one step each. Configuration and data live as long as the process.
+fn trainer(regime: &str, network: Classifier, data: Dataset) -> Box<Trainer<'static, Classifier>> {
+    let config = config(regime, data.len(), data.shape().kind());
+    let config: &'static RunConfig = Box::leak(Box::new(config));
+    let data: &'static TrainingData = Box::leak(Box::new(TrainingData {
+        train: data,
+        validation: None,
+    }));
+    Box::new(Trainer::new(config, data, network).expect("a network that fits its data"))
+}
+
+fn config(regime: &str, batch: usize, kind: DataKind) -> RunConfig {
+    let mut draft = ConfigDraft::new();
+    draft.set("regime", regime);
+    draft.set("optimizer.name", "sgd");
+    draft.set("optimizer.learning-rate", LEARNING_RATE);
+    draft.set("training.batch", batch as i64);
+    draft.set("training.epochs", EPOCHS);
+    draft.finish(kind).expect("known keys")
+}
+
+impl Samples {
+    fn new(network: Classifier, data: &Dataset) -> Self {
+        let mut batch = Batch::new();
+        let places: Vec<usize> = (0..data.len()).collect();
+        let filled = batch.fill(data, &places, network.input());
+        filled.expect("the network's shape");
+        Self {
+            out: vec![0.0; batch.x().len()],
+            network,
+            batch,
+            pass: ClassifierPass::default(),
+        }
+    }
+
+    fn forward(&mut self) {
+        let logits =
+            self.network
+                .forward(self.batch.labelled(), Mode::InputGradient, &mut self.pass);
+        logits.expect("finite samples");
+    }
+
+    fn saliency(&mut self) {
+        let batch = self.batch.labelled();
+        let (pass, dx) = (&mut self.pass, &mut self.out);
+        input_gradient(&self.network, batch, Score::TrueLogit, pass, dx).expect("a gradient");
+    }
+
+    fn attack(&mut self, config: &AttackConfig) {
+        let batch = self.batch.labelled();
+        let (pass, out) = (&mut self.pass, &mut self.out);
+        perturb(&self.network, batch, config, 0, pass, out).expect("adversarial samples");
     }
 }

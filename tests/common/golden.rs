@@ -33,7 +33,8 @@ pub(crate) fn golden(model: &str) -> Option<(Tensors, Tensors)> {
     ))
 }
 
-fn read(path: &Path) -> Tensors {
+/// The tensors of a safetensors file.
+pub(crate) fn read(path: &Path) -> Tensors {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let tensor = |view: safetensors::tensor::TensorView<'_>| {

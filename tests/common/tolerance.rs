@@ -28,6 +28,9 @@ pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
 /// values were summed in `f32` in another order.
 pub(crate) const GOLDEN: f32 = 1e-4;
 
+/// Golden gradients that are 0 in exact arithmetic, absolute: their sums cancel up to rounding.
+pub(crate) const GOLDEN_ZERO: f32 = 2e-6;
+
 /// Rounding of the expected divergence itself: it was summed in `f32` from log-probabilities near
 /// 1, which cancel when the two distributions are close.
 pub(crate) const DIVERGENCE_ROUNDING: f32 = 2e-7;
@@ -45,16 +48,25 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 8] = [
+pub(crate) const DIFFERENCES: [Difference; 9] = [
     difference("convolution", 0.25, 1e-3),
     difference("linear", 0.25, 1e-3),
     difference("relu", 0.01, 2e-3),
     difference("batch norm", 0.02, 5e-3),
     difference("dropout", 0.25, 1e-3),
     difference("embedding", 0.25, 1e-3),
+    difference("small network", 0.01, 1e-2),
     difference("network", 0.01, 2e-2),
     difference("deep network", 1e-4, 2e-2),
 ];
+
+/// Differences of a function that does not depend on its argument: rounding over twice a small
+/// network's step.
+pub(crate) const ZERO_DIFFERENCE: f64 = 2e-4;
+
+/// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
+/// contributions' magnitudes.
+pub(crate) const COMPLETE: f64 = 2e-5;
 
 const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference {
     Difference {
