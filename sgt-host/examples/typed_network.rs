@@ -8,7 +8,7 @@ use dfdx::prelude::{Cpu, Rank4, Tensor, TensorFromVec};
 use sgt_core::{Pcg32, Random};
 use sgt_host::config::{DataKind, Regime, RunConfig};
 use sgt_host::data::{Bounds, Dataset, InputShape};
-use sgt_host::train::{Event, Trainer, TrainingData, evaluate};
+use sgt_host::train::{Event, Trainer, TrainingData, quality};
 use sgt_host::typed::{Chain, Image};
 
 const SIDE: usize = 12;
@@ -39,7 +39,7 @@ fn main() -> sgt_host::Result<()> {
     let classifier = trainer.into_model();
     println!(
         "test accuracy {:.3}",
-        evaluate(&classifier, &test)?.accuracy
+        quality(&classifier, &test)?.accuracy
     );
 
     // The parameters as dfdx tensors, dfdx tensors in and out.

@@ -8,7 +8,7 @@ use super::text::{Notation, escape, notes, title};
 use crate::Result;
 use crate::attack::AttackKind;
 use crate::compare::{
-    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, RegimeRuns, SampleMaps,
+    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps,
 };
 use crate::metrics::removal::Fill;
 use crate::metrics::statistics::PairedComparison;
