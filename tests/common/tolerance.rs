@@ -28,6 +28,12 @@ pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
 /// values were summed in `f32` in another order.
 pub(crate) const GOLDEN: f32 = 1e-4;
 
+/// Golden values of one kernel, computed in `f64` and rounded, likewise.
+pub(crate) const GOLDEN_KERNEL: f32 = 2e-6;
+
+/// As above, for rows whose mean is 35 times their deviation: `f32` inputs lose 5 bits.
+pub(crate) const GOLDEN_OFFSET: f32 = 1e-4;
+
 /// Rounding of the expected divergence itself: it was summed in `f32` from log-probabilities near
 /// 1, which cancel when the two distributions are close.
 pub(crate) const DIVERGENCE_ROUNDING: f32 = 2e-7;

@@ -3,36 +3,51 @@
 //! With h heads of d / h values, for every sample and head:
 //!
 //! ```text
-//! q, k, v = the head's columns of  x · in_proj_weightᵀ + in_proj_bias
-//! y = concat over heads (softmax(q · kᵀ / √(d / h)) · v) · out_proj_weightᵀ + out_proj_bias
+//! q, k, v = the head's columns of  x · weightᵀ + bias  of the query, key and value projections
+//! out = concat over heads (softmax(q · kᵀ / √(d / h)) · v) · weightᵀ + bias  of the output projection
 //! ```
 //!
-//! A causal mask lets step t see the steps up to t only. Source: Vaswani et al., 2017, in the form
-//! of PyTorch's `nn.MultiheadAttention(batch_first=True)` with query, key and value the same.
+//! A causal mask lets step t see the steps up to t only. Steps behind a sample's length are neither
+//! seen nor read; their output and their gradient are zeros. Dropout acts on the weights that
+//! softmax gives. Source: Vaswani et al., 2017, in the form of PyTorch's
+//! `nn.MultiheadAttention(batch_first=True)` with query, key and value the same.
 //!
 //! The batch is cut into fixed chunks of [`CHUNK_SAMPLES`] samples, so results don't depend on the
-//! number of threads.
+//! number of threads; outputs and input gradients of a sample don't depend on the other samples.
 
 #![allow(
     clippy::inline_always,
     reason = "vector code must be inlined into the function that enables its instruction set"
 )]
 
-use super::aligned::AlignedBuffer;
-use super::matrix::{Matrix, MatrixMut, multiply};
-use super::request::check_length as check;
+mod multipliers;
+#[cfg(test)]
+mod tests;
+
+pub use multipliers::multipliers;
+
+use super::buffer::{Buffer, LINE, with_scratch};
+use super::dispatch::dispatch;
+use super::dropout::{DropoutKey, Kept};
+use super::expect_len;
+use super::lengths::{clear_padding, real_rows, real_steps};
+use super::matrix::{Left, Right, multiply, pack, padded, transpose_rows};
+use super::product::Start;
 pub use super::request::{InputGradient, Keep};
-use super::transcendental::exp;
+use super::softmax::{softmax, softmax_gradient};
 use crate::{Error, Result};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Samples in one task.
 pub const CHUNK_SAMPLES: usize = 8;
 
-/// How a batch goes through self-attention.
+const OPERATION: &str = "attention";
+
+/// The sizes of self-attention over a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AttentionCall {
+pub struct AttentionShape {
     /// Samples.
     pub batch: usize,
     /// Steps (tokens) of a sample.
@@ -43,21 +58,19 @@ pub struct AttentionCall {
     pub heads: usize,
     /// Whether a step sees only itself and the steps before it.
     pub causal: bool,
-    /// What is kept.
-    pub keep: Keep,
 }
 
-impl AttentionCall {
+impl AttentionShape {
     /// Values in the input, and in the output: `[batch, steps, dim]`.
-    pub fn input_len(&self) -> usize {
+    pub const fn input_len(&self) -> usize {
         self.batch * self.steps * self.dim
     }
 
-    fn head_dim(&self) -> usize {
-        self.dim / self.heads
-    }
-
-    fn check(&self) -> Result<()> {
+    /// Refuses sizes that are 0 and heads that don't divide `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn check(&self) -> Result<()> {
         let Self {
             batch,
             steps,
@@ -67,399 +80,731 @@ impl AttentionCall {
         } = *self;
         if batch * steps * dim * heads == 0 || !dim.is_multiple_of(heads) {
             return Err(Error::Shape {
-                operation: "attention",
+                operation: OPERATION,
                 found: format!("[{batch}, {steps}, {dim}] with {heads} heads"),
                 expected: "at least one value, and heads that divide the values a step".into(),
             });
         }
         Ok(())
     }
+
+    /// Values a head.
+    const fn width(&self) -> usize {
+        self.dim / self.heads
+    }
+
+    /// What scores are multiplied by.
+    fn scale(&self) -> f32 {
+        1.0 / (self.width() as f32).sqrt()
+    }
+
+    /// Values between rows of `x`, contexts and their gradients in the cache.
+    const fn row(&self) -> usize {
+        padded(self.dim)
+    }
+
+    /// Values between rows of queries, keys and values side by side.
+    const fn projected_row(&self) -> usize {
+        padded(3 * self.dim)
+    }
+
+    /// Values of one head's probabilities: rows of [`padded`]`(steps)`.
+    const fn head_len(&self) -> usize {
+        self.steps * padded(self.steps)
+    }
+
+    /// Values of a chunk's parameter gradients: weights and biases of the three projections, then
+    /// those of the output's.
+    const fn gradient_len(&self) -> usize {
+        4 * self.dim * (self.dim + 1)
+    }
 }
 
-/// The parameters, in PyTorch's layouts.
+/// A linear map of the values of a step, in PyTorch's layout.
 #[derive(Clone, Copy, Debug)]
-pub struct AttentionWeights<'a> {
-    /// `[3 · dim, dim]`: query, key, value.
-    pub in_proj_weight: &'a [f32],
-    /// `[3 · dim]`.
-    pub in_proj_bias: &'a [f32],
-    /// `[dim, dim]`.
-    pub out_proj_weight: &'a [f32],
+pub struct Projection<'a> {
+    /// `[dim, dim]`: outputs, inputs.
+    pub weight: &'a [f32],
     /// `[dim]`.
-    pub out_proj_bias: &'a [f32],
+    pub bias: &'a [f32],
 }
 
-impl AttentionWeights<'_> {
-    fn check(&self, dim: usize) -> Result<()> {
-        let [query_key_value, square] = [3 * dim * dim, dim * dim];
-        check(
-            "attention in_proj_weight",
-            self.in_proj_weight.len(),
-            query_key_value,
-        )?;
-        check("attention in_proj_bias", self.in_proj_bias.len(), 3 * dim)?;
-        check(
-            "attention out_proj.weight",
-            self.out_proj_weight.len(),
-            square,
-        )?;
-        check("attention out_proj.bias", self.out_proj_bias.len(), dim)
-    }
+/// The parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionParameters<'a> {
+    /// To the queries.
+    pub query: Projection<'a>,
+    /// To the keys.
+    pub key: Projection<'a>,
+    /// To the values.
+    pub value: Projection<'a>,
+    /// From the heads' results to the output.
+    pub output: Projection<'a>,
 }
 
-/// Where the parameters' gradients are added, in the layouts of [`AttentionWeights`].
-#[derive(Debug)]
-pub struct AttentionGradient<'a> {
-    /// `[3 · dim, dim]`.
-    pub in_proj_weight: &'a mut [f32],
-    /// `[3 · dim]`.
-    pub in_proj_bias: &'a mut [f32],
-    /// `[dim, dim]`.
-    pub out_proj_weight: &'a mut [f32],
-    /// `[dim]`.
-    pub out_proj_bias: &'a mut [f32],
-}
-
-impl AttentionGradient<'_> {
-    fn check(&self, dim: usize) -> Result<()> {
-        let Self {
-            in_proj_weight,
-            in_proj_bias,
-            out_proj_weight,
-            out_proj_bias,
-        } = self;
-        let weights = AttentionWeights {
-            in_proj_weight,
-            in_proj_bias,
-            out_proj_weight,
-            out_proj_bias,
-        };
-        weights.check(dim)
-    }
-
-    fn add(&mut self, part: &[f32]) {
-        let targets = [
-            &mut *self.in_proj_weight,
-            &mut *self.in_proj_bias,
-            &mut *self.out_proj_weight,
-            &mut *self.out_proj_bias,
-        ];
-        let mut part = part.iter();
-        for target in targets {
-            for (sum, part) in target.iter_mut().zip(&mut part) {
-                *sum += part;
-            }
+impl<'a> AttentionParameters<'a> {
+    /// From PyTorch's packed `in_proj_weight` `[3 · dim, dim]` and `in_proj_bias` `[3 · dim]`.
+    pub fn packed(in_weight: &'a [f32], in_bias: &'a [f32], output: Projection<'a>) -> Self {
+        let (weights, biases) = (thirds(in_weight), thirds(in_bias));
+        let [query, key, value] = [0, 1, 2].map(|part| Projection {
+            weight: weights[part],
+            bias: biases[part],
+        });
+        Self {
+            query,
+            key,
+            value,
+            output,
         }
     }
+
+    fn projections(&self) -> [Projection<'a>; 4] {
+        [self.query, self.key, self.value, self.output]
+    }
+
+    fn check(&self, dim: usize) -> Result<()> {
+        let named = NAMES.iter().zip(self.projections());
+        named.into_iter().try_for_each(|([weight, bias], of)| {
+            expect_len(OPERATION, weight, of.weight.len(), dim * dim)?;
+            expect_len(OPERATION, bias, of.bias.len(), dim)
+        })
+    }
+}
+
+/// Where the gradient of a [`Projection`] is added.
+#[derive(Debug)]
+pub struct ProjectionGradient<'a> {
+    /// `[dim, dim]`.
+    pub weight: &'a mut [f32],
+    /// `[dim]`.
+    pub bias: &'a mut [f32],
+}
+
+/// Where the gradients of [`AttentionParameters`] are added.
+#[derive(Debug)]
+pub struct AttentionGradients<'a> {
+    /// Of the queries.
+    pub query: ProjectionGradient<'a>,
+    /// Of the keys.
+    pub key: ProjectionGradient<'a>,
+    /// Of the values.
+    pub value: ProjectionGradient<'a>,
+    /// Of the output.
+    pub output: ProjectionGradient<'a>,
+}
+
+impl<'a> AttentionGradients<'a> {
+    /// Into gradients that are packed as in [`AttentionParameters::packed`].
+    pub fn packed(
+        in_weight: &'a mut [f32],
+        in_bias: &'a mut [f32],
+        output: ProjectionGradient<'a>,
+    ) -> Self {
+        let biases = thirds_mut(in_bias).into_iter();
+        let mut parts = thirds_mut(in_weight).into_iter().zip(biases);
+        let mut part = || {
+            let (weight, bias) = parts.next().unwrap_or_default();
+            ProjectionGradient { weight, bias }
+        };
+        Self {
+            query: part(),
+            key: part(),
+            value: part(),
+            output,
+        }
+    }
+
+    fn check(&self, dim: usize) -> Result<()> {
+        let Self {
+            query,
+            key,
+            value,
+            output,
+        } = self;
+        let [query, key, value, output] = [query, key, value, output].map(|of| Projection {
+            weight: of.weight,
+            bias: of.bias,
+        });
+        let lengths = AttentionParameters {
+            query,
+            key,
+            value,
+            output,
+        };
+        lengths.check(dim)
+    }
+
+    /// Adds one chunk's gradients, laid out as [`Chunk::gradient`].
+    fn add(&mut self, chunk: &[f32]) {
+        let targets = [
+            &mut *self.query.weight,
+            &mut *self.key.weight,
+            &mut *self.value.weight,
+            &mut *self.query.bias,
+            &mut *self.key.bias,
+            &mut *self.value.bias,
+            &mut *self.output.weight,
+            &mut *self.output.bias,
+        ];
+        let mut rest = chunk;
+        for target in targets {
+            let (part, tail) = rest.split_at(target.len());
+            rest = tail;
+            target
+                .iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+    }
+}
+
+/// Weight and bias of the projections, as errors name them.
+const NAMES: [[&str; 2]; 4] = [
+    ["query weight", "query bias"],
+    ["key weight", "key bias"],
+    ["value weight", "value bias"],
+    ["output weight", "output bias"],
+];
+
+/// The thirds of a slice; the last one takes what is over, which the check of lengths refuses.
+fn thirds(values: &[f32]) -> [&[f32]; 3] {
+    let third = values.len() / 3;
+    let (first, rest) = values.split_at(third);
+    let (second, third) = rest.split_at(third);
+    [first, second, third]
+}
+
+/// As [`thirds`].
+fn thirds_mut(values: &mut [f32]) -> [&mut [f32]; 3] {
+    let third = values.len() / 3;
+    let (first, rest) = values.split_at_mut(third);
+    let (second, third) = rest.split_at_mut(third);
+    [first, second, third]
+}
+
+/// Dropout on attention weights: the mask of a weight is a function of the key and of the weight's
+/// position in `[batch, heads, steps, steps]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionDropout {
+    /// The seed of this layer in this pass.
+    pub key: DropoutKey,
+    /// The probability with which a weight becomes 0, at least 0 and below 1.
+    pub probability: f32,
+}
+
+/// What may differ from pass to pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttentionPass<'a> {
+    /// What is kept.
+    pub keep: Keep,
+    /// The real steps of each sample, from 1 to `steps`; all of them where there are none.
+    pub lengths: Option<&'a [usize]>,
+    /// Dropout, when training.
+    pub dropout: Option<AttentionDropout>,
 }
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
 pub struct AttentionCache {
-    call: AttentionCall,
+    shape: AttentionShape,
+    keep: Keep,
+    lengths: Vec<usize>,
+    dropout: Option<AttentionDropout>,
     chunks: Vec<Chunk>,
+    /// The three projections' weights side by side, then the output's: transposed by forward
+    /// passes, as they lie by backward passes.
+    packed: [Buffer; 2],
+    /// The three projections' biases.
+    bias: Buffer,
 }
 
-/// One chunk's part, with `rows` = its samples · steps.
+/// One chunk's part of the cache, with `rows` = its samples · steps.
 #[derive(Clone, Debug, Default)]
 struct Chunk {
-    samples: usize,
-    /// `[rows, dim]`, when weight gradients may be asked for.
-    x: AlignedBuffer,
-    /// `[rows, 3 · dim]`.
-    query_key_value: AlignedBuffer,
-    /// `[samples, heads, steps, steps]`.
-    probabilities: AlignedBuffer,
-    /// `[rows, dim]`: the heads' outputs side by side.
-    context: AlignedBuffer,
-    d_context: AlignedBuffer,
-    d_query_key_value: AlignedBuffer,
-    /// `[steps, steps]`.
-    d_scores: AlignedBuffer,
-    /// The gradients of the four parameters, one after the other.
-    gradient: AlignedBuffer,
+    /// `[rows, row]`, when weight gradients may be asked for.
+    x: Buffer,
+    /// `[rows, projected_row]`: query, key, value.
+    projected: Buffer,
+    /// `[samples, heads, steps, padded(steps)]`, before dropout.
+    probabilities: Buffer,
+    /// `[rows, row]`: the heads' results side by side.
+    context: Buffer,
+    /// Of the packed weights, their biases, the output's weight and its bias.
+    gradient: Buffer,
 }
 
-/// Self-attention of `x` `[batch, steps, dim]` into `y` of the same shape.
+/// Self-attention of `x` `[batch, steps, dim]` into `out` of the same shape.
 ///
 /// Cost: about `8 · batch · steps · dim · (dim + steps / 2)` floating-point operations.
 ///
 /// # Errors
-/// [`Error::Shape`] when a slice's length doesn't fit the call or the heads don't divide `dim`.
+/// [`Error::Shape`] when a slice's length doesn't fit or the heads don't divide `dim`,
+/// [`Error::Argument`] for lengths or a probability out of range.
 pub fn forward(
-    call: &AttentionCall,
-    weights: &AttentionWeights,
+    shape: &AttentionShape,
+    parameters: &AttentionParameters,
+    pass: &AttentionPass,
     x: &[f32],
-    y: &mut [f32],
+    out: &mut [f32],
     cache: &mut AttentionCache,
 ) -> Result<()> {
-    call.check()?;
-    weights.check(call.dim)?;
-    check("attention input", x.len(), call.input_len())?;
-    check("attention output", y.len(), call.input_len())?;
-    cache.call = *call;
-    let chunks = call.batch.div_ceil(CHUNK_SAMPLES);
+    shape.check()?;
+    parameters.check(shape.dim)?;
+    expect_len(OPERATION, "x", x.len(), shape.input_len())?;
+    expect_len(OPERATION, "out", out.len(), shape.input_len())?;
+    if let Some(AttentionDropout { probability, .. }) = pass.dropout
+        && !(0.0..1.0).contains(&probability)
+    {
+        return Err(Error::Argument {
+            argument: "dropout".into(),
+            found: probability.to_string(),
+            expected: "a probability of at least 0 and below 1".into(),
+        });
+    }
+    cache.lengths = real_steps(pass.lengths, shape.batch, shape.steps)?;
+    cache.shape = *shape;
+    cache.keep = pass.keep;
+    cache.dropout = pass.dropout;
+    let dim = shape.dim;
+    let [query, key, value, output] = parameters.projections();
+    let inputs = [query, key, value];
+    let [packed_inputs, packed_output] = &mut cache.packed;
+    pack(dim, 3 * dim, packed_inputs, |t, n| {
+        inputs[n / dim].weight[n % dim * dim + t]
+    });
+    pack(dim, dim, packed_output, |t, n| output.weight[n * dim + t]);
+    let bias = cache.bias.resize(3 * dim).chunks_exact_mut(dim);
+    bias.zip(inputs)
+        .for_each(|(bias, of)| bias.copy_from_slice(of.bias));
+
+    let chunks = shape.batch.div_ceil(CHUNK_SAMPLES);
     cache.chunks.resize_with(chunks, Chunk::default);
-    let size = CHUNK_SAMPLES * call.steps * call.dim;
-    let tasks = cache.chunks.par_iter_mut();
-    let tasks = tasks.zip(x.par_chunks(size)).zip(y.par_chunks_mut(size));
-    tasks.for_each(|((chunk, x), y)| chunk.forward(call, weights, x, y));
+    let size = CHUNK_SAMPLES * shape.steps * dim;
+    let [packed_inputs, packed_output] = &cache.packed;
+    let work = Forward {
+        shape,
+        keep: pass.keep,
+        dropout: pass.dropout,
+        inputs: Right::panels(packed_inputs, 3 * dim),
+        input_bias: &cache.bias,
+        output: Right::panels(packed_output, dim),
+        output_bias: output.bias,
+    };
+    cache
+        .chunks
+        .par_iter_mut()
+        .zip(cache.lengths.par_chunks(CHUNK_SAMPLES))
+        .zip(x.par_chunks(size).zip(out.par_chunks_mut(size)))
+        .enumerate()
+        .for_each(|(index, ((chunk, lengths), (x, out)))| {
+            let samples = Samples::new(shape, index, lengths);
+            work.run(&samples, chunk, x, out);
+        });
     Ok(())
 }
 
-/// Pulls `dy` `[batch, steps, dim]` back through the pass in `cache`.
+/// Pulls `dout` `[batch, steps, dim]` back through the pass in `cache`.
 ///
-/// `gradient`, when given, has the parameters' gradients **added** to it. `weights` must be those
-/// of the forward pass.
+/// `gradients`, when given, have the parameters' gradients **added** to them. `parameters` must be
+/// those of the forward pass. `dout` isn't read behind a sample's length, and `dx` is 0 there.
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
 /// gradients are asked of a [`Keep::ForInput`] pass.
 pub fn backward(
-    weights: &AttentionWeights,
+    parameters: &AttentionParameters,
     cache: &mut AttentionCache,
-    dy: &[f32],
+    dout: &[f32],
     dx: InputGradient,
-    gradient: Option<AttentionGradient>,
+    gradients: Option<AttentionGradients>,
 ) -> Result<()> {
-    let call = cache.call;
-    call.check()?;
-    weights.check(call.dim)?;
-    check("attention output gradient", dy.len(), call.input_len())?;
+    let shape = &cache.shape;
+    shape.check()?;
+    let dim = shape.dim;
+    parameters.check(dim)?;
+    expect_len(OPERATION, "dout", dout.len(), shape.input_len())?;
     let (dx, add) = dx.into_parts();
     if let Some(dx) = &dx {
-        check("attention input gradient", dx.len(), call.input_len())?;
+        expect_len(OPERATION, "dx", dx.len(), shape.input_len())?;
     }
-    if let Some(gradient) = &gradient {
-        gradient.check(call.dim)?;
-        call.keep.check_weights("attention weight gradient")?;
+    if let Some(gradients) = &gradients {
+        gradients.check(dim)?;
+        cache.keep.check_weights(OPERATION)?;
     }
-    let weights_wanted = gradient.is_some();
-    let size = CHUNK_SAMPLES * call.steps * call.dim;
+    let [query, key, value, output] = parameters.projections();
+    let inputs = [query, key, value];
+    let [packed_inputs, packed_output] = &mut cache.packed;
+    if dx.is_some() {
+        pack(3 * dim, dim, packed_inputs, |t, n| {
+            inputs[t / dim].weight[t % dim * dim + n]
+        });
+    }
+    pack(dim, dim, packed_output, |t, n| output.weight[t * dim + n]);
+
+    let size = CHUNK_SAMPLES * shape.steps * dim;
     let dx: Vec<_> = match dx {
         Some(dx) => dx.chunks_mut(size).map(Some).collect(),
         None => cache.chunks.iter().map(|_| None).collect(),
     };
-    let tasks = cache.chunks.par_iter_mut().zip(dy.par_chunks(size)).zip(dx);
-    tasks.for_each(|((chunk, dy), dx)| {
-        chunk.backward(&call, weights, dy, dx, add, weights_wanted);
-    });
-    if let Some(mut gradient) = gradient {
+    let [packed_inputs, packed_output] = &cache.packed;
+    let work = Backward {
+        shape,
+        dropout: cache.dropout,
+        inputs: Right::panels(packed_inputs, dim),
+        output: Right::panels(packed_output, dim),
+        add,
+        weights_wanted: gradients.is_some(),
+    };
+    cache
+        .chunks
+        .par_iter_mut()
+        .zip(cache.lengths.par_chunks(CHUNK_SAMPLES))
+        .zip(dout.par_chunks(size).zip(dx))
+        .enumerate()
+        .for_each(|(index, ((chunk, lengths), (dout, dx)))| {
+            let samples = Samples::new(shape, index, lengths);
+            work.run(&samples, chunk, dout, dx);
+        });
+    if let Some(mut gradients) = gradients {
         for chunk in &cache.chunks {
-            gradient.add(chunk.gradient.values());
+            gradients.add(&chunk.gradient);
         }
     }
     Ok(())
 }
 
-impl Chunk {
-    fn forward(
-        &mut self,
-        call: &AttentionCall,
-        weights: &AttentionWeights,
-        x: &[f32],
-        y: &mut [f32],
-    ) {
-        let AttentionCall {
-            steps, dim, heads, ..
-        } = *call;
-        let rows = x.len() / dim;
-        self.samples = rows / steps;
-        if call.keep == Keep::ForWeights {
-            self.x.resize(rows * dim);
-            self.x.values_mut().copy_from_slice(x);
-        }
-        self.query_key_value.resize(rows * 3 * dim);
-        self.probabilities
-            .resize(self.samples * heads * steps * steps);
-        self.context.resize(rows * dim);
+/// The samples of one chunk.
+struct Samples<'a> {
+    /// The first one's place in the batch.
+    first: usize,
+    lengths: &'a [usize],
+    /// Ranges of real rows in `[samples, steps]`.
+    rows: Vec<Range<usize>>,
+}
 
-        let query_key_value = self.query_key_value.values_mut();
-        project(
-            weights.in_proj_weight,
-            weights.in_proj_bias,
-            x,
-            query_key_value,
-        );
-        let context = self.context.values_mut();
-        let heads_probabilities = self
-            .probabilities
-            .values_mut()
-            .chunks_exact_mut(steps * steps);
-        for (index, probabilities) in heads_probabilities.enumerate() {
-            let head = Head::new(call, index);
-            let [query, key, value] = head.parts(query_key_value);
-            let scores = MatrixMut::new(probabilities, steps, steps, steps);
-            let scale = 1.0 / (call.head_dim() as f32).sqrt();
-            multiply(scores, false, query, key.transposed(), scale);
-            Arch::new().dispatch(Softmax {
-                rows: probabilities,
-                steps,
-                causal: call.causal,
-            });
-            let probabilities = Matrix::new(probabilities, steps, steps, steps);
-            multiply(head.context(context), false, probabilities, value, 1.0);
+impl<'a> Samples<'a> {
+    /// Those of a chunk, by its place among the chunks.
+    fn new(shape: &AttentionShape, chunk: usize, lengths: &'a [usize]) -> Self {
+        Self {
+            first: chunk * CHUNK_SAMPLES,
+            lengths,
+            rows: real_rows(lengths, shape.steps),
         }
-        project(weights.out_proj_weight, weights.out_proj_bias, context, y);
     }
+}
 
-    fn backward(
-        &mut self,
-        call: &AttentionCall,
-        weights: &AttentionWeights,
-        dy: &[f32],
-        dx: Option<&mut [f32]>,
-        add: bool,
-        weights_wanted: bool,
-    ) {
-        let AttentionCall { steps, dim, .. } = *call;
-        let rows = dy.len() / dim;
-        self.d_context.resize(rows * dim);
-        self.d_query_key_value.resize(rows * 3 * dim);
-        self.d_scores.resize(steps * steps);
+/// The forward pass of a chunk.
+struct Forward<'a> {
+    shape: &'a AttentionShape,
+    keep: Keep,
+    dropout: Option<AttentionDropout>,
+    inputs: Right<'a>,
+    input_bias: &'a [f32],
+    output: Right<'a>,
+    output_bias: &'a [f32],
+}
 
-        let d_context = self.d_context.values_mut();
-        multiply(
-            MatrixMut::new(d_context, rows, dim, dim),
-            false,
-            Matrix::new(dy, rows, dim, dim),
-            Matrix::new(weights.out_proj_weight, dim, dim, dim),
-            1.0,
-        );
-        let query_key_value = self.query_key_value.values();
-        let d_query_key_value = self.d_query_key_value.values_mut();
-        let d_scores = self.d_scores.values_mut();
-        let heads_probabilities = self.probabilities.values().chunks_exact(steps * steps);
-        for (index, probabilities) in heads_probabilities.enumerate() {
-            let head = Head::new(call, index);
-            let [query, key, value] = head.parts(query_key_value);
-            let d_context = head.context_of(d_context);
-            let matrix = Matrix::new(probabilities, steps, steps, steps);
-            let [d_query, d_key, d_value] = [0, 1, 2];
-            let d_value = head.part_mut(d_query_key_value, d_value);
-            multiply(d_value, false, matrix.transposed(), d_context, 1.0);
-            let d_probabilities = MatrixMut::new(d_scores, steps, steps, steps);
-            multiply(d_probabilities, false, d_context, value.transposed(), 1.0);
-            softmax_backward(probabilities, steps, d_scores);
-            let scale = 1.0 / (call.head_dim() as f32).sqrt();
-            let matrix = Matrix::new(d_scores, steps, steps, steps);
-            let d_query = head.part_mut(d_query_key_value, d_query);
-            multiply(d_query, false, matrix, key, scale);
-            let d_key = head.part_mut(d_query_key_value, d_key);
-            multiply(d_key, false, matrix.transposed(), query, scale);
+impl Forward<'_> {
+    fn run(&self, samples: &Samples, chunk: &mut Chunk, x: &[f32], out: &mut [f32]) {
+        let shape = self.shape;
+        let AttentionShape { steps, dim, .. } = *shape;
+        let [row, projected_row] = [shape.row(), shape.projected_row()];
+        let rows = x.len() / dim;
+        if self.keep == Keep::ForWeights {
+            let kept = chunk.x.resize(rows * row);
+            for (kept, x) in kept.chunks_exact_mut(row).zip(x.chunks_exact(dim)) {
+                kept[..dim].copy_from_slice(x);
+            }
         }
-        if let Some(dx) = dx {
+        // Vectors of the last head's columns reach behind the last row.
+        let projected = chunk.projected.resize(rows * projected_row + LINE);
+        for rows in &samples.rows {
             multiply(
-                MatrixMut::new(dx, rows, dim, dim),
-                add,
-                Matrix::new(d_query_key_value, rows, 3 * dim, 3 * dim),
-                Matrix::new(weights.in_proj_weight, 3 * dim, dim, dim),
-                1.0,
+                Left::new(&x[rows.start * dim..], rows.len(), dim, dim),
+                self.inputs,
+                Start::Bias(self.input_bias),
+                &mut projected[rows.start * projected_row..],
+                projected_row,
             );
         }
-        if weights_wanted {
-            let [in_weight, in_bias, out_weight] = [3 * dim * dim, 3 * dim, dim * dim];
-            self.gradient.resize(in_weight + in_bias + out_weight + dim);
-            let (in_proj, out_proj) = self.gradient.values_mut().split_at_mut(in_weight + in_bias);
-            project_gradient(self.x.values(), dim, d_query_key_value, in_proj);
-            project_gradient(self.context.values(), dim, dy, out_proj);
+        let context = chunk.context.resize(rows * row + LINE);
+        let probabilities = samples.lengths.len() * shape.heads * shape.head_len();
+        let probabilities = chunk.probabilities.resize(probabilities);
+        let key_len = shape.width() * padded(steps);
+        with_scratch([key_len, shape.head_len()], |[key, dropped]| {
+            let heads = probabilities.chunks_exact_mut(shape.head_len());
+            for (index, probabilities) in heads.enumerate() {
+                let head = Head::new(shape, samples, index);
+                let weights = self.attend(&head, projected, key, probabilities, dropped);
+                multiply(
+                    Left::new(weights, head.length, head.length, padded(steps)),
+                    head.right(projected, VALUE),
+                    Start::Zero,
+                    &mut context[head.row * row + head.column..],
+                    row,
+                );
+            }
+        });
+        for rows in &samples.rows {
+            multiply(
+                Left::new(&context[rows.start * row..], rows.len(), dim, row),
+                self.output,
+                Start::Bias(self.output_bias),
+                &mut out[rows.start * dim..],
+                dim,
+            );
         }
+        clear_padding(samples.lengths, dim, out);
+    }
+
+    /// Writes a head's probabilities; returns what multiplies its values.
+    fn attend<'p>(
+        &self,
+        head: &Head,
+        projected: &[f32],
+        key: &mut [f32],
+        probabilities: &'p mut [f32],
+        dropped: &'p mut [f32],
+    ) -> &'p [f32] {
+        let stride = padded(self.shape.steps);
+        head.transpose(projected, KEY, key);
+        multiply(
+            head.left(projected, QUERY),
+            Right::rows(key, head.length, padded(head.length)),
+            Start::Zero,
+            probabilities,
+            stride,
+        );
+        dispatch(Softmax {
+            scores: probabilities,
+            stride,
+            length: head.length,
+            causal: self.shape.causal,
+            scale: self.shape.scale(),
+        });
+        let Some(dropout) = self.dropout else {
+            return probabilities;
+        };
+        dispatch(Drop {
+            mask: head.mask(dropout),
+            from: Some(probabilities),
+            to: dropped,
+            stride,
+            length: head.length,
+        });
+        dropped
     }
 }
 
-/// `y = x · weightᵀ + bias`, for `x` `[rows, inputs]` and `weight` `[outputs, inputs]`.
-fn project(weight: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
-    let outputs = bias.len();
-    let inputs = weight.len() / outputs;
-    let rows = x.len() / inputs;
-    for row in y.chunks_exact_mut(outputs) {
-        row.copy_from_slice(bias);
-    }
-    multiply(
-        MatrixMut::new(y, rows, outputs, outputs),
-        true,
-        Matrix::new(x, rows, inputs, inputs),
-        Matrix::new(weight, outputs, inputs, inputs).transposed(),
-        1.0,
-    );
+/// The backward pass of a chunk.
+struct Backward<'a> {
+    shape: &'a AttentionShape,
+    dropout: Option<AttentionDropout>,
+    inputs: Right<'a>,
+    output: Right<'a>,
+    add: bool,
+    weights_wanted: bool,
 }
 
-/// The gradient of [`project`]'s weight, then of its bias, written into `gradient`.
-fn project_gradient(x: &[f32], inputs: usize, dy: &[f32], gradient: &mut [f32]) {
-    let outputs = gradient.len() / (inputs + 1);
-    let rows = x.len() / inputs;
-    let (weight, bias) = gradient.split_at_mut(outputs * inputs);
-    multiply(
-        MatrixMut::new(weight, outputs, inputs, inputs),
-        false,
-        Matrix::new(dy, rows, outputs, outputs).transposed(),
-        Matrix::new(x, rows, inputs, inputs),
-        1.0,
-    );
-    bias.fill(0.0);
-    for row in dy.chunks_exact(outputs) {
-        for (sum, value) in bias.iter_mut().zip(row) {
-            *sum += value;
-        }
+impl Backward<'_> {
+    fn run(&self, samples: &Samples, chunk: &mut Chunk, dout: &[f32], dx: Option<&mut [f32]>) {
+        let shape = self.shape;
+        let dim = shape.dim;
+        let [row, projected_row] = [shape.row(), shape.projected_row()];
+        let rows = dout.len() / dim;
+        let lens = [rows * row + LINE, rows * projected_row];
+        with_scratch(lens, |[d_context, d_projected]| {
+            for rows in &samples.rows {
+                multiply(
+                    Left::new(&dout[rows.start * dim..], rows.len(), dim, dim),
+                    self.output,
+                    Start::Zero,
+                    &mut d_context[rows.start * row..],
+                    row,
+                );
+            }
+            self.heads(samples, chunk, d_context, d_projected);
+            if let Some(dx) = dx {
+                for rows in &samples.rows {
+                    let start = if self.add { Start::Out } else { Start::Zero };
+                    let d_projected = &d_projected[rows.start * projected_row..];
+                    multiply(
+                        Left::new(d_projected, rows.len(), 3 * dim, projected_row),
+                        self.inputs,
+                        start,
+                        &mut dx[rows.start * dim..],
+                        dim,
+                    );
+                }
+                if !self.add {
+                    clear_padding(samples.lengths, dim, dx);
+                }
+            }
+            if self.weights_wanted {
+                let gradient = chunk.gradient.resize(shape.gradient_len());
+                gradient.fill(0.0);
+                let (inputs, output) = gradient.split_at_mut(3 * dim * (dim + 1));
+                for rows in &samples.rows {
+                    let from = |stride| rows.start * stride..rows.end * stride;
+                    let x = &chunk.x[from(row)];
+                    let d_projected = &d_projected[from(projected_row)];
+                    projection_gradient(dim, [x, d_projected], projected_row, inputs);
+                    let context = &chunk.context[from(row)];
+                    projection_gradient(dim, [context, &dout[from(dim)]], dim, output);
+                }
+            }
+        });
+    }
+
+    /// From the gradient of the heads' results to that of queries, keys and values.
+    fn heads(&self, samples: &Samples, chunk: &Chunk, d_context: &[f32], d_projected: &mut [f32]) {
+        let shape = self.shape;
+        let [row, projected_row] = [shape.row(), shape.projected_row()];
+        let stride = padded(shape.steps);
+        let projected = &*chunk.projected;
+        let lens = [shape.width() * stride, shape.head_len(), shape.head_len()];
+        with_scratch(lens, |[value, d_scores, dropped]| {
+            let heads = chunk.probabilities.chunks_exact(shape.head_len());
+            for (index, probabilities) in heads.enumerate() {
+                let head = Head::new(shape, samples, index);
+                let (length, width) = (head.length, shape.width());
+                let d_context = &d_context[head.row * row + head.column..];
+                head.transpose(projected, VALUE, value);
+                multiply(
+                    Left::new(d_context, length, width, row),
+                    Right::rows(value, length, padded(length)),
+                    Start::Zero,
+                    d_scores,
+                    stride,
+                );
+                let mut weights = probabilities;
+                if let Some(dropout) = self.dropout {
+                    for (from, to) in [(Some(probabilities), &mut *dropped), (None, &mut *d_scores)]
+                    {
+                        dispatch(Drop {
+                            mask: head.mask(dropout),
+                            from,
+                            to,
+                            stride,
+                            length,
+                        });
+                    }
+                    weights = dropped;
+                }
+                let mut write = |part: usize, left: Left, right: Right| {
+                    let first = head.first(part);
+                    let out = &mut d_projected[first..];
+                    multiply(left, right, Start::Zero, out, projected_row);
+                };
+                let weights = Left::new(weights, length, length, stride).transposed();
+                write(VALUE, weights, Right::rows(d_context, width, row));
+                dispatch(SoftmaxGradient {
+                    probabilities,
+                    gradient: d_scores,
+                    stride,
+                    length,
+                    scale: shape.scale(),
+                });
+                let d_scores = Left::new(d_scores, length, length, stride);
+                write(QUERY, d_scores, head.right(projected, KEY));
+                write(KEY, d_scores.transposed(), head.right(projected, QUERY));
+            }
+        });
     }
 }
+
+/// Adds the gradients of a projection's weight `[outputs, dim]` and bias `[outputs]`, which lie one
+/// after the other, for rows of input and of the result's gradient.
+fn projection_gradient(dim: usize, [x, dout]: [&[f32]; 2], dout_row: usize, gradient: &mut [f32]) {
+    let outputs = gradient.len() / (dim + 1);
+    let row = padded(dim);
+    let (weight, bias) = gradient.split_at_mut(outputs * dim);
+    multiply(
+        Left::new(dout, x.len() / row, outputs, dout_row).transposed(),
+        Right::rows(x, dim, row),
+        Start::Out,
+        weight,
+        dim,
+    );
+    for dout in dout.chunks_exact(dout_row) {
+        bias.iter_mut().zip(dout).for_each(|(bias, d)| *bias += d);
+    }
+}
+
+/// The places of queries, keys and values in a projected row.
+const QUERY: usize = 0;
+const KEY: usize = 1;
+const VALUE: usize = 2;
 
 /// Where a head of a sample lies.
 #[derive(Clone, Copy)]
-struct Head {
-    /// The first row of its sample.
+struct Head<'a> {
+    shape: &'a AttentionShape,
+    /// Its place in `[batch, heads]`.
+    index: usize,
+    /// The first row of its sample in the chunk.
     row: usize,
     /// The first column of its part of `dim`.
     column: usize,
-    steps: usize,
-    dim: usize,
-    width: usize,
+    /// The sample's real steps.
+    length: usize,
 }
 
-impl Head {
-    /// The head at a place in `[samples, heads]`.
-    fn new(call: &AttentionCall, index: usize) -> Self {
+impl<'a> Head<'a> {
+    /// The head at a place in `[samples of the chunk, heads]`.
+    fn new(shape: &'a AttentionShape, samples: &Samples, index: usize) -> Self {
+        let sample = index / shape.heads;
         Self {
-            row: index / call.heads * call.steps,
-            column: index % call.heads * call.head_dim(),
-            steps: call.steps,
-            dim: call.dim,
-            width: call.head_dim(),
+            shape,
+            index: samples.first * shape.heads + index,
+            row: sample * shape.steps,
+            column: index % shape.heads * shape.width(),
+            length: samples.lengths[sample],
         }
     }
 
-    /// Its query, key and value, each `[steps, width]`.
-    fn parts<'a>(&self, query_key_value: &'a [f32]) -> [Matrix<'a>; 3] {
-        let row = 3 * self.dim;
-        [0, 1, 2].map(|part| {
-            let first = self.row * row + part * self.dim + self.column;
-            Matrix::new(&query_key_value[first..], self.steps, self.width, row)
-        })
+    /// The first value of its queries, keys or values.
+    fn first(&self, part: usize) -> usize {
+        self.row * self.shape.projected_row() + part * self.shape.dim + self.column
     }
 
-    /// One of the three parts' gradients.
-    fn part_mut<'a>(&self, query_key_value: &'a mut [f32], part: usize) -> MatrixMut<'a> {
-        let row = 3 * self.dim;
-        let first = self.row * row + part * self.dim + self.column;
-        MatrixMut::new(&mut query_key_value[first..], self.steps, self.width, row)
+    /// Its queries, keys or values `[length, width]`, as a left factor.
+    fn left<'p>(&self, projected: &'p [f32], part: usize) -> Left<'p> {
+        let values = &projected[self.first(part)..];
+        let row = self.shape.projected_row();
+        Left::new(values, self.length, self.shape.width(), row)
     }
 
-    fn context<'a>(&self, context: &'a mut [f32]) -> MatrixMut<'a> {
-        let first = self.row * self.dim + self.column;
-        MatrixMut::new(&mut context[first..], self.steps, self.width, self.dim)
+    /// As a right factor.
+    fn right<'p>(&self, projected: &'p [f32], part: usize) -> Right<'p> {
+        let values = &projected[self.first(part)..];
+        Right::rows(values, self.shape.width(), self.shape.projected_row())
     }
 
-    fn context_of<'a>(&self, context: &'a [f32]) -> Matrix<'a> {
-        let first = self.row * self.dim + self.column;
-        Matrix::new(&context[first..], self.steps, self.width, self.dim)
+    /// Transposed, `[width, padded(length)]`.
+    fn transpose(&self, projected: &[f32], part: usize, out: &mut [f32]) {
+        let values = &projected[self.first(part)..];
+        let size = [self.length, self.shape.width()];
+        transpose_rows(values, size, self.shape.projected_row(), out);
+    }
+
+    fn mask(&self, dropout: AttentionDropout) -> Mask {
+        let steps = self.shape.steps;
+        Mask {
+            kept: Kept::new(dropout.key, dropout.probability),
+            first: (self.index * steps * steps) as u64,
+            steps,
+        }
     }
 }
 
-/// Softmax over each row of `[steps, steps]` scores, in place; masked places become 0.
+/// Softmax over each row of a head's scores, in place; masked places become 0.
 struct Softmax<'a> {
-    rows: &'a mut [f32],
-    steps: usize,
+    scores: &'a mut [f32],
+    stride: usize,
+    length: usize,
     causal: bool,
+    scale: f32,
 }
 
 impl WithSimd for Softmax<'_> {
@@ -467,41 +812,76 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for (step, row) in self.rows.chunks_exact_mut(self.steps).enumerate() {
-            let seen = if self.causal { step + 1 } else { self.steps };
-            let (row, masked) = row.split_at_mut(seen);
+        let rows = self.scores.chunks_exact_mut(self.stride);
+        for (step, row) in rows.take(self.length).enumerate() {
+            let seen = if self.causal { step + 1 } else { self.length };
+            let (row, masked) = row[..self.length].split_at_mut(seen);
             masked.fill(0.0);
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let largest_everywhere = simd.splat_f32s(largest);
-            let (vectors, rest) = S::as_mut_simd_f32s(row);
-            let mut sums = simd.splat_f32s(0.0);
-            for vector in vectors {
-                *vector = exp(simd, simd.sub_f32s(*vector, largest_everywhere));
-                sums = simd.add_f32s(sums, *vector);
-            }
-            let mut sum = simd.reduce_sum_f32s(sums);
-            if !rest.is_empty() {
-                let values = simd.partial_load_f32s(rest);
-                let values = exp(simd, simd.sub_f32s(values, largest_everywhere));
-                simd.partial_store_f32s(rest, values);
-                sum += rest.iter().sum::<f32>();
-            }
-            for value in row {
-                *value /= sum;
-            }
+            softmax(simd, self.scale, row);
         }
     }
 }
 
-/// From the gradient of the probabilities to that of the scores, in place:
-/// `ds = p ∘ (dp − Σ dp ∘ p)`.
-fn softmax_backward(probabilities: &[f32], steps: usize, gradient: &mut [f32]) {
-    let rows = probabilities.chunks_exact(steps);
-    for (probabilities, gradient) in rows.zip(gradient.chunks_exact_mut(steps)) {
-        let products = probabilities.iter().zip(&*gradient).map(|(p, d)| p * d);
-        let mean: f32 = products.sum();
-        for (gradient, probability) in gradient.iter_mut().zip(probabilities) {
-            *gradient = probability * (*gradient - mean);
+/// From the gradient of a head's probabilities to that of its scores, in place.
+struct SoftmaxGradient<'a> {
+    probabilities: &'a [f32],
+    gradient: &'a mut [f32],
+    stride: usize,
+    length: usize,
+    scale: f32,
+}
+
+impl WithSimd for SoftmaxGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.probabilities.chunks_exact(self.stride);
+        let rows = rows.zip(self.gradient.chunks_exact_mut(self.stride));
+        for (probabilities, gradient) in rows.take(self.length) {
+            let probabilities = &probabilities[..self.length];
+            softmax_gradient(
+                simd,
+                self.scale,
+                probabilities,
+                &mut gradient[..self.length],
+            );
+        }
+    }
+}
+
+/// The dropout mask of one head's weights.
+struct Mask {
+    kept: Kept,
+    /// The position of its first weight.
+    first: u64,
+    steps: usize,
+}
+
+/// Applies a head's mask to the weights `from`, or, without them, to what `to` holds.
+struct Drop<'a> {
+    mask: Mask,
+    from: Option<&'a [f32]>,
+    to: &'a mut [f32],
+    stride: usize,
+    length: usize,
+}
+
+impl WithSimd for Drop<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Mask { kept, first, steps } = self.mask;
+        let rows = self.to.chunks_exact_mut(self.stride).take(self.length);
+        for (step, row) in rows.enumerate() {
+            let row = &mut row[..self.length];
+            if let Some(from) = self.from {
+                row.copy_from_slice(&from[step * self.stride..][..self.length]);
+            }
+            for (index, weight) in (first + (step * steps) as u64..).zip(row) {
+                *weight = kept.apply(index, *weight);
+            }
         }
     }
 }

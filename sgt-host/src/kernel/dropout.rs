@@ -69,14 +69,15 @@ pub fn dropout_in_place(key: DropoutKey, p: f32, x: &mut [f32]) {
 }
 
 /// What a mask does to one element.
-struct Kept {
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
     key: DropoutKey,
     threshold: u32,
     scale: f32,
 }
 
 impl Kept {
-    fn new(key: DropoutKey, p: f32) -> Self {
+    pub(super) fn new(key: DropoutKey, p: f32) -> Self {
         Self {
             key,
             threshold: (f64::from(p) * 4_294_967_296.0) as u32,
@@ -84,7 +85,8 @@ impl Kept {
         }
     }
 
-    fn apply(&self, index: u64, x: f32) -> f32 {
+    #[inline]
+    pub(super) fn apply(&self, index: u64, x: f32) -> f32 {
         if self.key.bits(index) >= self.threshold {
             x * self.scale
         } else {

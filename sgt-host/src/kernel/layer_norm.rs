@@ -1,178 +1,366 @@
-//! Layer normalisation over the last axis.
+//! Layer normalisation over the values of each position.
 //!
-//! For each row x of `dim` values: `y = (x − mean) / √(variance + ε) ∘ weight + bias`, with the
-//! variance divided by `dim`. Source: Ba, Kiros and Hinton, 2016, as PyTorch's `nn.LayerNorm`.
+//! For each row x of `dim` values, in either [`LayerNormForm`]:
+//!
+//! ```text
+//! out = (x − mean) / √(variance + ε) ∘ weight + bias    variance over dim      (standard)
+//! out = (x − mean) / (deviation + ε) ∘ weight + bias    variance over dim − 1  (unbiased)
+//! ```
+//!
+//! Sources: Ba, Kiros and Hinton, 2016, as PyTorch's `nn.LayerNorm`; and the `Norm` of the time
+//! series benchmark of Ismail et al., 2020, whose weight is called alpha.
 
 #![allow(
     clippy::inline_always,
     reason = "vector code must be inlined into the function that enables its instruction set"
 )]
 
-use super::aligned::AlignedBuffer;
-use super::request::check_length as check;
-pub use super::request::{InputGradient, Keep};
+#[cfg(test)]
+mod tests;
+
+use super::buffer::Buffer;
+use super::dispatch::dispatch;
+pub use super::request::InputGradient;
+use super::rescale::halfway;
+use super::sums::sum_of_products;
+use super::{batch_len, expect_len};
 use crate::{Error, Result};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// PyTorch's default ε.
-pub const EPSILON: f32 = 1e-5;
-/// Rows in one task. Weight gradients are summed a task first, then over tasks, in order.
+/// Rows in one task. Parameter gradients are summed a task first, then over tasks, in order.
 const CHUNK_ROWS: usize = 256;
+
+const OPERATION: &str = "layer norm";
+
+/// What rows are divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LayerNormForm {
+    /// `√(variance + ε)`, the variance over `dim`, ε = 1e-5.
+    #[default]
+    Standard,
+    /// `deviation + ε`, the deviation from the variance over `dim − 1`, ε = 1e-6. Where all values
+    /// of a row are equal the deviation's slope, which isn't defined, counts as 0.
+    Unbiased,
+}
+
+impl LayerNormForm {
+    /// What keeps the divisor from 0.
+    pub const fn epsilon(self) -> f32 {
+        match self {
+            Self::Standard => 1e-5,
+            Self::Unbiased => 1e-6,
+        }
+    }
+}
+
+/// The values of a position, and the form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerNormShape {
+    /// Values a row.
+    pub dim: usize,
+    /// What rows are divided by.
+    pub form: LayerNormForm,
+}
+
+impl LayerNormShape {
+    /// Refuses rows without a variance.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn check(&self) -> Result<()> {
+        let least = match self.form {
+            LayerNormForm::Standard => 1,
+            LayerNormForm::Unbiased => 2,
+        };
+        if self.dim >= least {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            operation: OPERATION,
+            found: format!("rows of {} values", self.dim),
+            expected: format!("at least {least}"),
+        })
+    }
+
+    /// What the squared distances from the mean are divided by.
+    const fn degrees(&self) -> usize {
+        match self.form {
+            LayerNormForm::Standard => self.dim,
+            LayerNormForm::Unbiased => self.dim - 1,
+        }
+    }
+
+    /// From the sum of squared distances: what distances are multiplied by, and `curvature` in
+    /// `dx = scale · (g − mean g) − curvature · Σ(g ∘ n) · n`, for g the gradient of the normalised
+    /// row n.
+    #[inline(always)]
+    fn scales(&self, squares: f32) -> (f32, f32) {
+        let epsilon = self.form.epsilon();
+        let degrees = self.degrees() as f32;
+        let variance = squares / degrees;
+        match self.form {
+            LayerNormForm::Standard => {
+                let scale = 1.0 / (variance + epsilon).sqrt();
+                (scale, scale / degrees)
+            }
+            LayerNormForm::Unbiased => {
+                let deviation = variance.sqrt();
+                let curvature = if deviation == 0.0 {
+                    0.0
+                } else {
+                    1.0 / (degrees * deviation)
+                };
+                (1.0 / (deviation + epsilon), curvature)
+            }
+        }
+    }
+
+    /// The number of rows in `x`, after all checks of a forward pass.
+    fn rows(&self, parameters: &LayerNormParameters, x: &[f32]) -> Result<usize> {
+        self.check()?;
+        expect_len(OPERATION, "weight", parameters.weight.len(), self.dim)?;
+        expect_len(OPERATION, "bias", parameters.bias.len(), self.dim)?;
+        batch_len(OPERATION, "x", x.len(), self.dim)
+    }
+}
+
+/// The parameters, `[dim]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNormParameters<'a> {
+    /// The scale.
+    pub weight: &'a [f32],
+    /// The shift.
+    pub bias: &'a [f32],
+}
+
+/// Where the parameters' gradients are added.
+#[derive(Debug)]
+pub struct LayerNormGradients<'a> {
+    /// Of the scale.
+    pub weight: &'a mut [f32],
+    /// Of the shift.
+    pub bias: &'a mut [f32],
+}
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
 pub struct LayerNormCache {
-    rows: usize,
-    dim: usize,
-    /// `[rows, dim]`: (x − mean) / √(variance + ε).
-    normalised: AlignedBuffer,
-    /// `[rows]`: 1 / √(variance + ε).
-    inverse_deviations: AlignedBuffer,
+    shape: LayerNormShape,
+    /// `[rows, dim]`: before weight and bias.
+    normalised: Buffer,
+    /// `[rows, 2]`: what [`LayerNormShape::scales`] gives.
+    scales: Buffer,
     /// `[chunks, 2, dim]`: a chunk's weight and bias gradient.
-    gradients: AlignedBuffer,
+    gradients: Buffer,
 }
 
-/// Normalises the rows of `x` `[rows, dim]` into `y`, where `dim` is the length of `weight`.
+/// Normalises the rows of `x` `[rows, dim]` into `out`.
 ///
 /// # Errors
 /// [`Error::Shape`] when `x` is empty or no whole number of rows, or a length doesn't fit.
 pub fn forward(
-    weight: &[f32],
-    bias: &[f32],
-    epsilon: f32,
+    shape: &LayerNormShape,
+    parameters: &LayerNormParameters,
     x: &[f32],
-    y: &mut [f32],
+    out: &mut [f32],
     cache: &mut LayerNormCache,
 ) -> Result<()> {
-    let dim = weight.len();
-    if dim == 0 || x.is_empty() || !x.len().is_multiple_of(dim) {
-        return Err(Error::Shape {
-            operation: "layer norm",
-            found: format!("{} values", x.len()),
-            expected: format!("rows of {dim}, at least one value"),
+    let rows = shape.rows(parameters, x)?;
+    expect_len(OPERATION, "out", out.len(), x.len())?;
+    cache.shape = *shape;
+    let chunk = CHUNK_ROWS * shape.dim;
+    let normalised = cache.normalised.resize(x.len()).par_chunks_mut(chunk);
+    let scales = cache.scales.resize(2 * rows);
+    normalised
+        .zip(scales.par_chunks_mut(2 * CHUNK_ROWS))
+        .zip(x.par_chunks(chunk).zip(out.par_chunks_mut(chunk)))
+        .for_each(|((normalised, scales), (x, out))| {
+            dispatch(Forward {
+                shape,
+                parameters,
+                x,
+                out,
+                normalised,
+                scales,
+            });
         });
-    }
-    check("layer norm bias", bias.len(), dim)?;
-    check("layer norm output", y.len(), x.len())?;
-    let rows = x.len() / dim;
-    cache.rows = rows;
-    cache.dim = dim;
-    cache.normalised.resize(rows * dim);
-    cache.inverse_deviations.resize(rows);
-    let arch = Arch::new();
-    let chunk = CHUNK_ROWS * dim;
-    let normalised = cache.normalised.values_mut().par_chunks_mut(chunk);
-    let inverse_deviations = cache.inverse_deviations.values_mut();
-    let tasks = normalised
-        .zip(inverse_deviations.par_chunks_mut(CHUNK_ROWS))
-        .zip(x.par_chunks(chunk))
-        .zip(y.par_chunks_mut(chunk));
-    tasks.for_each(|(((normalised, inverse_deviations), x), y)| {
-        arch.dispatch(Forward {
-            weight,
-            bias,
-            epsilon,
-            x,
-            y,
-            normalised,
-            inverse_deviations,
-        });
-    });
     Ok(())
 }
 
-/// Pulls `dy` `[rows, dim]` back through the pass in `cache`.
+/// Pulls `dout` `[rows, dim]` back through the pass in `cache`.
 ///
-/// `gradient`, when given, has the gradients of weight and bias **added** to it.
+/// `gradients`, when given, have the parameters' gradients **added** to them.
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass or a length doesn't fit it.
 pub fn backward(
-    weight: &[f32],
+    parameters: &LayerNormParameters,
     cache: &mut LayerNormCache,
-    dy: &[f32],
+    dout: &[f32],
     dx: InputGradient,
-    gradient: Option<(&mut [f32], &mut [f32])>,
+    gradients: Option<LayerNormGradients>,
 ) -> Result<()> {
-    let LayerNormCache { rows, dim, .. } = *cache;
-    if rows == 0 {
-        return Err(Error::Shape {
-            operation: "layer norm backward",
-            found: "no forward pass".into(),
-            expected: "a cache that a forward pass filled".into(),
-        });
-    }
-    check("layer norm weight", weight.len(), dim)?;
-    check("layer norm output gradient", dy.len(), rows * dim)?;
+    let LayerNormCache {
+        shape,
+        normalised,
+        scales,
+        gradients: sums,
+    } = cache;
+    let dim = shape.dim;
+    let rows = shape.rows(parameters, normalised)?;
+    expect_len(OPERATION, "dout", dout.len(), rows * dim)?;
     let (dx, add) = dx.into_parts();
     if let Some(dx) = &dx {
-        check("layer norm input gradient", dx.len(), rows * dim)?;
+        expect_len(OPERATION, "dx", dx.len(), rows * dim)?;
     }
-    if let Some((d_weight, d_bias)) = &gradient {
-        check("layer norm weight gradient", d_weight.len(), dim)?;
-        check("layer norm bias gradient", d_bias.len(), dim)?;
+    if let Some(gradients) = &gradients {
+        expect_len(OPERATION, "weight gradient", gradients.weight.len(), dim)?;
+        expect_len(OPERATION, "bias gradient", gradients.bias.len(), dim)?;
     }
-    let arch = Arch::new();
     let chunk = CHUNK_ROWS * dim;
-    let normalised = cache.normalised.values();
+    let chunks = dout.par_chunks(chunk).zip(normalised.par_chunks(chunk));
     if let Some(dx) = dx {
-        let inverse_deviations = cache.inverse_deviations.values();
-        let tasks = dx
-            .par_chunks_mut(chunk)
-            .zip(dy.par_chunks(chunk))
-            .zip(normalised.par_chunks(chunk))
-            .zip(inverse_deviations.par_chunks(CHUNK_ROWS));
-        tasks.for_each(|(((dx, dy), normalised), inverse_deviations)| {
-            arch.dispatch(Backward {
-                weight,
-                dy,
-                normalised,
-                inverse_deviations,
-                dx,
-                add,
+        dx.par_chunks_mut(chunk)
+            .zip(scales.par_chunks(2 * CHUNK_ROWS))
+            .zip(chunks.clone())
+            .for_each(|((dx, scales), (dout, normalised))| {
+                dispatch(Backward {
+                    weight: parameters.weight,
+                    dout,
+                    normalised,
+                    scales,
+                    dx,
+                    add,
+                });
             });
-        });
     }
-    if let Some((d_weight, d_bias)) = gradient {
-        cache.gradients.resize(rows.div_ceil(CHUNK_ROWS) * 2 * dim);
-        let gradients = cache.gradients.values_mut();
-        let tasks = gradients
-            .par_chunks_mut(2 * dim)
-            .zip(dy.par_chunks(chunk))
-            .zip(normalised.par_chunks(chunk));
-        tasks.for_each(|((gradients, dy), normalised)| {
-            gradients.fill(0.0);
-            let (d_weight, d_bias) = gradients.split_at_mut(dim);
-            for (dy, normalised) in dy.chunks_exact(dim).zip(normalised.chunks_exact(dim)) {
-                for ((sum, dy), value) in d_weight.iter_mut().zip(dy).zip(normalised) {
-                    *sum += dy * value;
+    if let Some(gradients) = gradients {
+        let sums = sums.resize(rows.div_ceil(CHUNK_ROWS) * 2 * dim);
+        sums.par_chunks_mut(2 * dim)
+            .zip(chunks)
+            .for_each(|(sums, (dout, normalised))| {
+                sums.fill(0.0);
+                let (weight, bias) = sums.split_at_mut(dim);
+                for (dout, normalised) in dout.chunks_exact(dim).zip(normalised.chunks_exact(dim)) {
+                    for ((sum, dout), value) in weight.iter_mut().zip(dout).zip(normalised) {
+                        *sum += dout * value;
+                    }
+                    bias.iter_mut()
+                        .zip(dout)
+                        .for_each(|(sum, dout)| *sum += dout);
                 }
-                for (sum, dy) in d_bias.iter_mut().zip(dy) {
-                    *sum += dy;
-                }
-            }
-        });
-        for part in cache.gradients.values().chunks_exact(2 * dim) {
-            for (sum, part) in d_weight.iter_mut().zip(&part[..dim]) {
-                *sum += part;
-            }
-            for (sum, part) in d_bias.iter_mut().zip(&part[dim..]) {
-                *sum += part;
-            }
+            });
+        for part in sums.chunks_exact(2 * dim) {
+            let (weight, bias) = part.split_at(dim);
+            accumulate(gradients.weight, weight);
+            accumulate(gradients.bias, bias);
         }
     }
     Ok(())
 }
 
+fn accumulate(sums: &mut [f32], part: &[f32]) {
+    sums.iter_mut()
+        .zip(part)
+        .for_each(|(sum, part)| *sum += part);
+}
+
+/// Pulls the multipliers `dout` of the output back to multipliers `dx` of the input, for rows `x`
+/// and their `baseline`, all `[rows, dim]`: `DeepLIFT` through a centring, which is linear, a mean of
+/// squares, its reciprocal root (`Δr / Δvariance`) and the product of the two
+/// (`Δ(c r) = ½(c + c₀)Δr + ½(r + r₀)Δc`).
+///
+/// So `Σ dx · Δx = Σ dout · Δout` up to rounding, and `dx` is the gradient where `x` and `baseline`
+/// are the same. Evaluated in `f64`. A row of almost equal values has a reciprocal as large as 1 / ε
+/// (`1 / √ε`): with such a baseline contributions are as large, and cancel.
+///
+/// # Errors
+/// [`Error::Shape`] when a length doesn't fit.
+pub fn multipliers(
+    shape: &LayerNormShape,
+    parameters: &LayerNormParameters,
+    [x, baseline]: [&[f32]; 2],
+    dout: &[f32],
+    dx: &mut [f32],
+) -> Result<()> {
+    shape.rows(parameters, x)?;
+    expect_len(OPERATION, "baseline", baseline.len(), x.len())?;
+    expect_len(OPERATION, "dout", dout.len(), x.len())?;
+    expect_len(OPERATION, "dx", dx.len(), x.len())?;
+    let dim = shape.dim;
+    let pairs = x.par_chunks(dim).zip(baseline.par_chunks(dim));
+    dx.par_chunks_mut(dim)
+        .zip(dout.par_chunks(dim))
+        .zip(pairs)
+        .for_each(|((dx, dout), (x, baseline))| {
+            let of = dout.iter().zip(parameters.weight);
+            let of: Vec<f64> = of.map(|(d, w)| f64::from(*d) * f64::from(*w)).collect();
+            let pair = [x, baseline].map(|row| Centred::new(shape, row));
+            let reciprocal = halfway(pair.each_ref().map(|row| 1.0 / row.divisor));
+            let centred = |i: usize| halfway(pair.each_ref().map(|row| row.distances[i]));
+            let of_reciprocal: f64 = (0..dim).map(|i| of[i] * centred(i)).sum();
+            let of_variance = of_reciprocal * reciprocal_slope(shape.form, &pair);
+            let of_distance = |i: usize| {
+                // Δ(c²) = (c + c₀)Δc
+                of[i] * reciprocal + of_variance * 2.0 * centred(i) / shape.degrees() as f64
+            };
+            let mean = (0..dim).map(of_distance).sum::<f64>() / dim as f64;
+            for (i, dx) in dx.iter_mut().enumerate() {
+                *dx = (of_distance(i) - mean) as f32;
+            }
+        });
+    Ok(())
+}
+
+/// A row in double precision.
+struct Centred {
+    /// From the mean.
+    distances: Vec<f64>,
+    /// The root of the variance, or of variance + ε.
+    root: f64,
+    /// What distances are divided by.
+    divisor: f64,
+}
+
+impl Centred {
+    fn new(shape: &LayerNormShape, x: &[f32]) -> Self {
+        let epsilon = f64::from(shape.form.epsilon());
+        let mean = x.iter().copied().map(f64::from).sum::<f64>() / x.len() as f64;
+        let distances: Vec<f64> = x.iter().map(|x| f64::from(*x) - mean).collect();
+        let squares: f64 = distances.iter().map(|distance| distance * distance).sum();
+        let variance = squares / shape.degrees() as f64;
+        let (root, divisor) = match shape.form {
+            LayerNormForm::Standard => {
+                let root = (variance + epsilon).sqrt();
+                (root, root)
+            }
+            LayerNormForm::Unbiased => (variance.sqrt(), variance.sqrt() + epsilon),
+        };
+        Self {
+            distances,
+            root,
+            divisor,
+        }
+    }
+}
+
+/// `Δ(1 / divisor) / Δvariance`, in a form that knows no division by a small change.
+fn reciprocal_slope(form: LayerNormForm, [x, baseline]: &[Centred; 2]) -> f64 {
+    let roots = x.root + baseline.root;
+    if form == LayerNormForm::Unbiased && roots == 0.0 {
+        return 0.0;
+    }
+    -1.0 / (x.divisor * baseline.divisor * roots)
+}
+
 struct Forward<'a> {
-    weight: &'a [f32],
-    bias: &'a [f32],
-    epsilon: f32,
+    shape: &'a LayerNormShape,
+    parameters: &'a LayerNormParameters<'a>,
     x: &'a [f32],
-    y: &'a mut [f32],
+    out: &'a mut [f32],
     normalised: &'a mut [f32],
-    inverse_deviations: &'a mut [f32],
+    scales: &'a mut [f32],
 }
 
 impl WithSimd for Forward<'_> {
@@ -180,24 +368,25 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let dim = self.weight.len();
-        let rows = self.x.chunks_exact(dim).zip(self.y.chunks_exact_mut(dim));
+        let dim = self.shape.dim;
+        let rows = self.x.chunks_exact(dim).zip(self.out.chunks_exact_mut(dim));
         let places = self
             .normalised
             .chunks_exact_mut(dim)
-            .zip(self.inverse_deviations);
-        for ((x, y), (normalised, inverse_deviation)) in rows.zip(places) {
+            .zip(self.scales.chunks_exact_mut(2));
+        for ((x, out), (normalised, scales)) in rows.zip(places) {
             let mean = sum_of_products(simd, [x]) / dim as f32;
             for (distance, x) in normalised.iter_mut().zip(x) {
                 *distance = x - mean;
             }
-            let variance = sum_of_products(simd, [&*normalised, &*normalised]) / dim as f32;
-            let scale = 1.0 / (variance + self.epsilon).sqrt();
-            *inverse_deviation = scale;
-            let parameters = self.weight.iter().zip(self.bias);
-            for ((y, value), (weight, bias)) in y.iter_mut().zip(normalised).zip(parameters) {
+            let squares = sum_of_products(simd, [&*normalised, &*normalised]);
+            let (scale, curvature) = self.shape.scales(squares);
+            scales.copy_from_slice(&[scale, curvature]);
+            let LayerNormParameters { weight, bias } = *self.parameters;
+            let parameters = weight.iter().zip(bias);
+            for ((out, value), (weight, bias)) in out.iter_mut().zip(normalised).zip(parameters) {
                 *value *= scale;
-                *y = *value * weight + bias;
+                *out = *value * weight + bias;
             }
         }
     }
@@ -205,9 +394,9 @@ impl WithSimd for Forward<'_> {
 
 struct Backward<'a> {
     weight: &'a [f32],
-    dy: &'a [f32],
+    dout: &'a [f32],
     normalised: &'a [f32],
-    inverse_deviations: &'a [f32],
+    scales: &'a [f32],
     dx: &'a mut [f32],
     add: bool,
 }
@@ -217,44 +406,25 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let dim = self.weight.len();
+        let weight = self.weight;
+        let dim = weight.len();
         let rows = self
-            .dy
+            .dout
             .chunks_exact(dim)
             .zip(self.normalised.chunks_exact(dim));
-        let places = self.dx.chunks_exact_mut(dim).zip(self.inverse_deviations);
-        for ((dy, normalised), (dx, inverse_deviation)) in rows.zip(places) {
-            let weight = self.weight;
-            let mean = sum_of_products(simd, [dy, weight]) / dim as f32;
-            let along = sum_of_products(simd, [dy, weight, normalised]) / dim as f32;
-            let values = dy.iter().zip(weight).zip(normalised);
-            for (dx, ((dy, weight), value)) in dx.iter_mut().zip(values) {
-                let gradient = (dy * weight - mean - value * along) * inverse_deviation;
+        let places = self
+            .dx
+            .chunks_exact_mut(dim)
+            .zip(self.scales.chunks_exact(2));
+        for ((dout, normalised), (dx, scales)) in rows.zip(places) {
+            let [scale, curvature] = [scales[0], scales[1]];
+            let mean = sum_of_products(simd, [dout, weight]) / dim as f32;
+            let along = curvature * sum_of_products(simd, [dout, weight, normalised]);
+            let values = dout.iter().zip(weight).zip(normalised);
+            for (dx, ((dout, weight), value)) in dx.iter_mut().zip(values) {
+                let gradient = (dout * weight - mean) * scale - value * along;
                 *dx = if self.add { *dx + gradient } else { gradient };
             }
         }
     }
-}
-
-/// The sum over the places of equally long rows of the product of their values.
-#[inline(always)]
-fn sum_of_products<S: Simd, const N: usize>(simd: S, rows: [&[f32]; N]) -> f32 {
-    let parts = rows.map(|row| S::as_simd_f32s(row));
-    let product = |factors: [S::f32s; N]| {
-        let mut product = factors[0];
-        for &factor in &factors[1..] {
-            product = simd.mul_f32s(product, factor);
-        }
-        product
-    };
-    let mut sum = simd.splat_f32s(0.0);
-    for place in 0..parts[0].0.len() {
-        sum = simd.add_f32s(sum, product(parts.map(|(vectors, _)| vectors[place])));
-    }
-    if !parts[0].1.is_empty() {
-        // Missing lanes are loaded as zeros.
-        let rest = parts.map(|(_, rest)| simd.partial_load_f32s(rest));
-        sum = simd.add_f32s(sum, product(rest));
-    }
-    simd.reduce_sum_f32s(sum)
 }

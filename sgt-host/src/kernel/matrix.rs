@@ -1,27 +1,30 @@
-//! Matrix products over strided views, on one thread.
+//! Products of matrices that lie in slices with strides of their own, on one thread.
+//!
+//! Each value of a product is a sum in the order of its depth, whatever the other rows and columns.
 
-use gemm::Parallelism;
+use super::buffer::{Buffer, LINE};
+use super::product::{Layout, Product, Run, Start, pack_panels, panels_len};
+use std::cell::RefCell;
 
-/// A matrix in a slice: value (row, column) is at `row · row_stride + column · column_stride`.
+/// A left factor: value (row, t) is at `row · row_stride + t · step`.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(super) struct Left<'a> {
     values: &'a [f32],
     rows: usize,
-    columns: usize,
+    depth: usize,
     row_stride: usize,
-    column_stride: usize,
+    step: usize,
 }
 
-impl<'a> Matrix<'a> {
-    /// `columns` values of each of `rows` rows that are `row_stride` apart.
-    pub(super) fn new(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        assert_fits(values.len(), rows, columns, row_stride);
+impl<'a> Left<'a> {
+    /// `columns` values of each of `rows` rows that are `stride` apart.
+    pub(super) fn new(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
         Self {
             values,
             rows,
-            columns,
-            row_stride,
-            column_stride: 1,
+            depth: columns,
+            row_stride: stride,
+            step: 1,
         }
     }
 
@@ -29,79 +32,100 @@ impl<'a> Matrix<'a> {
     pub(super) fn transposed(self) -> Self {
         Self {
             values: self.values,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
+            rows: self.depth,
+            depth: self.rows,
+            row_stride: self.step,
+            step: self.row_stride,
         }
     }
 }
 
-/// A matrix to write: `columns` values of each of `rows` rows that are `row_stride` apart.
-pub(super) struct MatrixMut<'a> {
-    values: &'a mut [f32],
-    rows: usize,
+/// A right factor, whose rows are read in vectors.
+#[derive(Clone, Copy)]
+pub(super) struct Right<'a> {
+    values: &'a [f32],
+    layout: Layout,
     columns: usize,
-    row_stride: usize,
 }
 
-impl<'a> MatrixMut<'a> {
-    /// `columns` values of each of `rows` rows that are `row_stride` apart.
-    pub(super) fn new(
-        values: &'a mut [f32],
-        rows: usize,
-        columns: usize,
-        row_stride: usize,
-    ) -> Self {
-        assert_fits(values.len(), rows, columns, row_stride);
+impl<'a> Right<'a> {
+    /// Rows of `columns` values that are `stride` apart. Up to [`LINE`] − 1 values behind a row are
+    /// read and have no effect: the slice must hold them.
+    pub(super) fn rows(values: &'a [f32], columns: usize, stride: usize) -> Self {
         Self {
             values,
-            rows,
+            layout: Layout::Rows { stride },
             columns,
-            row_stride,
+        }
+    }
+
+    /// What [`pack`] makes.
+    pub(super) fn panels(values: &'a [f32], columns: usize) -> Self {
+        Self {
+            values,
+            layout: Layout::Panels,
+            columns,
         }
     }
 }
 
-fn assert_fits(len: usize, rows: usize, columns: usize, row_stride: usize) {
-    assert!(rows > 0 && columns > 0, "a matrix has values");
-    assert!(columns <= row_stride, "rows do not overlap");
-    let end = (rows - 1) * row_stride + columns;
-    assert!(end <= len, "a matrix lies in its slice");
+/// `out = start + left · right`, rows of `out` being `out_stride` apart.
+pub(super) fn multiply(left: Left, right: Right, start: Start, out: &mut [f32], out_stride: usize) {
+    thread_local! {
+        static ROWS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    }
+    ROWS.with_borrow_mut(|rows| {
+        rows.clear();
+        rows.extend((0..left.rows).map(|row| row * left.row_stride));
+        Product {
+            a: left.values,
+            rows,
+            runs: &[Run {
+                offset: 0,
+                len: left.depth,
+            }],
+            step: left.step,
+            b: right.values,
+            layout: right.layout,
+            columns: right.columns,
+            start,
+            relu: false,
+            out,
+            out_stride,
+        }
+        .run();
+    });
 }
 
-/// `product = scale · left · right`, added to what is there when `add` is set.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "the product is an exclusive borrow, given up here"
-)]
-pub(super) fn multiply(product: MatrixMut, add: bool, left: Matrix, right: Matrix, scale: f32) {
-    assert_eq!(product.rows, left.rows, "rows of a product");
-    assert_eq!(product.columns, right.columns, "columns of a product");
-    assert_eq!(left.columns, right.rows, "depth of a product");
-    // SAFETY: every view was found to lie in its slice when it was made, the sizes fit each other
-    // by the assertions above, and `product` is an exclusive borrow, so it overlaps no factor.
-    unsafe {
-        gemm::gemm(
-            product.rows,
-            product.columns,
-            left.columns,
-            product.values.as_mut_ptr(),
-            1,
-            product.row_stride.cast_signed(),
-            add,
-            left.values.as_ptr(),
-            left.column_stride.cast_signed(),
-            left.row_stride.cast_signed(),
-            right.values.as_ptr(),
-            right.column_stride.cast_signed(),
-            right.row_stride.cast_signed(),
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+/// Packs the matrix `value(t, n)` of `depth` rows for [`Right::panels`].
+pub(super) fn pack(
+    depth: usize,
+    columns: usize,
+    packed: &mut Buffer,
+    value: impl Fn(usize, usize) -> f32,
+) {
+    let packed = packed.resize(panels_len(depth, columns));
+    pack_panels(depth, columns, packed, value);
+}
+
+/// Values between rows of `columns` values that start at cache lines.
+pub(super) const fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(LINE)
+}
+
+/// Writes the transpose of `rows` rows of `columns` values, `stride` apart, into rows of `out` that
+/// are [`padded`]`(rows)` apart.
+pub(super) fn transpose_rows(
+    values: &[f32],
+    [rows, columns]: [usize; 2],
+    stride: usize,
+    out: &mut [f32],
+) {
+    let out_stride = padded(rows);
+    for (column, out) in out.chunks_exact_mut(out_stride).take(columns).enumerate() {
+        let column = values[column..].iter().step_by(stride);
+        for (out, value) in out[..rows].iter_mut().zip(column) {
+            *out = *value;
+        }
     }
 }

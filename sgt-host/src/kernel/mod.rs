@@ -37,20 +37,27 @@ pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
+mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;
 pub(crate) mod layout;
+mod lengths;
 #[cfg(test)]
 mod levels;
 pub mod linear;
 pub mod lstm;
 mod matrix;
+#[cfg(test)]
+mod oracle;
 pub mod pool;
 mod pooled_gradient;
 mod product;
 mod request;
+mod rescale;
+mod softmax;
+mod sums;
 mod transcendental;
 
 use crate::{Error, Result};
