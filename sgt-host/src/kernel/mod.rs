@@ -21,7 +21,7 @@
 //! |---|---|
 //! | [`conv2d`] | convolution in two dimensions, and in one (height 1) |
 //! | [`linear`] | `x Wᵀ + b` |
-//! | [`activation`] | ReLU, and the sum of a residual branch |
+//! | [`activation`] | ReLU, GELU, tanh, sigmoid, and the sum of a residual branch |
 //! | [`pool`] | max, average and global average pooling |
 //! | [`batch_norm`] | batch normalisation, one- and two-dimensional |
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
