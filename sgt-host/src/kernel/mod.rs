@@ -27,6 +27,7 @@
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
 //! | [`lstm`] | long short-term memory over whole sequences, in either direction |
 //! | [`attention`] | scaled dot-product self-attention |
+//! | [`positional`] | sinusoidal positional encoding |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
@@ -53,6 +54,7 @@ mod matrix;
 mod oracle;
 pub mod pool;
 mod pooled_gradient;
+pub mod positional;
 mod product;
 mod request;
 mod rescale;
