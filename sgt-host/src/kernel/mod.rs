@@ -27,6 +27,7 @@
 //! | [`dropout`] | dropout whose mask is a function of seed and position |
 //! | [`lstm`] | long short-term memory over whole sequences, in either direction |
 //! | [`attention`] | scaled dot-product self-attention |
+//! | [`softmax_pool`] | one vector of a series, weighted by a score of each step |
 //! | [`positional`] | sinusoidal positional encoding |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
@@ -59,6 +60,7 @@ mod product;
 mod request;
 mod rescale;
 mod softmax;
+pub mod softmax_pool;
 mod sums;
 mod transcendental;
 
