@@ -21,8 +21,13 @@
 //! | [`metrics`] | accuracy, robustness and interpretability of a model, number by number |
 //! | [`evaluation`] | all of it for one model, with the defaults of what is measured |
 //! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
+//! | [`export`](mod@export) | networks for other programs: PyTorch |
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
+#![cfg_attr(
+    feature = "typed",
+    doc = "| [`typed`] | networks whose shapes the compiler checks, with dfdx's tensors (feature `typed`) |"
+)]
 #![cfg_attr(
     feature = "cli",
     doc = "| [`cli`] | the command line (feature `cli`) |"
@@ -37,6 +42,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod evaluation;
+pub mod export;
 pub mod file;
 pub mod kernel;
 pub mod masking;
@@ -48,6 +54,8 @@ pub mod report;
 pub mod run;
 mod strict;
 pub mod train;
+#[cfg(feature = "typed")]
+pub mod typed;
 pub mod weights;
 
 pub use error::{Error, Result};

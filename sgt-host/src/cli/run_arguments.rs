@@ -15,9 +15,13 @@ pub(super) struct RunArguments {
     /// The test file [default: NAME_TEST.ts beside NAME_TRAIN.ts].
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// The network, by name [default: sensor-cnn for series, mnist-cnn for images].
-    #[arg(long, value_name = "NAME")]
+    /// The network: a name of sgt models, or the description of one's own [default: sensor-cnn for
+    /// series, mnist-cnn for images].
+    #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
+    /// The sizes of a named network's hidden layers, 32,64,64 for example.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    hidden: Vec<u32>,
     /// A group of settings: reference or robust.
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
@@ -50,6 +54,9 @@ impl RunArguments {
         }
         if let Some(model) = &self.model {
             draft.set("model", model.as_str());
+        }
+        if !self.hidden.is_empty() {
+            draft.set("hidden", self.hidden.clone());
         }
         if let Some(epochs) = self.epochs {
             draft.set("training.epochs", i64::from(epochs));

@@ -30,8 +30,8 @@ pub(super) struct Arguments {
     overwrite: bool,
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "test", "model", "regime", "preset", "config", "keys", "epochs", "seed", "out",
-        "overwrite",
+        "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
+        "out", "overwrite",
     ])]
     resume: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use crate::train::{
     Event, Prepared, Progress, Purpose, Trainer, TrainingData, derive_seed, prepare, quality,
 };
 use crate::weights::{self, Metadata};
-use crate::{Result, file};
+use crate::{Error, Result, file};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -208,6 +208,13 @@ fn settle_network(config: &mut RunConfig, data: &TrainTest) -> Result<()> {
         classes: data.train.classes().len(),
     };
     let is_file = path.extension().is_some_and(|ending| ending == FILE_ENDING);
+    if (is_file || config.network.is_some()) && !config.hidden.is_empty() {
+        return Err(Error::Argument {
+            argument: "hidden".into(),
+            found: format!("{:?} beside a network of one's own", config.hidden),
+            expected: "a network by name; the layers of a description have their own sizes".into(),
+        });
+    }
     let description = if is_file && config.network.is_none() {
         Description::read(&path, Some(gaps))?
     } else if config.network.is_some() {
