@@ -14,16 +14,16 @@ const REFUSED: [(&str, &str); 10] = [
     ),
     (
         "wrong_conv_inputs",
-        "conv: 3 input channels, but the layer before gives an image of 28 x 28 pixels and 1 channels",
+        "conv: 3 input channels, but the layer before gives an image of 28 x 28 pixels and 1 channel",
     ),
     (
         "wrong_kernel",
-        "conv: 7 positions do not fit into an image of 4 x 9 pixels and 1 channels, 2 positions of \
-         padding along an axis",
+        "conv: a window of 7 positions does not fit into an image of 4 x 9 pixels and 1 channel \
+         with 2 positions of padding along an axis",
     ),
     (
         "wrong_window",
-        "max_pool: 4 positions do not fit into a series of 3 steps and 2 channels",
+        "max_pool: a window of 4 positions does not fit into a series of 3 steps and 2 channels",
     ),
     (
         "wrong_classes",

@@ -36,8 +36,12 @@ fn size(model: &str, reads: Reads) -> Size {
             (InputShape::image(1, 28, 28), 10, 128)
         }
         Reads::Images => (InputShape::image(3, 32, 32), 10, 128),
+        // The time-series benchmark's.
+        Reads::Series(order) if matches!(model, "tcn" | "transformer" | "input-cell-lstm") => {
+            (InputShape::series(50, 50).ordered(order), 2, 64)
+        }
         Reads::Series(order) => (InputShape::series(128, 9).ordered(order), 6, 64),
-        Reads::Tokens => (InputShape::tokens(64, 100), 2, 64),
+        Reads::Tokens => (InputShape::tokens(200, 50), 2, 32),
     };
     Size {
         input,

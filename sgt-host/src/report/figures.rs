@@ -43,7 +43,8 @@ pub fn robustness_charts(comparison: &Comparison) -> Vec<LineChart> {
 
 /// Accuracy over the share of removed features: one chart a method and fill of the first run,
 /// one line a regime.
-pub fn drop_charts(regimes: &[RegimeRuns]) -> Vec<(Fill, LineChart)> {
+pub fn drop_charts(comparison: &Comparison) -> Vec<(Fill, LineChart)> {
+    let regimes = &comparison.regimes;
     let mut charts = Vec::new();
     for map in first(regimes)
         .map(|evaluation| &evaluation.maps[..])
@@ -76,7 +77,7 @@ pub fn drop_charts(regimes: &[RegimeRuns]) -> Vec<(Fill, LineChart)> {
 }
 
 /// The mean gradients of every regime's first run.
-pub fn gradient_boxes(regimes: &[RegimeRuns]) -> BoxChart {
+pub fn gradient_boxes(comparison: &Comparison) -> BoxChart {
     let of_regime = |regime: &RegimeRuns| -> Option<(String, BoxPlot)> {
         let run = regime.runs.first()?;
         Some((regime.name.clone(), run.evaluation.mean_gradient))
@@ -84,13 +85,13 @@ pub fn gradient_boxes(regimes: &[RegimeRuns]) -> BoxChart {
     BoxChart {
         title: "Mean gradients".into(),
         x_label: "mean signed gradient of a sample".into(),
-        boxes: regimes.iter().filter_map(of_regime).collect(),
+        boxes: comparison.regimes.iter().filter_map(of_regime).collect(),
     }
 }
 
 /// What a fill really changes, in a sentence; none when it changes everything.
-pub(super) fn share_changed(regimes: &[RegimeRuns], fill: Fill) -> Option<String> {
-    let runs = regimes.iter().flat_map(|regime| &regime.runs);
+pub(super) fn share_changed(comparison: &Comparison, fill: Fill) -> Option<String> {
+    let runs = comparison.regimes.iter().flat_map(|regime| &regime.runs);
     let curves = runs
         .flat_map(|run| &run.evaluation.maps)
         .flat_map(|map| &map.drop_curves);

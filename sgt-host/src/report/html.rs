@@ -8,7 +8,7 @@ use super::text::{Notation, escape, notes, title};
 use crate::Result;
 use crate::attack::AttackKind;
 use crate::compare::{
-    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, RegimeRuns, SampleMaps,
+    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps,
 };
 use crate::metrics::removal::Fill;
 use crate::metrics::statistics::PairedComparison;
@@ -254,8 +254,7 @@ fn robustness(comparison: &Comparison, names: &[String]) -> String {
 }
 
 fn drops(comparison: &Comparison, names: &[String]) -> String {
-    let regimes = &comparison.regimes;
-    let drawn = drop_charts(regimes);
+    let drawn = drop_charts(comparison);
     let mut fills: Vec<Fill> = Vec::new();
     for (fill, _) in &drawn {
         if !fills.contains(fill) {
@@ -280,7 +279,7 @@ fn drops(comparison: &Comparison, names: &[String]) -> String {
             .filter(|(other, _)| *other == fill)
             .map(|(_, chart)| chart)
             .collect();
-        let content = format!("{}{}", changed(regimes, fill), charts(&of_fill));
+        let content = format!("{}{}", changed(comparison, fill), charts(&of_fill));
         let heading = format!("Removed features become: {}", fill.name());
         if place == 0 {
             let _ = write!(body, "<h3>{heading}</h3>\n{content}");
@@ -295,8 +294,8 @@ fn drops(comparison: &Comparison, names: &[String]) -> String {
 }
 
 /// What the fill really changes, as a paragraph.
-fn changed(regimes: &[RegimeRuns], fill: Fill) -> String {
-    let sentence = share_changed(regimes, fill);
+fn changed(comparison: &Comparison, fill: Fill) -> String {
+    let sentence = share_changed(comparison, fill);
     sentence.map_or(String::new(), |sentence| {
         format!("<p class=\"fine\">With this fill, {sentence}</p>\n")
     })
@@ -372,7 +371,7 @@ fn gradients(comparison: &Comparison) -> String {
          line: median; whiskers: 1.5 box lengths; circles: extremes.</p>\n\
          <div class=\"charts\"><figure>{}</figure></div>\n",
         drawn_samples(comparison),
-        gradient_boxes(&comparison.regimes).inline()
+        gradient_boxes(comparison).inline()
     );
     section("gradients", "Gradients", &body)
 }

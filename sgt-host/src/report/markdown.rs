@@ -45,7 +45,7 @@ pub fn markdown(comparison: &Comparison) -> String {
             text += &measured(row);
         }
         if metric == Metric::AccuracyDropArea {
-            text += &shares_changed(&comparison.regimes);
+            text += &shares_changed(comparison);
         }
     }
     text
@@ -68,9 +68,9 @@ fn training(comparison: &Comparison) -> String {
 }
 
 /// What each fill really changes, a paragraph a fill that leaves something.
-fn shares_changed(regimes: &[RegimeRuns]) -> String {
+fn shares_changed(comparison: &Comparison) -> String {
     let sentence = |fill: Fill| {
-        let sentence = share_changed(regimes, fill)?;
+        let sentence = share_changed(comparison, fill)?;
         Some(format!("\nWith the {} fill, {sentence}\n", fill.name()))
     };
     Fill::ALL.into_iter().filter_map(sentence).collect()

@@ -52,17 +52,24 @@ impl Message {
         self
     }
 
+    /// Appends `1 channel`, `2 channels`, ….
+    pub(super) const fn count(self, number: usize, noun: &str) -> Self {
+        let message = self.number(number).text(" ").text(noun);
+        if number == 1 {
+            message
+        } else {
+            message.text("s")
+        }
+    }
+
     pub(super) const fn shape(self, shape: Shape) -> Self {
         match shape {
-            Shape::Vector { features } => {
-                self.text("a vector of ").number(features).text(" values")
-            }
+            Shape::Vector { features } => self.text("a vector of ").count(features, "value"),
             Shape::Series { steps, channels } => self
                 .text("a series of ")
-                .number(steps)
-                .text(" steps and ")
-                .number(channels)
-                .text(" channels"),
+                .count(steps, "step")
+                .text(" and ")
+                .count(channels, "channel"),
             Shape::Image {
                 height,
                 width,
@@ -73,8 +80,7 @@ impl Message {
                 .text(" x ")
                 .number(width)
                 .text(" pixels and ")
-                .number(channels)
-                .text(" channels"),
+                .count(channels, "channel"),
         }
     }
 
@@ -91,12 +97,12 @@ impl Message {
 /// Refuses a layer that reads other channels (values, of a vector) than `input` has.
 pub(super) const fn check_inputs(layer: &str, inputs: usize, input: Shape) {
     if inputs != input.channels() {
+        let noun = match input {
+            Shape::Vector { .. } => "input",
+            Shape::Series { .. } | Shape::Image { .. } => "input channel",
+        };
         Message::of(layer)
-            .number(inputs)
-            .text(match input {
-                Shape::Vector { .. } => " inputs",
-                Shape::Series { .. } | Shape::Image { .. } => " input channels",
-            })
+            .count(inputs, noun)
             .text(", but the layer before gives ")
             .shape(input)
             .refuse();
@@ -104,32 +110,37 @@ pub(super) const fn check_inputs(layer: &str, inputs: usize, input: Shape) {
 }
 
 /// Refuses a size of 0.
-pub(super) const fn check_size(layer: &str, what: &str, size: usize) {
+pub(super) const fn check_size(layer: &str, noun: &str, size: usize) {
     if size == 0 {
-        let message = Message::of(layer).text("0 ").text(what);
+        let message = Message::of(layer).count(size, noun);
         message.text(", expected 1 or more").refuse();
     }
 }
 
-/// The number of windows of `span` positions, `stride` apart, over `size` positions and `zeros`
-/// around them.
+/// The number of windows of `span` positions, `stride` apart, along an axis of `input` that has
+/// `size` positions, with `padding` around them.
 pub(super) const fn windows(
     layer: &str,
     input: Shape,
     size: usize,
     span: usize,
     stride: usize,
-    zeros: usize,
+    padding: usize,
 ) -> usize {
-    if size + zeros < span {
-        Message::of(layer)
-            .number(span)
-            .text(" positions do not fit into ")
-            .shape(input)
-            .text(", ")
-            .number(zeros)
-            .text(" positions of padding along an axis")
+    if size + padding < span {
+        let message = Message::of(layer)
+            .text("a window of ")
+            .count(span, "position")
+            .text(" does not fit into ")
+            .shape(input);
+        if padding == 0 {
+            message.refuse();
+        }
+        message
+            .text(" with ")
+            .count(padding, "position")
+            .text(" of padding along an axis")
             .refuse();
     }
-    (size + zeros - span) / stride + 1
+    (size + padding - span) / stride + 1
 }

@@ -9,6 +9,13 @@ use dfdx::prelude::{ConstShape, Device, Dtype, HasShape, Shape as TensorShape, T
 use sgt_core::Pcg32;
 use std::convert::Infallible;
 
+/// The compiler's proof that tensors can lie on dfdx's GPU device.
+#[cfg(feature = "dfdx-cuda")]
+const _: fn() = || {
+    fn holds_tensors<D: Device<f32>>() {}
+    holds_tensors::<dfdx::prelude::Cuda>();
+};
+
 /// The tensors of a layer that has none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoWeights;

@@ -55,14 +55,13 @@ impl<const C: usize, const HEADS: usize> SelfAttention<C, HEADS> {
 }
 
 const fn output(input: Shape, channels: usize, heads: usize) -> Shape {
-    check_size("self_attention", "heads", heads);
+    check_size("self_attention", "head", heads);
     check_inputs("self_attention", channels, input);
     if !channels.is_multiple_of(heads) {
         Message::of("self_attention")
-            .number(heads)
-            .text(" heads do not divide ")
-            .number(channels)
-            .text(" channels")
+            .count(heads, "head")
+            .text(" do not divide ")
+            .count(channels, "channel")
             .refuse();
     }
     input

@@ -163,10 +163,10 @@ const fn output(
     padding: layer::Padding,
     [stride, dilation]: [usize; 2],
 ) -> Shape {
-    check_size("conv", "channels", outputs);
-    check_size("conv", "taps", kernel);
-    check_size("conv", "positions of stride", stride);
-    check_size("conv", "positions of dilation", dilation);
+    check_size("conv", "output channel", outputs);
+    check_size("conv", "tap", kernel);
+    check_size("conv", "position of stride", stride);
+    check_size("conv", "position of dilation", dilation);
     check_inputs("conv", inputs, input);
     let span = dilation * (kernel - 1) + 1;
     let [height, width] = input.size();

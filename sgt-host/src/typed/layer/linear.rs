@@ -52,7 +52,7 @@ fn described(outputs: usize, bias: bool) -> layer::Linear {
 }
 
 const fn output(input: Shape, inputs: usize, outputs: usize) -> Shape {
-    check_size("linear", "outputs", outputs);
+    check_size("linear", "output", outputs);
     check_inputs("linear", inputs, input);
     input.resized(input.size(), outputs)
 }

@@ -203,7 +203,7 @@ const fn output(
     readout: layer::Readout,
     width: Option<usize>,
 ) -> Shape {
-    check_size("lstm", "hidden units", hidden);
+    check_size("lstm", "hidden unit", hidden);
     check_inputs("lstm", inputs, input);
     let channels = directions * hidden;
     if let Some(width) = width
@@ -211,8 +211,8 @@ const fn output(
     {
         Message::of("lstm")
             .text("an attention to states of ")
-            .number(width)
-            .text(" values, but a step has ")
+            .count(width, "value")
+            .text(", but a step has ")
             .number(channels)
             .refuse();
     }

@@ -64,12 +64,12 @@ pools! {
 
 /// Windows over each axis of `input`.
 const fn pooled(layer: &str, input: Shape, window: usize, stride: usize, padding: usize) -> Shape {
-    check_size(layer, "positions of a window", window);
-    check_size(layer, "positions of stride", stride);
+    check_size(layer, "position of a window", window);
+    check_size(layer, "position of stride", stride);
     if padding > window / 2 {
         Message::of(layer)
-            .number(padding)
-            .text(" positions of padding, expected at most half the window of ")
+            .count(padding, "position")
+            .text(" of padding, expected at most half the window of ")
             .number(window)
             .refuse();
     }

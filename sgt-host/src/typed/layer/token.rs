@@ -24,7 +24,7 @@ weights! {
 }
 
 const fn embedded(input: Shape, vocabulary: usize) -> Shape {
-    check_size("embedding", "words", vocabulary);
+    check_size("embedding", "word", vocabulary);
     input
 }
 
