@@ -1,6 +1,6 @@
 //! Run configurations: layers, defaults, and errors that name the key.
 
-use sgt_host::config::{DataKind, Draft, Policy, Preset, Regime, RunConfig, Schedule};
+use sgt_host::config::{ConfigDraft, DataKind, EpochSchedule, Policy, Preset, Regime, RunConfig};
 use sgt_host::network::Score;
 use sgt_host::optimizer::OptimizerConfig;
 use std::path::Path;
@@ -9,7 +9,7 @@ fn read(text: &str) -> Result<RunConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.toml");
     std::fs::write(&path, text).unwrap();
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     let config = draft
         .file(&path)
         .and_then(|()| draft.finish(DataKind::Series));
@@ -122,9 +122,9 @@ fn what_is_no_toml_is_refused_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bytes.toml");
     std::fs::write(&path, b"model = \"\xff\"").unwrap();
-    let error = Draft::new().file(&path).unwrap_err().to_string();
+    let error = ConfigDraft::new().file(&path).unwrap_err().to_string();
     assert!(error.contains("not UTF-8"), "{error}");
-    let error = Draft::new().file(Path::new("none.toml")).unwrap_err();
+    let error = ConfigDraft::new().file(Path::new("none.toml")).unwrap_err();
     assert!(
         error.to_string().starts_with("none.toml: read: "),
         "{error}"
@@ -133,7 +133,7 @@ fn what_is_no_toml_is_refused_with_its_line() {
 
 #[test]
 fn layers_override_key_by_key() {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.preset(Preset::Reference);
     draft.set("masking.fraction", 0.25);
     draft.set("seed", 7);
@@ -141,18 +141,18 @@ fn layers_override_key_by_key() {
     assert_eq!(config.regime, Regime::Sgt);
     assert_eq!(config.masking.score, Score::TrueLogProb);
     assert_eq!(config.masking.policy, Policy::Uniform);
-    assert_eq!(config.masking.fraction, Schedule::Constant(0.25));
+    assert_eq!(config.masking.fraction, EpochSchedule::Constant(0.25));
     assert_eq!(config.seed, 7);
 
     draft.preset(Preset::Robust);
     let config = draft.finish(DataKind::Image).unwrap();
     assert_eq!(config.regime, Regime::Asgt);
-    assert_eq!(config.masking.fraction, Schedule::Constant(0.25));
+    assert_eq!(config.masking.fraction, EpochSchedule::Constant(0.25));
 }
 
 #[test]
 fn another_optimizer_leaves_the_first_ones_parameters_behind() {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.set("optimizer.name", "adadelta");
     let config = draft.finish(DataKind::Series).unwrap();
     let OptimizerConfig::Adadelta(rule) = config.optimizer else {

@@ -6,9 +6,9 @@
 mod common;
 
 use common::mlp::Mlp;
-use sgt_host::config::{DataKind, Draft};
+use sgt_host::config::{ConfigDraft, DataKind};
 use sgt_host::data::{Length, embedded};
-use sgt_host::train::{Event, Trainer, evaluate, prepare};
+use sgt_host::train::{Event, Trainer, prepare, quality};
 use std::fmt::Write;
 
 const REGIMES: [&str; 5] = ["standard", "sgt", "adversarial", "asgt", "sga"];
@@ -31,7 +31,7 @@ fn regime_by_share_by_policy() {
         let policies = if masks { &POLICIES[..] } else { &POLICIES[..1] };
         for fraction in fractions {
             for policy in policies {
-                let mut draft = Draft::new();
+                let mut draft = ConfigDraft::new();
                 draft.set("regime", regime);
                 draft.set("seed", 11);
                 draft.set("masking.fraction", *fraction);
@@ -47,7 +47,7 @@ fn regime_by_share_by_policy() {
                 while trainer.advance().unwrap() != Event::Finished {}
                 let row = trainer.progress().rows.last().unwrap().clone();
                 let model = trainer.into_model();
-                let percent = |part| (100.0 * evaluate(&model, part).unwrap().accuracy).round();
+                let percent = |part| (100.0 * quality(&model, part).unwrap().accuracy).round();
                 let _ = writeln!(
                     table,
                     "{regime:<12} {:<4} {:<9} {:>6.2} {:>11.1} {:>8} {:>7}",

@@ -3,65 +3,23 @@
 
 mod common;
 
-use common::mlp::{Mlp, WithoutRescale};
+use common::known::{IMAGE, SAMPLES, SIGNAL, known_model, known_samples};
+use common::mlp::Mlp;
 use sgt_core::{Pcg32, Random};
 use sgt_host::attack::{AttackConfig, AttackKind};
 use sgt_host::attribution::{Method, Settings, attribute};
-use sgt_host::metrics::comparison::{Regime, compare};
-use sgt_host::metrics::drop_curve::{DROP_AREA, REFERENCE_FRACTIONS, accuracy_drop};
-use sgt_host::metrics::faithfulness::{COMPREHENSIVENESS, ERASER_BINS, SUFFICIENCY, faithfulness};
+use sgt_host::metrics::drop_curve::{REFERENCE_FRACTIONS, accuracy_drop};
+use sgt_host::metrics::faithfulness::{ERASER_BINS, faithfulness};
 use sgt_host::metrics::gradients::mean_gradients;
 use sgt_host::metrics::randomisation::randomisation;
 use sgt_host::metrics::removal::{Removal, group_importance};
 use sgt_host::metrics::robustness::{clean_accuracy, robustness};
 use sgt_host::metrics::stability::{SensitivityConfig, max_sensitivity, overlap};
-use sgt_host::metrics::truth::{AREA_UNDER_PRECISION, AREA_UNDER_RECALL, truth_scores};
-use sgt_host::metrics::{
-    DESCRIPTIONS, Direction, Evaluation, EvaluationConfig, Fill, Removing, evaluate,
-};
-use sgt_host::network::{Grouping, InputShape, Labelled, Model, SeriesOrder};
+use sgt_host::metrics::truth::truth_scores;
+use sgt_host::metrics::{Fill, Metric, Removing};
+use sgt_host::network::{Grouping, InputShape, Labelled, SeriesOrder};
 
-const IMAGE: InputShape = InputShape::Image {
-    channels: 1,
-    height: 8,
-    width: 8,
-};
-const SAMPLES: usize = 200;
-/// Features that carry the signal.
-const SIGNAL: usize = 8;
 const ROUNDING: f64 = 1e-6;
-
-/// A linear model of the first `SIGNAL` places of a fixed shuffle, and which places these are.
-fn known_model() -> (Mlp, Vec<bool>) {
-    let mut places: Vec<usize> = (0..IMAGE.len()).collect();
-    let mut rng = Pcg32::new(11, 0);
-    for last in (1..places.len()).rev() {
-        places.swap(last, rng.below(last as u32 + 1) as usize);
-    }
-    let mut weights = vec![0.0; IMAGE.len()];
-    let mut truth = vec![false; IMAGE.len()];
-    for (rank, &place) in places[..SIGNAL].iter().enumerate() {
-        weights[place] = 1.0 + 0.1 * rank as f32;
-        truth[place] = true;
-    }
-    (Mlp::linear(IMAGE, &weights, 0.0), truth)
-}
-
-fn known_samples(truth: &[bool]) -> (Vec<f32>, Vec<usize>) {
-    let mut rng = Pcg32::new(12, 0);
-    let mut x = Vec::new();
-    let mut labels = Vec::new();
-    for sample in 0..SAMPLES {
-        let label = sample % 2;
-        let sign = if label == 1 { 1.0 } else { -1.0 };
-        for &signal in truth {
-            let noise = rng.standard_normal();
-            x.push(if signal { sign + 0.3 * noise } else { noise });
-        }
-        labels.push(label);
-    }
-    (x, labels)
-}
 
 /// A perfect, a random and an inverted map of every sample.
 fn maps(truth: &[bool]) -> [Vec<f32>; 3] {
@@ -90,7 +48,8 @@ fn in_place() -> impl Iterator<Item = Fill> {
 }
 
 #[track_caller]
-fn assert_ordered(direction: Direction, scores: [f64; 3], what: &str) {
+fn assert_ordered(metric: Metric, scores: [f64; 3], what: &str) {
+    let direction = metric.direction();
     assert!(
         direction.prefers(scores[0], scores[1]) && direction.prefers(scores[1], scores[2]),
         "{what}: perfect, random, inverted = {scores:?}"
@@ -108,15 +67,15 @@ fn faithfulness_metrics_order_perfect_random_and_inverted_maps_for_every_fill() 
             accuracy_drop(&model, samples, &map, seeded(fill, 1), &REFERENCE_FRACTIONS).unwrap()
         });
         let areas = [drops[0].area, drops[1].area, drops[2].area];
-        assert_ordered(DROP_AREA.direction, areas, fill.name());
+        assert_ordered(Metric::AccuracyDropArea, areas, fill.name());
         let means = drops.map(|drop| drop.mean_accuracy);
-        assert_ordered(DROP_AREA.direction, means, fill.name());
+        assert_ordered(Metric::AccuracyDropMean, means, fill.name());
         let scores = maps(&truth)
             .map(|map| faithfulness(&model, samples, &map, seeded(fill, 1), &ERASER_BINS).unwrap());
         let comprehensiveness = [0, 1, 2].map(|map| scores[map].comprehensiveness);
-        assert_ordered(COMPREHENSIVENESS.direction, comprehensiveness, fill.name());
+        assert_ordered(Metric::Comprehensiveness, comprehensiveness, fill.name());
         let sufficiency = [0, 1, 2].map(|map| scores[map].sufficiency);
-        assert_ordered(SUFFICIENCY.direction, sufficiency, fill.name());
+        assert_ordered(Metric::Sufficiency, sufficiency, fill.name());
     }
 }
 
@@ -131,9 +90,9 @@ fn metrics_of_known_truth_order_perfect_random_and_inverted_maps() {
     let scores = maps(&truth)
         .map(|map| truth_scores(&group_importance(&layouts, &map).unwrap(), &truths).unwrap());
     let aup = [0, 1, 2].map(|map| scores[map].aup);
-    assert_ordered(AREA_UNDER_PRECISION.direction, aup, "AUP");
+    assert_ordered(Metric::AreaUnderPrecision, aup, "AUP");
     let aur = [0, 1, 2].map(|map| scores[map].aur);
-    assert_ordered(AREA_UNDER_RECALL.direction, aur, "AUR");
+    assert_ordered(Metric::AreaUnderRecall, aur, "AUR");
     // Spans and chance level of the definition: 0.8 at best, 0.8 · |B| / n by chance.
     assert!(aup[0] > 0.75 && aup[0] <= 0.8 + ROUNDING, "{aup:?}");
     let chance = 0.8 * SIGNAL as f64 / IMAGE.len() as f64;
@@ -462,158 +421,21 @@ fn mean_gradients_are_those_of_the_weights() {
     }
 }
 
-fn small_config() -> EvaluationConfig {
-    EvaluationConfig {
-        epsilons: vec![0.1, 0.5],
-        fractions: vec![0.0, 0.5],
-        bins: vec![0.1, 0.5],
-        fills: vec![Fill::Zero, Fill::Farthest],
-        attribution_samples: 20,
-        stability_samples: 5,
-        ..EvaluationConfig::default()
-    }
-}
-
-fn small_evaluation(seed: u64) -> Evaluation {
-    let model = Mlp::random(IMAGE, 16, 2, seed);
-    let (_, truth) = known_model();
-    let (x, labels) = known_samples(&truth);
-    let samples = Labelled::new(&x, &labels);
-    evaluate(&model, samples, &small_config()).unwrap()
-}
-
 #[test]
-fn an_evaluation_is_whole_repeatable_and_round_trips_through_json() {
-    let found = small_evaluation(1);
-    assert!(found == small_evaluation(1));
-    assert_eq!(
-        (found.samples, found.robustness.len(), found.maps.len()),
-        (SAMPLES, 4, 10)
-    );
-    assert!(found.skipped.is_empty());
-    for map in &found.maps {
-        assert_eq!((map.drop_curves.len(), map.faithfulness.len()), (2, 2));
-        // A map that reads neither input nor parameters has no stability.
-        let reads = map.method != Method::Random;
-        assert!(map.max_sensitivity.is_some() == reads && map.overlap.is_some() == reads);
-        assert_eq!(map.randomisation.len(), if reads { 2 } else { 0 });
-        let complete = ["integrated-gradients", "deeplift", "deeplift-shap"];
-        assert_eq!(
-            map.convergence_gap.is_some(),
-            complete.contains(&map.method.name())
+fn every_metric_has_a_name_and_says_what_it_is_and_what_moves_it() {
+    for (place, metric) in Metric::ALL.into_iter().enumerate() {
+        assert!(!metric.name().is_empty() && metric.sensitive_to().len() > 10);
+        assert!(metric.definition().ends_with('.') && metric.definition().len() > 20);
+        assert!(!metric.sensitive_to().contains("  ") && !metric.definition().contains("  "));
+        let others = &Metric::ALL[place + 1..];
+        assert!(others.iter().all(|other| other.name() != metric.name()));
+        let id = serde_json::to_string(&metric).unwrap();
+        assert!(
+            id.trim_matches('"')
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '-')
         );
-    }
-    let json = serde_json::to_string(&found).unwrap();
-    assert!(serde_json::from_str::<Evaluation>(&json).unwrap() == found);
-    let json = serde_json::to_string(&EvaluationConfig::default()).unwrap();
-    let config: EvaluationConfig = serde_json::from_str(&json).unwrap();
-    assert_eq!(config, EvaluationConfig::default());
-    assert_eq!(
-        serde_json::from_str::<EvaluationConfig>("{}").unwrap(),
-        config
-    );
-    assert!(serde_json::from_str::<EvaluationConfig>("{\"epsilon\":[]}").is_err());
-    for scalar in found.scalars() {
-        let known = DESCRIPTIONS
-            .iter()
-            .find(|d| d.name == scalar.metric)
-            .unwrap();
-        assert_eq!(known.direction, scalar.direction);
-        assert!(scalar.value.is_finite(), "{scalar:?}");
-    }
-}
-
-#[test]
-fn a_model_without_the_rescale_rule_skips_deeplift_and_says_why() {
-    let model = WithoutRescale(Mlp::random(IMAGE, 16, 2, 1));
-    let (_, truth) = known_model();
-    let (x, labels) = known_samples(&truth);
-    let samples = Labelled::new(&x, &labels);
-    let found = evaluate(&model, samples, &small_config()).unwrap();
-    let skipped: Vec<&str> = found.skipped.iter().map(|s| s.method.as_str()).collect();
-    assert_eq!(skipped, ["deeplift", "deeplift-shap"]);
-    assert!(found.skipped[0].reason.contains("DeepLIFT"));
-    assert_eq!(found.maps.len(), 8);
-    let error = attribute(
-        &model,
-        Labelled::new(&x, &labels),
-        &Method::DeepLift,
-        &Settings::default(),
-    );
-    let message = error.unwrap_err().to_string();
-    assert!(message.starts_with("method: found DeepLIFT") && !message.contains('\n'));
-    assert_eq!(model.classes(), 2);
-}
-
-#[test]
-fn a_comparison_pairs_seeds_and_names_the_best_regime() {
-    let known: Vec<Evaluation> = (0..3)
-        .map(|seed| {
-            let (model, truth) = known_model();
-            let (x, labels) = known_samples(&truth);
-            let samples = Labelled::new(&x, &labels);
-            let config = EvaluationConfig {
-                seed,
-                ..small_config()
-            };
-            evaluate(&model, samples, &config).unwrap()
-        })
-        .collect();
-    let untrained: Vec<Evaluation> = (0..3).map(small_evaluation).collect();
-    let found = compare(&[
-        Regime {
-            name: "untrained",
-            seeds: &[2, 1, 7],
-            evaluations: &untrained,
-        },
-        Regime {
-            name: "known",
-            seeds: &[1, 2, 3],
-            evaluations: &known,
-        },
-    ])
-    .unwrap();
-    assert_eq!(found.regimes, ["untrained", "known"]);
-    let row = &found.rows[0];
-    assert_eq!(
-        (row.metric.as_str(), row.about.as_str()),
-        ("accuracy", "clean")
-    );
-    assert_eq!(row.best(), Some(1));
-    let paired = row.against_first[1].unwrap();
-    assert!(paired.difference > 0.3 && paired.pairs == 2 && row.against_first[0].is_none());
-    let json = serde_json::to_string(&found).unwrap();
-    assert!(serde_json::from_str(&json).ok() == Some(found));
-    assert!(compare(&[]).is_err());
-    let idle = Regime {
-        name: "idle",
-        seeds: &[],
-        evaluations: &[],
-    };
-    assert!(
-        compare(&[idle])
-            .unwrap_err()
-            .to_string()
-            .contains("idle without runs")
-    );
-    let twice = Regime {
-        name: "twice",
-        seeds: &[4, 4, 5],
-        evaluations: &known,
-    };
-    assert_eq!(
-        compare(&[twice]).unwrap_err().to_string(),
-        "regimes: found twice with seed 4 twice, expected one run for each of its seeds"
-    );
-}
-
-#[test]
-fn every_metric_has_a_name_and_says_what_moves_it() {
-    for (place, description) in DESCRIPTIONS.iter().enumerate() {
-        assert!(!description.name.is_empty() && description.sensitive_to.len() > 10);
-        assert!(!description.sensitive_to.contains("  "));
-        let others = &DESCRIPTIONS[place + 1..];
-        assert!(others.iter().all(|other| other.name != description.name));
+        assert_eq!(serde_json::from_str::<Metric>(&id).unwrap(), metric);
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use sgt_core::{Pcg32, Random};
-use sgt_host::config::{DataKind, Draft};
+use sgt_host::config::{ConfigDraft, DataKind};
 use sgt_host::data::{Dataset, Normalization};
 use sgt_host::network::{
     Classifier, Description, Gaps, InputShape, Layer, Mode, Model, Network, NetworkPass,
@@ -340,7 +340,7 @@ fn train_one_step(description: &Description) -> sgt_host::Result<(f32, Classifie
     if let InputShape::Series { steps, .. } = input {
         data = data.with_real_steps((0..BATCH).map(|sample| steps - sample % steps).collect())?;
     }
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.set("regime", "sgt");
     draft.set("training.batch", BATCH as i64);
     let config = draft.finish(DataKind::Series)?;

@@ -5,17 +5,17 @@ mod golden;
 
 use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attribution::{Method, Settings, attribute};
+use sgt_host::compare::{Comparison, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare};
 use sgt_host::config::Difference;
-use sgt_host::metrics::comparison::{Regime, compare};
-use sgt_host::metrics::{Evaluation, EvaluationConfig, Fill, evaluate};
+use sgt_host::data::{DataKind, Dataset, InputUnit};
+use sgt_host::evaluation::{EvaluationConfig, evaluate};
+use sgt_host::metrics::Fill;
 use sgt_host::network::{
     Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder, named,
 };
 use sgt_host::report::picture::{Picture, strongest};
-use sgt_host::report::{
-    RegimeReport, Report, RunReport, SampleMap, SampleReport, drop_charts, gradient_boxes, map,
-    markdown, page, robustness_charts,
-};
+use sgt_host::report::{drop_charts, gradient_boxes, map, markdown, page, robustness_charts};
+use std::path::PathBuf;
 
 /// Names that only look like regimes: golden weights with growing noise.
 const REGIMES: [(&str, f32); 4] = [
@@ -69,7 +69,20 @@ fn network(study: &Study, noise: f32, seed: u64) -> Classifier {
     }
 }
 
-fn report(study: &Study) -> Report {
+/// The golden samples as a data set holds them.
+fn dataset(study: &Study, input: InputShape, labels: &[usize]) -> Dataset {
+    let (_, cases) = golden::golden(study.name).unwrap();
+    let shape = input.ordered(SeriesOrder::ChannelsFirst);
+    let samples = cases["x"].1.chunks(input.len());
+    let samples = samples
+        .flat_map(|sample| input.reorder(sample, shape))
+        .collect();
+    let (classes, labels) = (study.classes.clone(), labels.to_vec());
+    Dataset::new(study.name, classes, shape, samples, labels, study.bounds).unwrap()
+}
+
+/// The comparison of made-up regimes, and the maps of two samples.
+fn report(study: &Study) -> (Comparison, Vec<SampleMaps>) {
     let (_, cases) = golden::golden(study.name).unwrap();
     let x = &cases["x"].1;
     let labels: Vec<usize> = cases["y"].1.iter().map(|&label| label as usize).collect();
@@ -77,27 +90,26 @@ fn report(study: &Study) -> Report {
         methods: METHODS.iter().map(|name| method(name)).collect(),
         fills: vec![Fill::Zero, Fill::Uniform],
         stability_samples: 1,
-        ..EvaluationConfig::default()
+        ..EvaluationConfig::thorough(DataKind::Image)
     };
-    let samples = Labelled::new(x, &labels);
+    let test = dataset(study, network(study, 0.0, 0).input(), &labels);
     let mut regimes = Vec::new();
-    let mut sample_reports = Vec::new();
+    let mut samples = Vec::new();
     for (name, noise) in REGIMES {
         let run = |seed: u64| {
             let network = network(study, noise + 0.003, seed);
-            RunReport {
+            MeasuredRun {
                 seed,
-                evaluation: evaluate(&network, samples, &config).unwrap(),
+                folder: Some(PathBuf::from(format!("{name}-{seed}"))),
+                evaluation: evaluate(&network, &test, &config).unwrap(),
                 config: format!(
                     "model = \"{}\"\nregime = \"{name}\"\nseed = {seed}\n",
                     study.name
                 ),
-                command: format!("sgt train --config {name}.toml --seed {seed}"),
-                test_accuracy: Some(0.9),
-                seconds: Some(12.3),
+                seconds: 12.3,
             }
         };
-        regimes.push(RegimeReport {
+        regimes.push(RegimeRuns {
             name: name.into(),
             runs: (0..SEEDS).map(run).collect(),
         });
@@ -128,7 +140,7 @@ fn report(study: &Study) -> Report {
                 });
             }
         }
-        sample_reports.push(SampleReport {
+        samples.push(SampleMaps {
             shape,
             class: study.classes[labels[sample]].clone(),
             values,
@@ -136,33 +148,21 @@ fn report(study: &Study) -> Report {
             maps,
         });
     }
-    let evaluations: Vec<(String, Vec<Evaluation>)> = regimes
-        .iter()
-        .map(|regime| {
-            let runs = regime.runs.iter().map(|run| run.evaluation.clone());
-            (regime.name.clone(), runs.collect())
-        })
-        .collect();
-    let compared: Vec<Regime<'_>> = evaluations
-        .iter()
-        .map(|(name, evaluations)| Regime {
-            name,
-            seeds: &[0, 1],
-            evaluations,
-        })
-        .collect();
-    Report {
-        title: format!("Four regimes of {}", study.name),
-        data: format!("{} test samples, two seeds a regime.", labels.len()),
-        comparison: compare(&compared).unwrap(),
+    let comparison = Comparison {
+        data: format!("made up: {}, <not> trained & such", study.name),
+        model: study.name.into(),
+        training_samples: 0,
+        test_samples: labels.len(),
+        unit: InputUnit::Recorded(study.bounds),
+        rows: compare(&regimes, &config).unwrap(),
+        evaluation: config,
         regimes,
         settings: vec![Difference {
             key: "masking.importance".into(),
             values: vec![None, Some("signed".into()), None, Some("absolute".into())],
         }],
-        samples: sample_reports,
-        notes: vec!["Made up: weights with noise, <not> training & such.".into()],
-    }
+    };
+    (comparison, samples)
 }
 
 fn images() -> Study {
@@ -250,8 +250,8 @@ fn keep(file: &str, content: &str) {
 #[test]
 fn pages_are_self_contained_well_formed_and_say_what_they_show() {
     for study in [images(), series(), text()] {
-        let report = report(&study);
-        let html = page(&report).unwrap();
+        let (comparison, samples) = report(&study);
+        let html = page(&comparison, &samples).unwrap();
         keep(&format!("report-{}.html", study.name), &html);
         assert_well_formed(&html);
         let without_namespace = html.replace("http://www.w3.org/2000/svg", "");
@@ -263,8 +263,8 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
         // Every picture has words, every table has heads and a caption.
         let pictures = html.matches("role=\"img\"").count();
         assert_eq!(pictures, html.matches("role=\"img\"><title>").count());
-        let charts = 4 + 2 * report.regimes[0].runs[0].evaluation.maps.len() + 1;
-        let maps = report.samples.len() * (1 + METHODS.len() * REGIMES.len());
+        let charts = 4 + 2 * comparison.regimes[0].runs[0].evaluation.maps.len() + 1;
+        let maps = samples.len() * (1 + METHODS.len() * REGIMES.len());
         assert_eq!(pictures, charts + maps);
         assert_eq!(
             html.matches("<table>").count(),
@@ -276,74 +276,69 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
         );
         for (regime, _) in REGIMES {
             assert!(html.contains(&format!("<th scope=\"col\">{regime}</th>")));
-            assert!(html.contains(&format!("sgt train --config {regime}.toml --seed 1")));
+            assert!(html.contains(&format!("sgt train --config {regime}-1/config.toml")));
         }
-        assert!(html.contains("weights with noise, &lt;not&gt; training &amp; such."));
+        assert!(html.contains("&lt;not&gt; trained &amp; such with"));
         assert!(!html.contains("<b>title"));
-        let json = serde_json::to_string(&report).unwrap();
-        assert!(serde_json::from_str::<Report>(&json).unwrap() == report);
+        let json = serde_json::to_string(&comparison).unwrap();
+        assert!(serde_json::from_str::<Comparison>(&json).unwrap() == comparison);
     }
 }
 
 #[test]
 fn the_tables_as_markdown_hold_every_row_once() {
-    let report = report(&images());
-    let text = markdown(&report);
+    let (comparison, _) = report(&images());
+    let text = markdown(&comparison);
     keep("report.md", &text);
-    let columns = REGIMES.len() + 1;
-    let tables = text.lines().filter(|line| line.starts_with('|'));
-    for line in tables.clone() {
-        assert_eq!(line.matches(" |").count(), columns, "{line}");
-    }
-    // Heading and rule of each table; seeds, one setting and the recorded accuracy of the first.
-    let metrics = text.matches("\n## ").count() - 1;
-    let rows = report.comparison.rows.len();
-    assert_eq!(tables.count(), rows + 2 * (metrics + 1) + 3);
+    let (training, measured) = text.split_once("\n## Accuracy\n").unwrap();
+    let tables = |text: &str, columns: usize| {
+        let lines = text.lines().filter(|line| line.starts_with('|'));
+        let check = |line: &str| assert_eq!(line.matches(" |").count(), columns, "{line}");
+        lines.inspect(|line| check(line)).count()
+    };
+    // Heading and rule of each table; seeds and one setting in the first.
+    assert_eq!(tables(training, 1 + REGIMES.len()), 2 + 2);
+    let metrics = 1 + measured.matches("\n## ").count();
+    let rows = comparison.rows.len();
+    assert_eq!(tables(measured, 2 + REGIMES.len()), rows + 2 * metrics);
     assert!(text.contains("| masking.importance | – | signed | – | absolute |\n"));
     assert!(text.contains("| seeds | 0, 1 | 0, 1 | 0, 1 | 0, 1 |\n"));
-    assert!(text.contains("weights with noise, \\<not\\> training & such."));
+    assert!(text.contains("\\<not\\> trained & such with"));
     assert_eq!(text.matches("\nWith the ").count(), 1, "zeros stay zero");
-    let best = report
-        .comparison
-        .rows
-        .iter()
-        .filter(|row| row.best().is_some());
+    let best = comparison.rows.iter().filter(|row| row.best().is_some());
     assert_eq!(text.matches("**").count(), 2 * best.count());
 }
 
 #[test]
 fn charts_and_panels_stand_alone() {
-    let image = report(&images());
-    let series = report(&series());
+    let (image, images) = report(&images());
+    let (_, series) = report(&series());
     let mut drawn = Vec::new();
-    for (index, chart) in robustness_charts(&image.regimes).iter().enumerate() {
+    for (index, chart) in robustness_charts(&image).iter().enumerate() {
         assert_eq!(chart.lines.len(), REGIMES.len());
         assert_eq!(chart.lines[0].points.len(), 5, "clean and four radii");
         let mean = image.regimes[0]
             .runs
             .iter()
-            .map(|run| run.evaluation.accuracy)
+            .map(|run| run.evaluation.drawn_accuracy)
             .sum::<f64>();
         assert!((chart.lines[0].points[0].y - mean / SEEDS as f64).abs() < 1e-9);
         drawn.push((format!("robustness-{index}.svg"), chart.standalone()));
     }
-    let drops = drop_charts(&image.regimes);
+    let drops = drop_charts(&image);
     assert_eq!(
         drops.len(),
         2 * image.regimes[0].runs[0].evaluation.maps.len()
     );
     drawn.push(("drop.svg".into(), drops[0].1.standalone()));
-    drawn.push((
-        "gradients.svg".into(),
-        gradient_boxes(&image.regimes).standalone(),
-    ));
+    drawn.push(("gradients.svg".into(), gradient_boxes(&image).standalone()));
     drawn.push((
         "panel-image.svg".into(),
-        map::panel(&image.samples, "gradient").unwrap(),
+        map::panel(&images, "gradient").unwrap(),
     ));
     drawn.push((
         "panel-series.svg".into(),
-        map::panel(&series.samples, "gradient").unwrap(),
+        map::panel(&series, "gradient").unwrap(),
     ));
     for (file, svg) in drawn {
         assert_well_formed(&svg);
@@ -351,7 +346,7 @@ fn charts_and_panels_stand_alone() {
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{file}");
         keep(&file, &svg);
     }
-    let error = map::panel(&image.samples, "lime").unwrap_err().to_string();
+    let error = map::panel(&images, "lime").unwrap_err().to_string();
     assert_eq!(
         error,
         "method: found lime, expected a method whose maps the samples have"
@@ -391,10 +386,10 @@ fn maps_draw_sign_as_colour_and_magnitude_as_opacity() {
 
 #[test]
 fn a_map_of_another_shape_is_refused_in_one_line() {
-    let mut report = report(&images());
-    report.samples[0].maps[0].values.pop();
+    let (comparison, mut samples) = report(&images());
+    samples[0].maps[0].values.pop();
     assert_eq!(
-        page(&report).unwrap_err().to_string(),
+        page(&comparison, &samples).unwrap_err().to_string(),
         "picture of a sample: found shape 255 values, expected shape [1, 16, 16]"
     );
 }

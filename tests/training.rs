@@ -6,7 +6,7 @@ mod common;
 use common::mlp::{Mlp, MlpPass};
 use sgt_core::{Pcg32, Random};
 use sgt_host::Result;
-use sgt_host::config::{DataKind, Draft, RunConfig};
+use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
 use sgt_host::network::{InputShape, Mode, Model, Parameters, Samples};
 use sgt_host::run::{self, LATEST, PREVIOUS};
@@ -51,7 +51,7 @@ fn data() -> TrainingData {
 }
 
 fn config(settings: &str) -> RunConfig {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.table("test", settings.parse().unwrap()).unwrap();
     draft.finish(DataKind::Image).unwrap()
 }

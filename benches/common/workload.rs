@@ -3,7 +3,7 @@
 
 use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attack::{AttackConfig, AttackKind, perturb};
-use sgt_host::config::{DataKind, Draft, RunConfig};
+use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Batch, Dataset};
 use sgt_host::network::named::{self, NetworkSizes, Reads};
 use sgt_host::network::{
@@ -36,8 +36,12 @@ fn size(model: &str, reads: Reads) -> Size {
             (InputShape::image(1, 28, 28), 10, 128)
         }
         Reads::Images => (InputShape::image(3, 32, 32), 10, 128),
+        // The time-series benchmark's.
+        Reads::Series(order) if matches!(model, "tcn" | "transformer" | "input-cell-lstm") => {
+            (InputShape::series(50, 50).ordered(order), 2, 64)
+        }
         Reads::Series(order) => (InputShape::series(128, 9).ordered(order), 6, 64),
-        Reads::Tokens => (InputShape::tokens(64, 100), 2, 64),
+        Reads::Tokens => (InputShape::tokens(200, 50), 2, 32),
     };
     Size {
         input,
@@ -129,11 +133,8 @@ fn pgd() -> AttackConfig {
 
 /// A training whose epochs are one step each. Configuration and data live as long as the process.
 fn trainer(regime: &str, network: Classifier, data: Dataset) -> Box<Trainer<'static, Classifier>> {
-    let kind = match data.shape() {
-        InputShape::Image { .. } => DataKind::Image,
-        InputShape::Series { .. } | InputShape::Tokens { .. } => DataKind::Series,
-    };
-    let config: &'static RunConfig = Box::leak(Box::new(config(regime, data.len(), kind)));
+    let config = config(regime, data.len(), data.shape().kind());
+    let config: &'static RunConfig = Box::leak(Box::new(config));
     let data: &'static TrainingData = Box::leak(Box::new(TrainingData {
         train: data,
         validation: None,
@@ -142,7 +143,7 @@ fn trainer(regime: &str, network: Classifier, data: Dataset) -> Box<Trainer<'sta
 }
 
 fn config(regime: &str, batch: usize, kind: DataKind) -> RunConfig {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.set("regime", regime);
     draft.set("optimizer.name", "sgd");
     draft.set("optimizer.learning-rate", LEARNING_RATE);

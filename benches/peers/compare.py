@@ -19,9 +19,13 @@ import time
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 SCRIPTS = {
-    "mnist-cnn": "train_speed.py",
-    "sensor-lstm": "lstm_speed.py",
-    "measure": "measure_speed.py",
+    "mnist-cnn": ["train_speed.py"],
+    "sensor-lstm": ["lstm_speed.py"],
+    "sensor-cnn": ["network_speed.py", "sensor-cnn"],
+    "tcn": ["network_speed.py", "tcn"],
+    "transformer": ["network_speed.py", "transformer"],
+    "text-bilstm": ["network_speed.py", "text-bilstm"],
+    "measure": ["measure_speed.py"],
 }
 CASES = [
     "mnist-cnn/forward",
@@ -31,6 +35,14 @@ CASES = [
     "sensor-lstm/forward",
     "sensor-lstm/standard",
     "sensor-lstm/sgt",
+    "sensor-cnn/standard",
+    "sensor-cnn/sgt",
+    "tcn/standard",
+    "tcn/sgt",
+    "transformer/standard",
+    "transformer/sgt",
+    "text-bilstm/standard",
+    "text-bilstm/sgt",
 ]
 # Of one turn: seconds of rest, repetitions that don't count, repetitions that do.
 PAUSE, WARM_UP, COUNTED = 0.05, 2, 3
@@ -69,7 +81,8 @@ def compare(case, peer, rounds, threads):
     else:
         program = [peer, model, step]
     ours = Peer([*program, str(threads)])
-    theirs = Peer([sys.executable, str(FOLDER / SCRIPTS[model]), step, str(threads)])
+    script, *name = SCRIPTS[model]
+    theirs = Peer([sys.executable, str(FOLDER / script), *name, step, str(threads)])
     ours.turn(), theirs.turn()
     times = [[], []]
     for _ in range(rounds):

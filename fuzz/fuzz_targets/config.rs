@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sgt_host::config::{DataKind, Draft};
+use sgt_host::config::{DataKind, ConfigDraft};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(table) = text.parse::<toml::Table>() else {
         return;
     };
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     if draft.table("fuzz", table).is_err() {
         return;
     }
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         let written = config
             .to_toml()
             .expect("a checked configuration can be written");
-        let mut again = Draft::new();
+        let mut again = ConfigDraft::new();
         let table = written
             .parse::<toml::Table>()
             .expect("what was written is TOML");

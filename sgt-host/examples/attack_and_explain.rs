@@ -10,7 +10,7 @@ use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::config::{DataKind, RunConfig};
 use sgt_host::data::{Batch, LoadOptions, load};
-use sgt_host::metrics::{EvaluationConfig, evaluate};
+use sgt_host::evaluation::{EvaluationConfig, evaluate};
 use sgt_host::network::Model;
 use sgt_host::run::{Session, Trained};
 use std::path::{Path, PathBuf};
@@ -48,10 +48,9 @@ fn main() -> sgt_host::Result<()> {
     let what = EvaluationConfig {
         attacks: vec![pgd],
         methods: vec![method],
-        stability_samples: 0,
-        ..EvaluationConfig::default()
+        ..EvaluationConfig::quick(DataKind::Series)
     };
-    let found = evaluate(classifier, batch, &what)?;
+    let found = evaluate(classifier, test, &what)?;
     println!("accuracy {:.3}", found.accuracy);
     for point in &found.robustness[0].points {
         println!("  under PGD at {}: {:.3}", point.epsilon, point.accuracy);

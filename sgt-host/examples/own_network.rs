@@ -10,7 +10,7 @@ use sgt_host::data::{Dataset, InputShape, SeriesOrder, TrainTest};
 use sgt_host::network::Description;
 use sgt_host::network::layer::{Convolution, Padding};
 use sgt_host::run::Session;
-use sgt_host::train::{Event, evaluate};
+use sgt_host::train::{Event, quality};
 
 const STEPS: usize = 48;
 const CHANNELS: usize = 3;
@@ -46,8 +46,8 @@ fn main() -> sgt_host::Result<()> {
             );
         }
     })?;
-    let quality = evaluate(&classifier, session.test())?;
-    println!("test accuracy {:.3}", quality.accuracy);
+    let found = quality(&classifier, session.test())?;
+    println!("test accuracy {:.3}", found.accuracy);
     Ok(())
 }
 

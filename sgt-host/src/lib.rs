@@ -18,10 +18,16 @@
 //! | [`optimizer`] | SGD, Adam, `RMSprop`, Adadelta; clipping and learning-rate schedules |
 //! | [`config`] | what a run does, as data: TOML in layers, every key checked |
 //! | [`train`] | regimes, steps, stopping, and the loop that a caller drives |
-//! | [`metrics`] | accuracy, robustness and interpretability of a model, and their comparison |
-//! | [`run`] | a run on the disk: its folder, its checkpoints, resuming |
-//! | [`report`] | one HTML page, charts and saliency maps |
-//! | [`compare`](mod@compare) | several regimes over several seeds, side by side |
+//! | [`metrics`] | accuracy, robustness and interpretability of a model, number by number |
+//! | [`evaluation`] | all of it for one model, with the defaults of what is measured |
+//! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
+//! | [`export`](mod@export) | networks for other programs: PyTorch |
+//! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
+//! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
+#![cfg_attr(
+    feature = "typed",
+    doc = "| [`typed`] | networks whose shapes the compiler checks, with dfdx's tensors (feature `typed`) |"
+)]
 #![cfg_attr(
     feature = "cli",
     doc = "| [`cli`] | the command line (feature `cli`) |"
@@ -35,6 +41,8 @@ pub mod compare;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod evaluation;
+pub mod export;
 pub mod file;
 pub mod kernel;
 pub mod masking;
@@ -46,6 +54,8 @@ pub mod report;
 pub mod run;
 mod strict;
 pub mod train;
+#[cfg(feature = "typed")]
+pub mod typed;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -292,6 +292,31 @@ pub fn save(path: &Path, parameters: &Parameters, metadata: Option<&Metadata>) -
 /// # Errors
 /// As [`save`], without [`Error::Io`].
 pub fn to_bytes(parameters: &Parameters, metadata: Option<&Metadata>) -> Result<Vec<u8>> {
+    serialize(parameters, metadata, &[])
+}
+
+/// The content of a weight file that is a whole state dict of PyTorch: beside the parameters each
+/// batch normalisation of `norms` has its counter of training batches, 0.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn to_state_dict(
+    parameters: &Parameters,
+    metadata: &Metadata,
+    norms: &[&str],
+) -> Result<Vec<u8>> {
+    let counters: Vec<String> = norms
+        .iter()
+        .map(|name| format!("{name}.{BATCH_COUNTER}"))
+        .collect();
+    serialize(parameters, Some(metadata), &counters)
+}
+
+fn serialize(
+    parameters: &Parameters,
+    metadata: Option<&Metadata>,
+    counters: &[String],
+) -> Result<Vec<u8>> {
     let refused = |found: String, expected: &str| Error::Argument {
         argument: "weights".into(),
         found,
@@ -322,6 +347,11 @@ pub fn to_bytes(parameters: &Parameters, metadata: Option<&Metadata>) -> Result<
     for (entry, bytes) in &contents {
         let view = TensorView::new(Dtype::F32, entry.shape.clone(), bytes);
         views.push((&entry.name, view.map_err(|error| unwritable(&error))?));
+    }
+    let zero = 0_i64.to_le_bytes();
+    for counter in counters {
+        let view = TensorView::new(Dtype::I64, Vec::new(), &zero);
+        views.push((counter, view.map_err(|error| unwritable(&error))?));
     }
     let header = match metadata {
         Some(metadata) => {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{run, stderr, succeeds, write_series};
+use common::{fails, run, stderr, succeeds, write_series};
 use std::collections::BTreeSet;
 
 #[test]
@@ -13,38 +13,42 @@ fn the_embedded_data_give_a_table_and_pictures() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     let text = common::stdout(&output);
     for row in [
-        "accuracy ↑",
-        "accuracy, pgd ε 0.1 ↑",
-        "accuracy, pgd ε 0.2 ↑",
-        "accuracy, pgd ε 0.4 ↑",
-        "accuracy-drop area",
-        "sufficiency",
-        "comprehensiveness",
-        "sparseness",
+        "accuracy, clean ↑",
+        "accuracy under attack, pgd (L∞, 10 steps) ε 0.1 ↑",
+        "accuracy under attack, pgd (L∞, 10 steps) ε 0.2 ↑",
+        "accuracy under attack, pgd (L∞, 10 steps) ε 0.4 ↑",
+        "accuracy-drop area, gradient, mean fill ↓",
+        "sufficiency, gradient, mean fill ↓",
+        "comprehensiveness, gradient, mean fill ↑",
+        "sparseness (Gini), gradient ↑",
         "training seconds",
     ] {
         let line = text.lines().find(|line| line.starts_with(row));
         let line = line.unwrap_or_else(|| panic!("no {row} in {text}"));
         assert_eq!(line.matches('±').count(), 4, "{line}");
     }
+    assert!(text.contains("40 of 40") && text.contains("ε, noise and saliency are in training"));
     assert_eq!(said.lines().count(), 8, "one line a run: {said}");
 
     let out = folder.path().join("out");
-    let json = std::fs::read(out.join("compare.json")).unwrap();
+    let json = std::fs::read(out.join("results.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!(report["runs"].as_array().unwrap().len(), 8);
-    assert_eq!(
-        report["comparison"]["regimes"],
-        serde_json::json!(["standard", "sgt", "adversarial", "asgt"])
+    let regimes = report["regimes"].as_array().unwrap();
+    let names: Vec<_> = regimes.iter().map(|regime| &regime["name"]).collect();
+    assert_eq!(names, ["standard", "sgt", "adversarial", "asgt"]);
+    assert!(
+        regimes
+            .iter()
+            .all(|regime| regime["runs"].as_array().unwrap().len() == 2)
     );
-    let csv = std::fs::read_to_string(out.join("compare.csv")).unwrap();
+    let csv = std::fs::read_to_string(out.join("results.csv")).unwrap();
     let metrics: BTreeSet<_> = csv
         .lines()
         .skip(1)
         .map(|line| line.split(',').next())
         .collect();
     assert!(metrics.len() >= 7, "{metrics:?}");
-    let saliency = std::fs::read_to_string(out.join("saliency.svg")).unwrap();
+    let saliency = std::fs::read_to_string(out.join("saliency-gradient.svg")).unwrap();
     for name in [
         "Standing",
         "Badminton",
@@ -58,14 +62,22 @@ fn the_embedded_data_give_a_table_and_pictures() {
             "{name}"
         );
     }
-    let curves = std::fs::read_to_string(out.join("robustness.svg")).unwrap();
+    let curves = std::fs::read_to_string(out.join("robustness-pgd.svg")).unwrap();
     assert!(
         curves.starts_with("<svg") && curves.contains("adversarial"),
         "{curves}"
     );
-    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let page = std::fs::read_to_string(out.join("index.html")).unwrap();
     assert!(page.starts_with("<!doctype html>"));
     assert!(out.join("asgt-1/weights.safetensors").is_file());
+}
+
+/// The table without the rows of wall-clock time.
+fn timeless(json: &str) -> Vec<serde_json::Value> {
+    let comparison: serde_json::Value = serde_json::from_str(json).unwrap();
+    let rows = comparison["rows"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["metric"] != "training-seconds");
+    rows.cloned().collect()
 }
 
 #[test]
@@ -80,10 +92,47 @@ fn results_depend_on_seeds_alone() {
                  --eps 0.5 --out out{threads} --threads {threads} --json"
             ),
         );
-        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-        report["comparison"].clone()
+        timeless(&said)
     };
     let one = numbers(1);
     assert_eq!(one, numbers(3));
-    assert_eq!(one["regimes"], serde_json::json!(["standard", "sga"]));
+    assert_eq!(one[0]["values"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_comparison_and_the_evaluation_of_its_runs_are_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    write_series(folder.path());
+    let few = "--eps 0.5 --attacks fgsm,pgd --fills zero --samples 6 --stability-samples 2 \
+               --seed 3 --json";
+    let train = "--data waves_TRAIN.ts --regimes standard,sgt --epochs 3 --seeds 2 --out c";
+    let runs = "c/standard-0 c/standard-1 c/sgt-0 c/sgt-1";
+    let compared = succeeds(folder.path(), &format!("compare {train} {few}"));
+    let evaluated = succeeds(
+        folder.path(),
+        &format!("evaluate {runs} --extent quick {few}"),
+    );
+    assert_eq!(evaluated, compared);
+    let thorough = "--extent thorough --methods gradient,random";
+    let compared = succeeds(folder.path(), &format!("compare {train} {thorough} {few}"));
+    let evaluated = succeeds(folder.path(), &format!("evaluate {runs} {thorough} {few}"));
+    assert_eq!(evaluated, compared);
+    assert_ne!(timeless(&evaluated).len(), 0);
+}
+
+#[test]
+fn what_cannot_be_trained_or_measured_shows_before_the_first_run() {
+    let folder = tempfile::tempdir().unwrap();
+    write_series(folder.path());
+    for (arguments, parts) in [
+        ("--eps -1", ["epsilon", "-1"]),
+        ("--fills delete", ["fill", "delete"]),
+        ("--regimes sgt,sgt", ["comparison", "sgt twice"]),
+        ("--samples 0", ["--samples", "0"]),
+        ("--extent deep", ["extent", "thorough"]),
+    ] {
+        let compare = format!("compare --data waves_TRAIN.ts --out c {arguments}");
+        fails(folder.path(), &compare, 2, &parts);
+        assert!(!folder.path().join("c").exists(), "{arguments}");
+    }
 }

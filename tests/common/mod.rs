@@ -1,6 +1,7 @@
 //! What several test files share: a small reference network and the golden files' reader.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod known;
 pub mod mlp;
 
 /// `|a − b| ≤ tolerance · max(1, |b|)`, value by value.

@@ -100,6 +100,19 @@ impl AttackConfig {
         }
     }
 
+    /// The method with its norm and steps, as tables name it: `pgd (L∞, 10 steps)`.
+    pub fn title(&self) -> String {
+        let norm = match self.norm {
+            Norm::Linf => "L∞",
+            Norm::L2 => "L2",
+        };
+        let steps = match self.kind {
+            AttackKind::Pgd | AttackKind::MiFgsm => format!(", {} steps", self.steps),
+            AttackKind::Fgsm | AttackKind::RandomNoise => String::new(),
+        };
+        format!("{} ({norm}{steps})", self.kind.name())
+    }
+
     /// The same attack at another radius; a step length that was not given scales with it.
     #[must_use]
     pub fn with_epsilon(&self, epsilon: f32) -> Self {

@@ -97,7 +97,7 @@ pub fn attack<M: Model>(
             Goal::Untargeted => Goal::Untargeted,
             Goal::Targeted(targets) => Goal::Targeted(&targets[first..first + batch.len()]),
         };
-        let run = Run {
+        let chunk = Chunk {
             model,
             batch,
             goal,
@@ -105,13 +105,13 @@ pub fn attack<M: Model>(
             seed,
             first,
         };
-        run.with_restarts(&mut pass, &mut best)?;
+        chunk.with_restarts(&mut pass, &mut best)?;
     }
     Ok(best)
 }
 
 /// One chunk of a batch under attack.
-struct Run<'a, M> {
+struct Chunk<'a, M> {
     model: &'a M,
     batch: Labelled<'a>,
     goal: Goal<'a>,
@@ -121,7 +121,7 @@ struct Run<'a, M> {
     first: usize,
 }
 
-impl<M: Model> Run<'_, M> {
+impl<M: Model> Chunk<'_, M> {
     /// Appends the best of all restarts to `best`.
     fn with_restarts(&self, pass: &mut M::Pass, best: &mut Adversarial) -> Result<()> {
         let start = best.loss.len();
@@ -172,7 +172,7 @@ impl<M: Model> Run<'_, M> {
             config,
             ..
         } = *self;
-        perturb::run(model, batch, goal, config, draw, pass, &mut x)?;
+        perturb::aim(model, batch, goal, config, draw, pass, &mut x)?;
         let aimed = match self.goal {
             Goal::Untargeted => self.batch.labels,
             Goal::Targeted(targets) => targets,

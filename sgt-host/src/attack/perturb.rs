@@ -28,7 +28,7 @@ pub fn perturb<M: Model>(
         first: 0,
         restart: 0,
     };
-    run(model, batch, Goal::Untargeted, config, draw, pass, out)
+    aim(model, batch, Goal::Untargeted, config, draw, pass, out)
 }
 
 /// Where a sample's random numbers come from.
@@ -47,7 +47,8 @@ impl Draw {
     }
 }
 
-pub(super) fn run<M: Model>(
+/// As [`perturb`], towards `goal`, with the random numbers of `draw`.
+pub(super) fn aim<M: Model>(
     model: &M,
     batch: Labelled<'_>,
     goal: Goal<'_>,

@@ -15,8 +15,8 @@ pub(super) struct Arguments {
     /// Weights of sgt train.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The network, where the weights do not say it.
-    #[arg(long, value_name = "NAME")]
+    /// The network, where the weights do not say it: a name of sgt models, or a description.
+    #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
     /// Samples, [samples, channels, steps] or [samples, channels, height, width].
     #[arg(long, value_name = "FILE.npy")]

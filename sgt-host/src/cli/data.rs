@@ -4,7 +4,7 @@ use super::Common;
 use super::output::Output;
 use crate::Result;
 use crate::data::catalog::{self, Availability, CaseShape, Info};
-use crate::data::fetch::Progress;
+use crate::data::fetch::FetchProgress;
 use crate::data::{data_dir, fetch};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -102,7 +102,7 @@ impl Bar {
         Self(Some(bar))
     }
 
-    fn show(&self, progress: &Progress<'_>) {
+    fn show(&self, progress: &FetchProgress<'_>) {
         let Some(bar) = &self.0 else { return };
         if let Some(total) = progress.total {
             bar.set_length(total);

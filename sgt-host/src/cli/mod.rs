@@ -10,12 +10,16 @@ mod attribute;
 mod compare;
 mod data;
 mod evaluate;
+mod evaluation_arguments;
+mod export;
 mod interrupt;
+mod models;
 mod output;
 mod predict;
 mod progress;
 mod report;
-mod settings;
+mod run_arguments;
+mod sample;
 mod train;
 
 use crate::{Error, Result};
@@ -69,6 +73,10 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Draw finished runs as one page.
     Report(report::Arguments),
+    /// List the networks known by name, or show one layer by layer.
+    Models(models::Arguments),
+    /// Write a finished network for another program.
+    Export(export::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -108,6 +116,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Attribute(arguments) => attribute::run(arguments, &output),
         Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
         Command::Report(arguments) => report::run(arguments, common, &output),
+        Command::Models(arguments) => models::run(arguments, &output),
+        Command::Export(arguments) => export::run(arguments, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
 }

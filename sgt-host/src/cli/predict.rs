@@ -1,7 +1,7 @@
 //! `sgt predict`.
 
 use super::output::Output;
-use crate::metrics::samples::{logits, predictions};
+use crate::metrics::outputs::{logits, predictions};
 use crate::network::Model;
 use crate::run::Trained;
 use crate::{Result, npy};
@@ -14,8 +14,8 @@ pub(super) struct Arguments {
     /// Weights of sgt train.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The network, where the weights do not say it.
-    #[arg(long, value_name = "NAME")]
+    /// The network, where the weights do not say it: a name of sgt models, or a description.
+    #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
     /// Samples, [samples, channels, steps] or [samples, channels, height, width].
     #[arg(long, value_name = "FILE.npy")]

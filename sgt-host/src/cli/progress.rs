@@ -10,7 +10,7 @@ use std::time::Instant;
 const MINUTE: u64 = 60;
 
 /// Shows how far a training is.
-pub(super) struct Display {
+pub(super) struct TrainingDisplay {
     form: Form,
     epochs: usize,
     steps: usize,
@@ -25,7 +25,7 @@ enum Form {
     Silent,
 }
 
-impl Display {
+impl TrainingDisplay {
     /// For a training of `epochs` × `steps` that stands at `progress`.
     pub(super) fn new(output: &Output, epochs: usize, steps: usize, progress: &Progress) -> Self {
         let before = progress.epoch * steps + progress.step;

@@ -1,11 +1,11 @@
 //! `sgt train`.
 
 use super::output::{Output, remark};
-use super::progress::Display;
-use super::settings::{Settings, text};
+use super::progress::TrainingDisplay;
+use super::run_arguments::{RunArguments, text};
 use super::{Common, interrupt};
 use crate::Result;
-use crate::config::{Draft, Regime};
+use crate::config::{ConfigDraft, Regime};
 use crate::run::{self, Outcome, Record, RunFolder, Session};
 use crate::train::Trainer;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    settings: Settings,
+    run: RunArguments,
     /// standard, sgt, adversarial, asgt or sga.
     #[arg(long, value_name = "NAME")]
     regime: Option<Regime>,
@@ -30,8 +30,8 @@ pub(super) struct Arguments {
     overwrite: bool,
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "test", "model", "regime", "preset", "config", "keys", "epochs", "seed", "out",
-        "overwrite",
+        "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
+        "out", "overwrite",
     ])]
     resume: Option<PathBuf>,
 }
@@ -74,7 +74,7 @@ fn train(
     }
     let interrupt = interrupt::watch()?;
     let epochs = config.training.epochs;
-    let display = Display::new(
+    let display = TrainingDisplay::new(
         output,
         epochs,
         trainer.steps_per_epoch(),
@@ -102,7 +102,7 @@ fn train(
     }
     let progress = trainer.progress().clone();
     let model = trainer.into_model();
-    let record = session.finish(folder, &model, &progress, start.elapsed())?;
+    let record = session.finish(Some(folder), &model, &progress, start.elapsed())?;
     output.print(&record, || summary(folder, &record))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -123,8 +123,8 @@ fn summary(folder: &RunFolder, record: &Record) -> String {
 }
 
 /// The layers that the command line describes.
-fn draft(arguments: &Arguments, common: &Common) -> Result<Draft> {
-    let mut draft = arguments.settings.draft(common)?;
+fn draft(arguments: &Arguments, common: &Common) -> Result<ConfigDraft> {
+    let mut draft = arguments.run.draft(common)?;
     if let Some(regime) = arguments.regime {
         draft.set("regime", regime.name());
     }

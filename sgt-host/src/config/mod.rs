@@ -19,14 +19,15 @@
 //! policy = "uniform"         # or { constant = 0.5 }, { gaussian = { mean = 0.0, std = 1.0 } }
 //! ```
 
-mod layers;
+mod draft;
 mod regime;
 mod schedule;
 mod settings;
 
-pub use layers::{DataKind, Draft, Preset};
+pub use crate::data::DataKind;
+pub use draft::{ConfigDraft, Preset};
 pub use regime::{Branch, Objective, Recipe, Regime};
-pub use schedule::{Ramp, Schedule};
+pub use schedule::{EpochSchedule, Ramp};
 pub use settings::{Difference, differences};
 pub use sgt_core::{Importance, Policy, Scope};
 
@@ -56,7 +57,7 @@ pub struct RunConfig {
     /// What the loss is made of.
     pub regime: Regime,
     /// The weight λ of the Kullback–Leibler term, 0 or more, by epoch.
-    pub lambda: Schedule,
+    pub lambda: EpochSchedule,
     /// Seeds the initial weights, the split, the order, dropout, masks and random starts.
     pub seed: u64,
     /// The data.
@@ -107,7 +108,7 @@ pub struct MaskingConfig {
     /// What masked values become.
     pub policy: Policy,
     /// The share of groups, 0 to 1, that is masked: k = ⌊fraction · groups⌋, by epoch.
-    pub fraction: Schedule,
+    pub fraction: EpochSchedule,
     /// When given, a sample that the network gets wrong has this share masked, one that it is
     /// sure of `fraction`, and those in between a share in between, by the true class's
     /// probability (after SMOOT, Karkehabadi et al., 2023).
@@ -157,7 +158,7 @@ fn not_toml(reason: &dyn Display) -> Error {
 impl RunConfig {
     /// The defaults for a kind of data, as `sgt train` has them.
     pub fn defaults(kind: DataKind) -> Self {
-        let defaults = Draft::new().finish(kind);
+        let defaults = ConfigDraft::new().finish(kind);
         defaults.unwrap_or_else(|error| unreachable!("the defaults are checked by a test: {error}"))
     }
 
@@ -288,10 +289,10 @@ impl Check<'_> {
         }
     }
 
-    fn schedule(&self, key: &str, schedule: Schedule, most: f32) -> Result<()> {
+    fn schedule(&self, key: &str, schedule: EpochSchedule, most: f32) -> Result<()> {
         match schedule {
-            Schedule::Constant(value) => self.number(key, value, 0.0, most),
-            Schedule::Ramp {
+            EpochSchedule::Constant(value) => self.number(key, value, 0.0, most),
+            EpochSchedule::Ramp {
                 from, to, epochs, ..
             } => {
                 self.number(&format!("{key}.from"), from, 0.0, most)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A number, or a ramp between two numbers: `0.5`, or
 /// `{ from = 0.1, to = 0.5, ramp = "linear", epochs = 10 }`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Schedule {
+pub enum EpochSchedule {
     /// The same in every epoch.
     Constant(f32),
     /// From `from` in the first epoch to `to` after `epochs` epochs, then `to`.
@@ -23,7 +23,7 @@ pub enum Schedule {
     },
 }
 
-/// The shape of a [`Schedule::Ramp`].
+/// The shape of a [`EpochSchedule::Ramp`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ramp {
@@ -34,7 +34,7 @@ pub enum Ramp {
     Cosine,
 }
 
-impl Schedule {
+impl EpochSchedule {
     /// The value after `epoch` finished epochs.
     pub fn at(&self, epoch: usize) -> f32 {
         let (schedule, to, epochs) = match *self {
@@ -68,7 +68,7 @@ struct Table {
     epochs: usize,
 }
 
-impl Serialize for Schedule {
+impl Serialize for EpochSchedule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Self::Constant(value) => serializer.serialize_f32(value),
@@ -88,7 +88,7 @@ impl Serialize for Schedule {
     }
 }
 
-impl<'de> Deserialize<'de> for Schedule {
+impl<'de> Deserialize<'de> for EpochSchedule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScheduleVisitor)
     }
@@ -97,32 +97,32 @@ impl<'de> Deserialize<'de> for Schedule {
 struct ScheduleVisitor;
 
 impl<'de> Visitor<'de> for ScheduleVisitor {
-    type Value = Schedule;
+    type Value = EpochSchedule;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a number or { from, to, ramp, epochs }")
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Schedule, E> {
-        Ok(Schedule::Constant(value as f32))
+    fn visit_f64<E>(self, value: f64) -> Result<EpochSchedule, E> {
+        Ok(EpochSchedule::Constant(value as f32))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Schedule, E> {
-        Ok(Schedule::Constant(value as f32))
+    fn visit_i64<E>(self, value: i64) -> Result<EpochSchedule, E> {
+        Ok(EpochSchedule::Constant(value as f32))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Schedule, E> {
-        Ok(Schedule::Constant(value as f32))
+    fn visit_u64<E>(self, value: u64) -> Result<EpochSchedule, E> {
+        Ok(EpochSchedule::Constant(value as f32))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Schedule, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EpochSchedule, A::Error> {
         let Table {
             from,
             to,
             ramp,
             epochs,
         } = strict::from_map(map)?;
-        Ok(Schedule::Ramp {
+        Ok(EpochSchedule::Ramp {
             from,
             to,
             ramp,

@@ -70,11 +70,11 @@ pub fn differences(runs: &[BTreeMap<String, String>]) -> Vec<Difference> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DataKind, Draft, Regime};
+    use super::super::{ConfigDraft, DataKind, Regime};
     use super::*;
 
     fn settings(lines: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let mut draft = Draft::new();
+        let mut draft = ConfigDraft::new();
         for (key, value) in lines {
             let parsed: Result<Table, _> = format!("value = {value}").parse();
             let parsed = parsed.ok().and_then(|mut table| table.remove("value"));

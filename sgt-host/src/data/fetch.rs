@@ -23,7 +23,7 @@ const CHUNK: usize = 1 << 16;
 
 /// How far a download is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress<'a> {
+pub struct FetchProgress<'a> {
     /// Its address.
     pub url: &'a str,
     /// Bytes on the disk, those of earlier attempts included.
@@ -49,7 +49,7 @@ pub fn fetch(
     name: &str,
     to: &Path,
     mirror: Option<&str>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(FetchProgress),
 ) -> Result<Vec<PathBuf>> {
     let entry = catalog::entry(name)?;
     let refused = |found: &str| Error::Argument {
@@ -114,7 +114,7 @@ pub fn download(
     url: &str,
     target: &Path,
     pin: Option<&str>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(FetchProgress),
 ) -> Result<()> {
     let part = with_ending(target, "part");
     let mut retries = 0;
@@ -151,7 +151,7 @@ enum Outcome {
 }
 
 /// One request that appends to `part`.
-fn receive(url: &str, part: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Outcome> {
+fn receive(url: &str, part: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<Outcome> {
     let held = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -204,7 +204,7 @@ fn receive(url: &str, part: &Path, progress: &mut dyn FnMut(Progress)) -> Result
     let mut chunk = vec![0; CHUNK];
     let mut received = start;
     loop {
-        progress(Progress {
+        progress(FetchProgress {
             url,
             received,
             total,

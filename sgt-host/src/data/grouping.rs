@@ -3,7 +3,7 @@
 use super::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sgt_core::{Layout, Order};
+use sgt_core::{Importance, Layout, Order, rank_features};
 
 /// What is ranked, masked and removed together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,17 @@ pub enum Grouping {
     Natural,
     /// All channels of a time step.
     TimeStep,
+}
+
+/// The signed value of every group of one sample: the mean over a pixel's colours, the value of a
+/// cell, the sum over a token's dimensions.
+///
+/// # Errors
+/// [`Error::Core`] on a wrong length or values that are not finite.
+pub fn group_values(layout: &Layout, values: &[f32]) -> Result<Vec<f32>> {
+    let mut groups = vec![0.0; layout.groups()];
+    rank_features(layout, Importance::Signed, values, &mut groups)?;
+    Ok(groups)
 }
 
 impl InputShape {

@@ -8,7 +8,7 @@
 //! | [`idx`], [`cifar`], [`ts`], [`har`] | parsers of bytes, one format each |
 //! | [`series`] | recordings of unequal length and how they get one length |
 //! | [`Normalization`] | per-channel standardisation, both ways, and its gradient |
-//! | [`Split`], [`epoch_order`] | the validation part and the order of an epoch, by seed |
+//! | [`Split`], [`epoch_order`], [`balanced_draw`] | the validation part, the order of an epoch and samples of every class, by seed |
 //! | [`Batch`] | minibatches in a model's memory order |
 //! | [`embedded`] | the data sets inside the binary |
 //! | [`catalog`] | the data sets known by name: numbers, licence, origin |
@@ -37,16 +37,17 @@ mod sample;
 pub mod series;
 mod split;
 pub mod ts;
+mod windows;
 
 pub use batch::Batch;
 pub use dataset::{Dataset, TrainTest};
 #[cfg(feature = "cli")]
 pub use fetch::fetch;
-pub use grouping::Grouping;
+pub use grouping::{Grouping, group_values};
 pub use labelled::{Labelled, Samples, check_finite, check_labels};
 pub use load::{LoadOptions, data_dir, load};
-pub use normalization::Normalization;
-pub use sample::{InputShape, SeriesOrder};
+pub use normalization::{InputUnit, Normalization};
+pub use sample::{DataKind, InputShape, SeriesOrder};
 pub use series::Length;
 pub use sgt_core::Bounds;
-pub use split::{Split, epoch_order, stratified_split};
+pub use split::{Split, balanced_draw, epoch_order, stratified_split};

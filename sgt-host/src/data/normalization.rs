@@ -1,9 +1,10 @@
 //! Per-channel standardisation, fitted on the training part and kept with the weights.
 
+use super::InputShape;
 use super::dataset::Dataset;
-use super::{InputShape, SeriesOrder};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use sgt_core::Bounds;
 
 /// `z = (x − mean) / deviation`, per channel.
 ///
@@ -15,6 +16,28 @@ use serde::{Deserialize, Serialize};
 pub struct Normalization {
     mean: Vec<f32>,
     deviation: Vec<f32>,
+}
+
+/// What ε, noise and attributions are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputUnit {
+    /// The data's own unit, as recorded, within its bounds, if it has such.
+    Recorded(Option<Bounds>),
+    /// Deviations of each channel over the training part, for channels that share no unit.
+    TrainingDeviation,
+}
+
+impl std::fmt::Display for InputUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Recorded(None) => f.write_str("the data's own unit"),
+            Self::Recorded(Some(Bounds { low, high })) => {
+                write!(f, "the data's own unit ({low} to {high})")
+            }
+            Self::TrainingDeviation => f.write_str("training deviations"),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -161,12 +184,7 @@ impl Normalization {
         }
         let channels = self.mean.len();
         let scales = || self.mean.iter().zip(&self.deviation);
-        let channels_last = match shape {
-            InputShape::Series { order, .. } => order == SeriesOrder::StepsFirst,
-            InputShape::Tokens { .. } => true,
-            InputShape::Image { .. } => false,
-        };
-        if channels_last {
+        if !shape.is_channels_first() {
             for step in batch.chunks_exact_mut(channels) {
                 for (x, (&mean, &deviation)) in step.iter_mut().zip(scales()) {
                     *x = value(*x, mean, deviation);

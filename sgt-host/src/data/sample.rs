@@ -2,6 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The kind of data; each has defaults of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataKind {
+    /// Images.
+    Image,
+    /// Multivariate series.
+    Series,
+}
+
 /// Which axis of a series is the outer one in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,6 +121,77 @@ impl InputShape {
         } else {
             1
         }
+    }
+
+    /// Where the value of `channel` at `position` lies in a sample.
+    pub const fn place(&self, position: usize, channel: usize) -> usize {
+        if self.is_channels_first() {
+            channel * self.positions() + position
+        } else {
+            position * self.channels() + channel
+        }
+    }
+
+    /// The position and the channel of the value at `place` in a sample.
+    pub const fn position_and_channel(&self, place: usize) -> (usize, usize) {
+        if self.is_channels_first() {
+            (place % self.positions(), place / self.positions())
+        } else {
+            (place / self.channels(), place % self.channels())
+        }
+    }
+
+    /// The values of one sample of this shape in the memory order of `to`, the same shape but for
+    /// that order.
+    pub fn reorder(&self, values: &[f32], to: Self) -> Vec<f32> {
+        let value = |place| {
+            let (position, channel) = to.position_and_channel(place);
+            values[self.place(position, channel)]
+        };
+        (0..values.len()).map(value).collect()
+    }
+
+    /// The kind whose defaults hold; embedded text takes those of series.
+    pub const fn kind(&self) -> DataKind {
+        match self {
+            Self::Image { .. } => DataKind::Image,
+            Self::Series { .. } | Self::Tokens { .. } => DataKind::Series,
+        }
+    }
+
+    /// What a sample is called: image, series or text.
+    pub const fn noun(&self) -> &'static str {
+        match self {
+            Self::Image { .. } => "image",
+            Self::Series { .. } => "series",
+            Self::Tokens { .. } => "text",
+        }
+    }
+
+    /// What a person calls where the value at `place` lies. `names` are those of a series'
+    /// channels or a text's tokens; what they leave out is numbered from 1.
+    pub fn place_name(&self, place: usize, names: &[String]) -> String {
+        let (position, channel) = self.position_and_channel(place);
+        match *self {
+            Self::Image { width, .. } => {
+                let (row, column) = (position / width, position % width);
+                format!("row {}, column {}", row + 1, column + 1)
+            }
+            Self::Series { .. } => {
+                format!("{}, step {}", self.lane_name(channel, names), position + 1)
+            }
+            Self::Tokens { .. } => self.lane_name(position, names),
+        }
+    }
+
+    /// The name of a series' channel or a text's token, its number where `names` leaves it out.
+    pub fn lane_name(&self, index: usize, names: &[String]) -> String {
+        let word = match self {
+            Self::Tokens { .. } => "token",
+            Self::Image { .. } | Self::Series { .. } => "channel",
+        };
+        let numbered = || format!("{word} {}", index + 1);
+        names.get(index).cloned().unwrap_or_else(numbered)
     }
 
     /// The same series in another memory order; images and tokens have only one.

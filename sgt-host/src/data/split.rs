@@ -6,6 +6,7 @@ use sgt_core::{Pcg32, Random};
 /// Generator streams, so that equal seeds do not give related choices.
 const SPLIT_STREAM: u64 = 0x5711_7000_0000_0000;
 const EPOCH_STREAM: u64 = 0x0ede_7000_0000_0000;
+const DRAW_STREAM: u64 = 0xd4a3_7000_0000_0000;
 
 /// The indices `0..samples` in the order of one epoch.
 ///
@@ -77,8 +78,31 @@ pub fn stratified_split(
     Ok(split)
 }
 
+/// At most `most` of the samples, as ascending indices: as many of each class as of any other,
+/// but for classes that have no more and a remainder of one. All samples when there are no more.
+///
+/// `seed` chooses them; with the same seed, a smaller draw is part of a larger one.
+pub fn balanced_draw(labels: &[usize], most: usize, seed: u64) -> Vec<usize> {
+    let mut rng = Pcg32::new(seed, DRAW_STREAM);
+    let classes = labels.iter().max().map_or(0, |&label| label + 1);
+    let mut members = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[label].push(index);
+    }
+    for class in &mut members {
+        shuffle(class, &mut rng);
+    }
+    // Whose turn comes first gets the remainder.
+    shuffle(&mut members, &mut rng);
+    let turns = 0..labels.len();
+    let turn = |turn| members.iter().filter_map(move |class| class.get(turn));
+    let mut draw: Vec<usize> = turns.flat_map(turn).copied().take(most).collect();
+    draw.sort_unstable();
+    draw
+}
+
 /// Fisher and Yates: every order is equally likely (for fewer than 2³² values).
-fn shuffle(values: &mut [usize], rng: &mut impl Random) {
+fn shuffle<T>(values: &mut [T], rng: &mut impl Random) {
     for last in (1..values.len()).rev() {
         let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
         values.swap(last, rng.below(bound) as usize);

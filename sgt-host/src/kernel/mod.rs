@@ -20,7 +20,7 @@
 //! | module | what it computes |
 //! |---|---|
 //! | [`conv2d`] | convolution in two dimensions, and in one (height 1) |
-//! | `grouped`, `depthwise` | convolutions whose channels are in groups |
+//! | [`grouped`] | convolution in groups of channels, depthwise among them |
 //! | [`linear`] | `x Wᵀ + b` |
 //! | [`activation`] | ReLU, and the sum of a residual branch |
 //! | [`pool`] | max, average and global average pooling |
@@ -38,12 +38,12 @@ pub mod batch_norm;
 pub(crate) mod buffer;
 pub mod conv2d;
 pub(crate) mod conv_block;
-pub(crate) mod depthwise;
-pub(crate) mod dispatch;
+mod depthwise;
+mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
-pub(crate) mod grouped;
+pub mod grouped;
 pub mod input_cell;
 pub mod layer_norm;
 pub(crate) mod layout;

@@ -1,30 +1,11 @@
 //! The accuracy-drop curve: accuracy after removing the most important features.
 
-use super::description::{Description, Direction};
+use super::outputs::{logits, predictions, share_correct};
 use super::removal::{Fill, Removal, Removing};
-use super::samples::{logits, predictions, share_correct};
 use crate::Result;
 use crate::network::{Labelled, Model, Samples};
 use serde::{Deserialize, Serialize};
 use sgt_core::masked_count;
-
-/// Area under the accuracy-drop curve.
-pub const DROP_AREA: Description = Description {
-    name: "accuracy-drop area",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "the fill, above all features that already equal it (see the share changed); \
-                   a model that is robust to missing features has a large area whatever the map, \
-                   so read it against the random map of the same model",
-};
-
-/// Mean of the accuracies of the accuracy-drop curve: the number of the SGT reference's code,
-/// which has a point at 0 %.
-pub const DROP_MEAN: Description = Description {
-    name: "accuracy-drop mean",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "the same as the accuracy-drop area, and the clean accuracy, which is one of the \
-                   points",
-};
 
 /// Areas are sums in `f32`: digits beyond these are rounding.
 const AREA_DIGITS: f64 = 1e6;

@@ -1,27 +1,10 @@
 //! ERASER's comprehensiveness and sufficiency, averaged over bins.
 
-use super::description::{Description, Direction};
+use super::outputs::{logits, predictions, probabilities};
 use super::removal::{Fill, Removal, Removing};
-use super::samples::{logits, predictions, probabilities};
 use crate::network::{Labelled, Model, Samples};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// AOPC comprehensiveness.
-pub const COMPREHENSIVENESS: Description = Description {
-    name: "comprehensiveness",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "the fill (or removal), the bins, and the model's confidence: an uncertain \
-                   model has little probability to lose",
-};
-
-/// AOPC sufficiency.
-pub const SUFFICIENCY: Description = Description {
-    name: "sufficiency",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "the fill and the bins; a model that says its class for an empty input scores \
-                   well with any map",
-};
 
 /// ERASER's bins: the shares of the most important features.
 pub const ERASER_BINS: [f32; 5] = [0.01, 0.05, 0.10, 0.20, 0.50];

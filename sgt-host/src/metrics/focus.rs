@@ -1,21 +1,6 @@
 //! How few features an attribution points at.
 
-use super::description::{Description, Direction};
 use crate::{Error, Result};
-
-/// Gini index of the group importances.
-pub const SPARSENESS: Description = Description {
-    name: "sparseness (Gini)",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "the number of features and exact zeros; sparse is not the same as right",
-};
-
-/// Entropy of the group importances.
-pub const ENTROPY: Description = Description {
-    name: "entropy",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "a constant offset of the map; a focused map is not the same as a right one",
-};
 
 /// Mean over samples of the Gini index of each sample's importances: 0 for a flat map, towards 1
 /// for a single feature (Chalasani et al. 2020, arXiv 1810.06583).

@@ -1,6 +1,5 @@
 //! The parameter-randomisation check: a map that survives random weights does not explain them.
 
-use super::description::{Description, Direction};
 use super::removal::group_importance;
 use super::statistics::rank_correlation;
 use crate::Result;
@@ -8,15 +7,6 @@ use crate::attribution::{Method, Settings, attribute};
 use crate::network::{Grouping, Labelled, Model};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
-
-/// Rank correlation of maps before and after all parameters are randomised.
-pub const RANDOMISATION: Description = Description {
-    name: "rank correlation after randomisation",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "features that are zero in every map (a black background), and methods that \
-                   multiply by the input, which keep its shape; a network that is dead after \
-                   randomisation has constant maps, which count as 0",
-};
 
 /// The maps after randomising the network from the output down to one layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -55,6 +55,22 @@ impl Fill {
         }
     }
 
+    /// Checks that groups of samples like `layout` can be removed so.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for [`Fill::Delete`] of groups that are no positions of a sequence.
+    pub fn check(self, layout: &Layout) -> Result<()> {
+        let in_sequence = layout.group() != Group::Cell && layout.order() != Order::ChannelsFirst;
+        if self != Self::Delete || in_sequence {
+            return Ok(());
+        }
+        Err(Error::Argument {
+            argument: "fill".into(),
+            found: "delete for features that are no positions of a sequence".into(),
+            expected: "tokens, or time steps of a steps-first series".into(),
+        })
+    }
+
     /// True when every removed feature changes, unless its channel is constant.
     pub fn changes_everything(self) -> bool {
         matches!(self, Self::Uniform | Self::Farthest | Self::Delete)
@@ -146,8 +162,7 @@ impl<'a> Removal<'a> {
     /// Ranks the groups of `samples` by `attribution` `[samples, input]` and prepares the fill.
     ///
     /// # Errors
-    /// As [`Labelled::layouts`] and [`group_importance`]; [`Error::Argument`] for
-    /// [`Fill::Delete`] of groups that are no positions.
+    /// As [`Labelled::layouts`], [`group_importance`] and [`Fill::check`].
     pub fn new<M: Model>(
         model: &M,
         samples: Labelled<'a>,
@@ -160,15 +175,8 @@ impl<'a> Removal<'a> {
     ) -> Result<Self> {
         let layouts = samples.layouts(model.input(), grouping)?;
         let importance = group_importance(&layouts, attribution)?;
-        let deletes_cells = |layout: &Layout| {
-            layout.group() == Group::Cell || layout.order() == Order::ChannelsFirst
-        };
-        if fill == Fill::Delete && layouts.iter().any(deletes_cells) {
-            return Err(Error::Argument {
-                argument: "fill".into(),
-                found: "delete for features that are no positions of a sequence".into(),
-                expected: "tokens, or time steps of a steps-first series".into(),
-            });
+        if let Some(layout) = layouts.first() {
+            fill.check(layout)?;
         }
         let mut removal = Self {
             x: samples.x,

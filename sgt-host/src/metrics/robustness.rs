@@ -1,19 +1,10 @@
 //! Accuracy under attack over a range of ε.
 
-use super::description::{Description, Direction};
-use super::samples::{logits, predictions, share_correct};
+use super::outputs::{logits, predictions, share_correct};
 use crate::Result;
 use crate::attack::{AttackConfig, Goal, attack};
 use crate::network::{Labelled, Model};
 use serde::{Deserialize, Serialize};
-
-/// Share of samples classified correctly under an untargeted attack of radius ε.
-pub const ROBUST_ACCURACY: Description = Description {
-    name: "accuracy under attack",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "steps, step length, restarts and bounds; a model with masked gradients looks \
-                   robust to gradient attacks alone, so compare with random noise and more steps",
-};
 
 /// Accuracy of one model under one attack at several ε.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

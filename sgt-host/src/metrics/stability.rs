@@ -1,26 +1,10 @@
 //! How much an attribution moves when its input does.
 
-use super::description::{Description, Direction};
 use crate::attribution::{Method, Settings, attribute};
 use crate::network::{Labelled, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
-
-/// Largest relative change of a map under small noise.
-pub const MAX_SENSITIVITY: Description = Description {
-    name: "max-sensitivity",
-    direction: Direction::LowerIsBetter,
-    sensitive_to: "the radius and the number of draws; random methods keep their seed",
-};
-
-/// Overlap of the most important features before and after an attack.
-pub const OVERLAP: Description = Description {
-    name: "saliency overlap",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "the share that counts as most important (chance is that share) and the \
-                   strength of the attack",
-};
 
 /// Noise and draws of [`max_sensitivity`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

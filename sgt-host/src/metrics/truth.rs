@@ -1,30 +1,7 @@
 //! Precision and recall of a map where it is known which features carry the signal.
 
-use super::description::{Description, Direction};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// Weighted precision, area over the shares of saliency mass.
-pub const AREA_UNDER_PRECISION: Description = Description {
-    name: "AUP",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "the share of features that carry signal: a random map scores 0.8 times it, a \
-                   perfect one 0.8",
-};
-
-/// Weighted recall, area over the shares of saliency mass.
-pub const AREA_UNDER_RECALL: Description = Description {
-    name: "AUR",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "how evenly the map is spread over the signal; a random map scores about 0.4",
-};
-
-/// Area under precision over recall.
-pub const AREA_UNDER_PRECISION_RECALL: Description = Description {
-    name: "AUPR",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "the span of recall that the nine shares reach; it is not anchored at 0 and 1",
-};
 
 /// Agreement of a map with the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -28,6 +28,25 @@ impl Start {
         const SIX: f32 = 6.0;
         Self::Uniform((SIX / (inputs + outputs) as f32).sqrt())
     }
+
+    /// Fills a tensor; `rows` is the one in front of it.
+    pub(crate) fn fill(self, values: &mut [f32], rows: &[f32], random: &mut Pcg32) {
+        match self {
+            Self::Constant(value) => values.fill(value),
+            Self::Uniform(bound) => {
+                for value in values {
+                    *value = bound * (2.0 * random.unit() - 1.0);
+                }
+            }
+            Self::Normal => values.fill_with(|| random.standard_normal()),
+            Self::RowLengths => {
+                let row = rows.len() / values.len();
+                for (value, row) in values.iter_mut().zip(rows.chunks_exact(row)) {
+                    *value = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+                }
+            }
+        }
+    }
 }
 
 /// Draws every tensor of `parameters` from a stream of its own, numbered by its place.
@@ -36,22 +55,9 @@ pub(super) fn draw(parameters: &mut Parameters, starts: &[Start], seed: u64) {
     for (stream, (entry, start)) in entries.iter().zip(starts).enumerate() {
         let (before, rest) = parameters.values_mut().split_at_mut(entry.range.start);
         let values = &mut rest[..entry.range.len()];
-        let mut random = Pcg32::new(seed, stream as u64);
-        match *start {
-            Start::Constant(value) => values.fill(value),
-            Start::Uniform(bound) => {
-                for value in values {
-                    *value = bound * (2.0 * random.unit() - 1.0);
-                }
-            }
-            Start::Normal => values.fill_with(|| random.standard_normal()),
-            Start::RowLengths => {
-                let rows = &before[entries[stream - 1].range.clone()];
-                let row = rows.len() / values.len();
-                for (value, row) in values.iter_mut().zip(rows.chunks_exact(row)) {
-                    *value = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-                }
-            }
-        }
+        let rows = stream
+            .checked_sub(1)
+            .map_or(0..0, |last| entries[last].range.clone());
+        start.fill(values, &before[rows], &mut Pcg32::new(seed, stream as u64));
     }
 }

@@ -1,35 +1,38 @@
 //! From evaluations to charts.
 
 use super::chart::{BoxChart, Line, LineChart, Point};
-use super::contents::RegimeReport;
-use super::text::Unit;
-use crate::metrics::Evaluation;
+use super::text::Notation;
+use crate::compare::{Comparison, RegimeRuns};
+use crate::evaluation::Evaluation;
 use crate::metrics::drop_curve::DropCurve;
 use crate::metrics::removal::Fill;
 use crate::metrics::robustness::RobustnessCurve;
 use crate::metrics::statistics::{BoxPlot, MeanDeviation};
 
 /// Accuracy under attack over ε: one chart an attack of the first run, one line a regime, means
-/// and deviations over seeds. Clean accuracy is the point at ε = 0.
-pub fn robustness_charts(regimes: &[RegimeReport]) -> Vec<LineChart> {
+/// and deviations over seeds. The point at ε = 0 is the accuracy on the same samples as they are.
+pub fn robustness_charts(comparison: &Comparison) -> Vec<LineChart> {
+    let regimes = &comparison.regimes;
     let attacks = first(regimes)
         .map(|evaluation| &evaluation.robustness[..])
         .unwrap_or_default();
+    let measured = comparison.measured();
+    let samples = measured
+        .map(|samples| format!("; {samples} samples"))
+        .unwrap_or_default();
     let chart = |curve: &RobustnessCurve| {
-        let same = |other: &&RobustnessCurve| {
-            other.attack.kind == curve.attack.kind && other.attack.norm == curve.attack.norm
-        };
+        let same = |other: &&RobustnessCurve| other.attack == curve.attack;
         let points = |evaluation: &Evaluation| -> Vec<(f64, f64)> {
             let curve = evaluation.robustness.iter().find(same);
             let attacked = curve.into_iter().flat_map(|curve| &curve.points);
             let attacked = attacked.filter(|point| point.epsilon > 0.0);
-            std::iter::once((0.0, evaluation.accuracy))
+            std::iter::once((0.0, evaluation.drawn_accuracy))
                 .chain(attacked.map(|point| (f64::from(point.epsilon), point.accuracy)))
                 .collect()
         };
         LineChart {
-            title: super::html::attack_title(&curve.attack),
-            x_label: "radius ε, in input units".into(),
+            title: curve.attack.title(),
+            x_label: format!("ε in {}{samples}", comparison.unit),
             y_label: "accuracy, %".into(),
             x_percent: false,
             lines: lines(regimes, points),
@@ -40,7 +43,8 @@ pub fn robustness_charts(regimes: &[RegimeReport]) -> Vec<LineChart> {
 
 /// Accuracy over the share of removed features: one chart a method and fill of the first run,
 /// one line a regime.
-pub fn drop_charts(regimes: &[RegimeReport]) -> Vec<(Fill, LineChart)> {
+pub fn drop_charts(comparison: &Comparison) -> Vec<(Fill, LineChart)> {
+    let regimes = &comparison.regimes;
     let mut charts = Vec::new();
     for map in first(regimes)
         .map(|evaluation| &evaluation.maps[..])
@@ -73,29 +77,29 @@ pub fn drop_charts(regimes: &[RegimeReport]) -> Vec<(Fill, LineChart)> {
 }
 
 /// The mean gradients of every regime's first run.
-pub fn gradient_boxes(regimes: &[RegimeReport]) -> BoxChart {
-    let of_regime = |regime: &RegimeReport| -> Option<(String, BoxPlot)> {
+pub fn gradient_boxes(comparison: &Comparison) -> BoxChart {
+    let of_regime = |regime: &RegimeRuns| -> Option<(String, BoxPlot)> {
         let run = regime.runs.first()?;
         Some((regime.name.clone(), run.evaluation.mean_gradient))
     };
     BoxChart {
         title: "Mean gradients".into(),
         x_label: "mean signed gradient of a sample".into(),
-        boxes: regimes.iter().filter_map(of_regime).collect(),
+        boxes: comparison.regimes.iter().filter_map(of_regime).collect(),
     }
 }
 
 /// What a fill really changes, in a sentence; none when it changes everything.
-pub(super) fn share_changed(regimes: &[RegimeReport], fill: Fill) -> Option<String> {
-    let runs = regimes.iter().flat_map(|regime| &regime.runs);
+pub(super) fn share_changed(comparison: &Comparison, fill: Fill) -> Option<String> {
+    let runs = comparison.regimes.iter().flat_map(|regime| &regime.runs);
     let curves = runs
         .flat_map(|run| &run.evaluation.maps)
         .flat_map(|map| &map.drop_curves);
     let shares = curves
         .filter(|curve| curve.fill == fill)
         .flat_map(|curve| &curve.changed);
-    let least = Unit::Percent.number(shares.copied().fold(1.0, f64::min));
-    (least != Unit::Percent.number(1.0)).then(|| {
+    let least = Notation::Percent.number(shares.copied().fold(1.0, f64::min));
+    (least != Notation::Percent.number(1.0)).then(|| {
         format!(
             "at least {least}\u{202f}% of the removed features really changed: those that already \
              have the fill's value do not."
@@ -103,15 +107,15 @@ pub(super) fn share_changed(regimes: &[RegimeReport], fill: Fill) -> Option<Stri
     })
 }
 
-fn first(regimes: &[RegimeReport]) -> Option<&Evaluation> {
+fn first(regimes: &[RegimeRuns]) -> Option<&Evaluation> {
     regimes
         .iter()
         .find_map(|regime| Some(&regime.runs.first()?.evaluation))
 }
 
 /// One line a regime: means over seeds of the points with the same place.
-fn lines(regimes: &[RegimeReport], points: impl Fn(&Evaluation) -> Vec<(f64, f64)>) -> Vec<Line> {
-    let line = |regime: &RegimeReport| {
+fn lines(regimes: &[RegimeRuns], points: impl Fn(&Evaluation) -> Vec<(f64, f64)>) -> Vec<Line> {
+    let line = |regime: &RegimeRuns| {
         let curves: Vec<Vec<(f64, f64)>> = regime
             .runs
             .iter()

@@ -1,78 +1,63 @@
 //! One self-contained page: no script, no font, no picture from elsewhere.
 
 use super::chart::{CHART_STYLE, COLOURS, LineChart, legend};
-use super::contents::{RegimeReport, Report, RunReport, SampleReport};
 use super::figures::{drop_charts, gradient_boxes, robustness_charts, share_changed};
 use super::map::{self, MAP_STYLE};
-use super::text::{Unit, escape};
+use super::table::samples;
+use super::text::{Notation, escape, notes, title};
 use crate::Result;
-use crate::attack::{AttackConfig, AttackKind, Norm};
-use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
+use crate::attack::AttackKind;
+use crate::compare::{
+    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps,
+};
 use crate::metrics::removal::Fill;
 use crate::metrics::statistics::PairedComparison;
-use crate::metrics::{DESCRIPTIONS, Direction};
+use crate::metrics::{Direction, Metric};
 use std::fmt::Write;
 
 const PAGE_STYLE: &str = include_str!("page.css");
 
-/// The page of `report`.
+/// The page of `comparison`, with the saliency of `samples`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a sample or map does not have the shape that it says.
-pub fn page(report: &Report) -> Result<String> {
+pub fn page(comparison: &Comparison, samples: &[SampleMaps]) -> Result<String> {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{COLOURS}{CHART_STYLE}{MAP_STYLE}{PAGE_STYLE}</style>\n\
          </head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"lead\">{}</p>\n",
-        escape(&report.data),
-        title = escape(&report.title),
+        notes(comparison)
+            .iter()
+            .map(|note| escape(note))
+            .collect::<Vec<_>>()
+            .join(" "),
+        title = escape(&title(comparison)),
     );
     html += "<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a> \
              <a href=\"#robustness\">Robustness</a> <a href=\"#drop\">Accuracy drop</a> \
              <a href=\"#saliency\">Saliency</a> <a href=\"#gradients\">Gradients</a> \
              <a href=\"#metrics\">All metrics</a> <a href=\"#reproduce\">Reproduce</a></nav>\n\
              </header>\n<main>\n";
-    html += &summary(report);
-    let names: Vec<String> = report
-        .regimes
-        .iter()
-        .map(|regime| regime.name.clone())
-        .collect();
-    html += &robustness(&report.regimes, &names);
-    html += &drops(&report.regimes, &names);
-    html += &saliency(&report.samples)?;
-    html += &gradients(&report.regimes);
-    html += &metrics(&report.comparison);
-    html += &reproduce(report);
+    let names: Vec<String> = comparison.names().cloned().collect();
+    html += &summary(comparison);
+    html += &robustness(comparison, &names);
+    html += &drops(comparison, &names);
+    html += &saliency(samples)?;
+    html += &gradients(comparison);
+    html += &metrics(comparison);
+    html += &reproduce(comparison);
     html += "</main>\n</body>\n</html>\n";
     Ok(html)
-}
-
-/// An attack's name and parameters, as a heading.
-pub(super) fn attack_title(attack: &AttackConfig) -> String {
-    let norm = match attack.norm {
-        Norm::Linf => "L∞",
-        Norm::L2 => "L2",
-    };
-    let steps = match attack.kind {
-        AttackKind::Pgd | AttackKind::MiFgsm => format!(", {} steps", attack.steps),
-        AttackKind::Fgsm | AttackKind::RandomNoise => String::new(),
-    };
-    format!("{} ({norm}{steps})", attack.kind.name())
 }
 
 fn section(id: &str, heading: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{body}</section>\n")
 }
 
-fn summary(report: &Report) -> String {
-    let comparison = &report.comparison;
-    let rows: Vec<&ComparisonRow> = comparison
-        .rows
-        .iter()
-        .filter(|row| is_headline(row))
-        .collect();
+fn summary(comparison: &Comparison) -> String {
+    let rows = comparison.rows.iter().filter(|row| row.is_headline());
+    let rows: Vec<&ComparisonRow> = rows.collect();
     let mut body = String::new();
     let sentences: Vec<String> = rows
         .iter()
@@ -88,56 +73,36 @@ fn summary(report: &Report) -> String {
         }
         body += "</ul>\n";
     }
-    for note in &report.notes {
-        let _ = writeln!(body, "<p class=\"note\">{}</p>", escape(note));
-    }
     body += &table(comparison, &rows, "The main numbers of every regime");
     let _ = writeln!(
         body,
         "<p class=\"fine\">Mean ± standard deviation over seeds. Small print: difference to {}, \
          with the {:.0}\u{202f}% confidence interval of the paired difference over seeds; * where \
          it excludes 0. Bold: the best mean.</p>",
-        escape(
-            comparison
-                .regimes
-                .first()
-                .map_or("the first regime", |name| name)
-        ),
+        escape(comparison.first()),
         100.0 * CONFIDENCE_LEVEL
     );
     section("summary", "Summary", &body)
 }
 
-/// The rows of the first table: accuracy, PGD, and the gradient's map under the first fill.
-fn is_headline(row: &ComparisonRow) -> bool {
-    let gradient = row.about == "gradient" || row.about.starts_with("gradient,");
-    match row.metric.as_str() {
-        "accuracy" => true,
-        "accuracy under attack" => row.about.starts_with("pgd"),
-        "accuracy-drop area" | "comprehensiveness" | "sufficiency" | "sparseness (Gini)"
-        | "saliency overlap" => gradient,
-        _ => false,
-    }
-}
-
 /// The best regime of a row in a sentence, when it differs from the first beyond the interval.
 fn winner(comparison: &Comparison, row: &ComparisonRow) -> Option<String> {
     let best = row.best()?;
-    let unit = Unit::of(&row.metric);
+    let notation = Notation::of(row.metric);
     let value = row.values[best].as_ref()?;
     let mut sentence = format!(
         "{}, {}: best by <strong>{}</strong>, {}",
-        escape(&row.metric),
-        escape(&row.about),
-        escape(&comparison.regimes[best]),
-        unit.mean(value)
+        escape(row.metric.name()),
+        escape(&row.about.to_string()),
+        escape(&comparison.regimes[best].name),
+        notation.mean(value)
     );
     let paired = row.against_first[best].filter(PairedComparison::is_significant)?;
     let _ = write!(
         sentence,
         " ({} against {})",
-        unit.interval(paired.difference, paired.low, paired.high),
-        escape(&comparison.regimes[0])
+        notation.interval(paired.difference, paired.low, paired.high),
+        escape(comparison.first())
     );
     Some(sentence)
 }
@@ -146,17 +111,16 @@ fn winner(comparison: &Comparison, row: &ComparisonRow) -> Option<String> {
 fn table_head<'n>(
     label: &str,
     caption: &str,
-    corner: &str,
+    corner: &[&'n str],
     columns: impl Iterator<Item = &'n String>,
 ) -> String {
     let mut html = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n<table>\n\
-         <caption>{}</caption>\n<thead><tr><th scope=\"col\">{}</th>",
+         <caption>{}</caption>\n<thead><tr>",
         escape(label),
         escape(caption),
-        escape(corner)
     );
-    for name in columns {
+    for name in corner.iter().copied().chain(columns.map(String::as_str)) {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
     }
     html + "</tr></thead>\n<tbody>\n"
@@ -166,26 +130,27 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
     if rows.is_empty() {
         return "<p>Nothing was measured.</p>\n".into();
     }
-    let mut html = table_head(caption, caption, "Metric", comparison.regimes.iter());
+    let mut html = table_head(caption, caption, &["Metric", "Samples"], comparison.names());
     for row in rows {
-        let arrow = match row.direction {
+        let arrow = match row.metric.direction() {
             Direction::HigherIsBetter => "\u{a0}<abbr title=\"higher is better\">↑</abbr>",
             Direction::LowerIsBetter => "\u{a0}<abbr title=\"lower is better\">↓</abbr>",
             Direction::Descriptive => "",
         };
         let _ = write!(
             html,
-            "<tr><th scope=\"row\">{}{arrow}<small>{}</small></th>",
-            escape(&row.metric),
-            escape(&row.about)
+            "<tr><th scope=\"row\">{}{arrow}<small>{}</small></th><td>{}</td>",
+            escape(row.metric.name()),
+            escape(&row.about.to_string()),
+            samples(row)
         );
-        let (unit, best) = (Unit::of(&row.metric), row.best());
+        let (notation, best) = (Notation::of(row.metric), row.best());
         for (index, value) in row.values.iter().enumerate() {
             let Some(value) = value else {
                 html += "<td>–</td>";
                 continue;
             };
-            let text = unit.mean(value);
+            let text = notation.mean(value);
             let text = if best == Some(index) {
                 format!("<strong>{text}</strong>")
             } else {
@@ -201,7 +166,7 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
                     ..
                 } = paired;
                 // The interval has a line of its own.
-                let text = unit.interval(difference, low, high);
+                let text = notation.interval(difference, low, high);
                 let text = text.replacen('[', "<span>[", 1);
                 format!("<small>{text}{star}</span></small>")
             });
@@ -226,7 +191,7 @@ fn chart_data(charts: &[&LineChart]) -> String {
     for chart in charts {
         let caption = format!("{}: {}", chart.title, chart.y_label);
         let names = chart.lines.iter().map(|line| &line.name);
-        html += &table_head(&chart.title, &caption, &chart.x_label, names);
+        html += &table_head(&chart.title, &caption, &[&chart.x_label], names);
         let places = chart
             .lines
             .iter()
@@ -244,9 +209,9 @@ fn chart_data(charts: &[&LineChart]) -> String {
             let _ = write!(html, "<tr><th scope=\"row\">{x}</th>");
             for line in &chart.lines {
                 let value = line.points.get(place).map_or("–".into(), |point| {
-                    let value = Unit::Percent.number(point.y);
+                    let value = Notation::Percent.number(point.y);
                     if point.deviation > 0.0 {
-                        format!("{value} ± {}", Unit::Percent.number(point.deviation))
+                        format!("{value} ± {}", Notation::Percent.number(point.deviation))
                     } else {
                         value
                     }
@@ -260,14 +225,23 @@ fn chart_data(charts: &[&LineChart]) -> String {
     html + "</details>\n"
 }
 
-fn robustness(regimes: &[RegimeReport], names: &[String]) -> String {
-    let drawn = robustness_charts(regimes);
-    let runs = || regimes.iter().flat_map(|regime| &regime.runs);
-    let mut attacks = runs().flat_map(|run| &run.evaluation.robustness);
-    let has_noise = attacks.any(|curve| curve.attack.kind == AttackKind::RandomNoise);
+/// Over which samples a section's charts are: `500 of 1,849`.
+fn drawn_samples(comparison: &Comparison) -> String {
+    let measured = comparison.measured();
+    measured
+        .map(|samples| samples.to_string())
+        .unwrap_or_default()
+}
+
+fn robustness(comparison: &Comparison, names: &[String]) -> String {
+    let drawn = robustness_charts(comparison);
+    let mut attacks = comparison.evaluation.attacks.iter();
+    let has_noise = attacks.any(|attack| attack.kind == AttackKind::RandomNoise);
     let body = format!(
-        "<p>Accuracy when every test sample is attacked within a ball of radius ε. Bands show one \
-         standard deviation over seeds.{}</p>\n{}{}",
+        "<p>Accuracy when each of {} test samples is attacked within a ball of radius ε, in {}. \
+         Bands show one standard deviation over seeds.{}</p>\n{}{}",
+        drawn_samples(comparison),
+        comparison.unit,
         if has_noise {
             " Random noise of the same size is the control: an attack must lie below it."
         } else {
@@ -279,8 +253,8 @@ fn robustness(regimes: &[RegimeReport], names: &[String]) -> String {
     section("robustness", "Robustness", &body)
 }
 
-fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
-    let drawn = drop_charts(regimes);
+fn drops(comparison: &Comparison, names: &[String]) -> String {
+    let drawn = drop_charts(comparison);
     let mut fills: Vec<Fill> = Vec::new();
     for (fill, _) in &drawn {
         if !fills.contains(fill) {
@@ -288,8 +262,10 @@ fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
         }
     }
     let mut body = format!(
-        "<p>Accuracy after the most important features of every sample are overwritten, without \
-         retraining. A steeper fall means that the map found what the network uses{}.</p>\n{}",
+        "<p>Accuracy after the most important features of each of {} test samples are \
+         overwritten, without retraining. A steeper fall means that the map found what the network \
+         uses{}.</p>\n{}",
+        drawn_samples(comparison),
         if drawn.iter().any(|(_, chart)| chart.title == "random") {
             "; the random map is the control"
         } else {
@@ -303,7 +279,7 @@ fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
             .filter(|(other, _)| *other == fill)
             .map(|(_, chart)| chart)
             .collect();
-        let content = format!("{}{}", changed(regimes, fill), charts(&of_fill));
+        let content = format!("{}{}", changed(comparison, fill), charts(&of_fill));
         let heading = format!("Removed features become: {}", fill.name());
         if place == 0 {
             let _ = write!(body, "<h3>{heading}</h3>\n{content}");
@@ -318,28 +294,24 @@ fn drops(regimes: &[RegimeReport], names: &[String]) -> String {
 }
 
 /// What the fill really changes, as a paragraph.
-fn changed(regimes: &[RegimeReport], fill: Fill) -> String {
-    let sentence = share_changed(regimes, fill);
+fn changed(comparison: &Comparison, fill: Fill) -> String {
+    let sentence = share_changed(comparison, fill);
     sentence.map_or(String::new(), |sentence| {
         format!("<p class=\"fine\">With this fill, {sentence}</p>\n")
     })
 }
 
-fn saliency(samples: &[SampleReport]) -> Result<String> {
+fn saliency(samples: &[SampleMaps]) -> Result<String> {
     let mut body = String::from(
         "<p>Red raises the score, blue lowers it; the strength is relative to the strongest value \
          of each map. Methods that give magnitudes are red alone.</p>\n",
     );
     for (number, sample) in samples.iter().enumerate() {
-        let kind = match sample.shape {
-            crate::network::InputShape::Image { .. } => "image",
-            crate::network::InputShape::Series { .. } => "series",
-            crate::network::InputShape::Tokens { .. } => "text",
-        };
         let _ = write!(
             body,
-            "<article class=\"{kind}\">\n<h3>Sample {}: {}</h3>\n<figure class=\"original\">{}{}\
+            "<article class=\"{}\">\n<h3>Sample {}: {}</h3>\n<figure class=\"original\">{}{}\
              <figcaption>the sample{}</figcaption></figure>\n",
+            sample.shape.noun(),
             number + 1,
             escape(&sample.class),
             map::plain_words(sample),
@@ -377,7 +349,7 @@ fn saliency(samples: &[SampleReport]) -> Result<String> {
                 let _ = writeln!(
                     body,
                     "<figure>{}{}<figcaption>{}<br><span{wrong}>{}</span></figcaption></figure>",
-                    map::words(sample, shown),
+                    map::words(sample, shown)?,
                     map::saliency(sample, shown)?,
                     escape(&shown.regime),
                     escape(&shown.predicted)
@@ -393,12 +365,13 @@ fn saliency(samples: &[SampleReport]) -> Result<String> {
     Ok(section("saliency", "Saliency side by side", &body))
 }
 
-fn gradients(regimes: &[RegimeReport]) -> String {
+fn gradients(comparison: &Comparison) -> String {
     let body = format!(
-        "<p>The distribution over samples, first seed of every regime. Box: half of the samples; \
+        "<p>The distribution over {} test samples, first seed of every regime. Box: half of the samples; \
          line: median; whiskers: 1.5 box lengths; circles: extremes.</p>\n\
          <div class=\"charts\"><figure>{}</figure></div>\n",
-        gradient_boxes(regimes).inline()
+        drawn_samples(comparison),
+        gradient_boxes(comparison).inline()
     );
     section("gradients", "Gradients", &body)
 }
@@ -411,16 +384,17 @@ fn metrics(comparison: &Comparison) -> String {
         table(comparison, &rows, "Every metric of every regime")
     );
     body += "<h3>What the metrics mean</h3>\n<dl>\n";
-    for description in DESCRIPTIONS {
-        if !rows.iter().any(|row| row.metric == description.name) {
+    for metric in Metric::ALL {
+        if !rows.iter().any(|row| row.metric == metric) {
             continue;
         }
-        let direction = description.direction.sentence();
         let _ = writeln!(
             body,
-            "<dt>{}</dt><dd>{direction} Sensitive to {}.</dd>",
-            escape(description.name),
-            escape(description.sensitive_to)
+            "<dt>{}</dt><dd>{} {} Sensitive to {}.</dd>",
+            escape(metric.name()),
+            escape(metric.definition()),
+            metric.direction().sentence(),
+            escape(metric.sensitive_to())
         );
     }
     body += "</dl>\n";
@@ -428,14 +402,13 @@ fn metrics(comparison: &Comparison) -> String {
 }
 
 /// The settings in which the regimes differ, as a table.
-fn settings(report: &Report) -> String {
-    if report.settings.is_empty() {
+fn settings(comparison: &Comparison) -> String {
+    if comparison.settings.is_empty() {
         return String::new();
     }
     let caption = "Settings in which the regimes differ";
-    let names = report.regimes.iter().map(|regime| &regime.name);
-    let mut html = table_head(caption, caption, "Setting", names);
-    for setting in &report.settings {
+    let mut html = table_head(caption, caption, &["Setting"], comparison.names());
+    for setting in &comparison.settings {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(&setting.key));
         for value in &setting.values {
             let value = value.as_deref().unwrap_or("–");
@@ -446,22 +419,14 @@ fn settings(report: &Report) -> String {
     html + "</tbody>\n</table>\n</div>\n"
 }
 
-fn reproduce(report: &Report) -> String {
-    let mut body = settings(report);
+fn reproduce(comparison: &Comparison) -> String {
+    let mut body = settings(comparison);
     body += "<p>Each run again, from its command or its configuration:</p>\n";
-    for regime in &report.regimes {
-        for RunReport {
-            seed,
-            config,
-            command,
-            seconds,
-            evaluation,
-            ..
-        } in &regime.runs
-        {
-            let took = seconds.map_or(String::new(), |s| format!(", trained in {s:.1} s"));
+    for regime in &comparison.regimes {
+        for run in &regime.runs {
+            let MeasuredRun { seed, seconds, .. } = run;
             let mut skipped = String::new();
-            for method in &evaluation.skipped {
+            for method in &run.evaluation.skipped {
                 let _ = writeln!(
                     skipped,
                     "<p class=\"fine\">Without {}: {}</p>",
@@ -471,11 +436,11 @@ fn reproduce(report: &Report) -> String {
             }
             let _ = write!(
                 body,
-                "<details><summary>{}, seed {seed}{took}</summary>\n<pre><code>{}</code></pre>\n\
-                 <pre><code>{}</code></pre>\n{skipped}</details>\n",
+                "<details><summary>{}, seed {seed}, trained in {seconds:.1} s</summary>\n\
+                 <pre><code>{}</code></pre>\n<pre><code>{}</code></pre>\n{skipped}</details>\n",
                 escape(&regime.name),
-                escape(command),
-                escape(config)
+                escape(&run.command()),
+                escape(&run.config)
             );
         }
     }

@@ -5,10 +5,10 @@
 //! sign, opacity the magnitude; every cell says in words what it shows.
 
 use super::chart::{CHART_STYLE, COLOURS};
-use super::contents::{SampleMap, SampleReport};
 use super::picture::{Picture, strongest};
 use super::text::escape;
-use crate::network::{InputShape, SeriesOrder};
+use crate::compare::{SampleMap, SampleMaps};
+use crate::data::{Grouping, InputShape, group_values};
 use crate::{Error, Result};
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub const MAP_STYLE: &str = include_str!("map.css");
 ///
 /// # Errors
 /// [`Error::Shape`] when the values do not have the sample's shape.
-pub fn sample(sample: &SampleReport) -> Result<String> {
+pub fn sample(sample: &SampleMaps) -> Result<String> {
     let words = format!("The sample itself, class {}.", sample.class);
     Ok(inline(&draw(sample, None)?, &words))
 }
@@ -45,12 +45,12 @@ pub fn sample(sample: &SampleReport) -> Result<String> {
 ///
 /// # Errors
 /// As [`sample`].
-pub fn saliency(sample: &SampleReport, map: &SampleMap) -> Result<String> {
+pub fn saliency(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
     Ok(inline(&draw(sample, Some(map))?, &map_words(sample, map)))
 }
 
 /// What a map shows, in words.
-fn map_words(sample: &SampleReport, map: &SampleMap) -> String {
+fn map_words(sample: &SampleMaps, map: &SampleMap) -> String {
     let mut words = format!(
         "Saliency by {} of a network trained by {}; class {}, predicted {}.",
         map.method, map.regime, sample.class, map.predicted
@@ -62,35 +62,15 @@ fn map_words(sample: &SampleReport, map: &SampleMap) -> String {
 }
 
 /// Where a map is strongest.
-fn strongest_place(sample: &SampleReport, map: &SampleMap) -> Option<String> {
-    let largest = (0..map.values.len())
-        .max_by(|&a, &b| map.values[a].abs().total_cmp(&map.values[b].abs()))?;
-    Some(match sample.shape {
-        InputShape::Image { width, height, .. } => {
-            let pixel = largest % (width * height);
-            format!("row {}, column {}", pixel / width + 1, pixel % width + 1)
-        }
-        InputShape::Series {
-            steps,
-            channels,
-            order,
-        } => {
-            let (channel, step) = match order {
-                SeriesOrder::ChannelsFirst => (largest / steps, largest % steps),
-                SeriesOrder::StepsFirst => (largest % channels, largest / channels),
-            };
-            format!("{}, step {}", name_of(sample, channel), step + 1)
-        }
-        InputShape::Tokens { dim, .. } => name_of(sample, largest / dim),
-    })
+fn strongest_place(sample: &SampleMaps, map: &SampleMap) -> Option<String> {
+    let places = 0..map.values.len();
+    let largest = places.max_by(|&a, &b| map.values[a].abs().total_cmp(&map.values[b].abs()))?;
+    Some(sample.shape.place_name(largest, &sample.names))
 }
 
-fn name_of(sample: &SampleReport, index: usize) -> String {
-    match (sample.names.get(index), sample.shape) {
-        (Some(name), _) => name.clone(),
-        (None, InputShape::Tokens { .. }) => format!("token {}", index + 1),
-        (None, _) => format!("channel {}", index + 1),
-    }
+/// A signed value a pixel or token.
+fn by_position(sample: &SampleMaps, values: &[f32]) -> Result<Vec<f32>> {
+    group_values(&sample.shape.layout(Grouping::Natural)?, values)
 }
 
 /// A picture of its own: a row a sample, the sample and then one map a regime in the columns.
@@ -98,11 +78,11 @@ fn name_of(sample: &SampleReport, index: usize) -> String {
 ///
 /// # Errors
 /// As [`sample`]; [`Error::Argument`] when no sample has a map of that method.
-pub fn panel(samples: &[SampleReport], method: &str) -> Result<String> {
+pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
     const HEADING: f64 = 46.0;
     const CAPTION: f64 = 34.0;
     const SPACE: f64 = 12.0;
-    let maps_of = |sample: &SampleReport| -> Vec<SampleMap> {
+    let maps_of = |sample: &SampleMaps| -> Vec<SampleMap> {
         let maps = sample.maps.iter().filter(|map| map.method == method);
         maps.cloned().collect()
     };
@@ -164,27 +144,27 @@ pub fn panel(samples: &[SampleReport], method: &str) -> Result<String> {
 }
 
 /// The tokens of a text as plain words, to be put into a page; empty as [`words`] is.
-pub fn plain_words(sample: &SampleReport) -> String {
-    if !matches!(sample.shape, InputShape::Tokens { .. }) || sample.names.is_empty() {
+pub fn plain_words(sample: &SampleMaps) -> String {
+    if !has_words(sample) {
         return String::new();
     }
     format!("<p class=\"words\">{}</p>", escape(&sample.names.join(" ")))
 }
 
+fn has_words(sample: &SampleMaps) -> bool {
+    matches!(sample.shape, InputShape::Tokens { .. }) && !sample.names.is_empty()
+}
+
 /// The tokens of a text as coloured words, to be put into a page; empty for other samples or
 /// without names.
-pub fn words(sample: &SampleReport, map: &SampleMap) -> String {
-    let InputShape::Tokens { dim, .. } = sample.shape else {
-        return String::new();
-    };
-    if sample.names.is_empty() || dim == 0 {
-        return String::new();
+///
+/// # Errors
+/// As [`sample`].
+pub fn words(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
+    if !has_words(sample) {
+        return Ok(String::new());
     }
-    let tokens: Vec<f32> = map
-        .values
-        .chunks(dim)
-        .map(|token| token.iter().sum())
-        .collect();
+    let tokens = by_position(sample, &map.values)?;
     let full = strongest(&tokens);
     let mut html = String::from("<p class=\"words\">");
     for (name, value) in sample.names.iter().zip(tokens) {
@@ -201,7 +181,7 @@ pub fn words(sample: &SampleReport, map: &SampleMap) -> String {
             escape(name)
         );
     }
-    html + "</p>"
+    Ok(html + "</p>")
 }
 
 fn inline(cell: &Cell, words: &str) -> String {
@@ -214,7 +194,7 @@ fn inline(cell: &Cell, words: &str) -> String {
     )
 }
 
-fn draw(sample: &SampleReport, map: Option<&SampleMap>) -> Result<Cell> {
+fn draw(sample: &SampleMaps, map: Option<&SampleMap>) -> Result<Cell> {
     for values in [Some(&sample.values), map.map(|map| &map.values)]
         .into_iter()
         .flatten()
@@ -238,15 +218,7 @@ fn draw(sample: &SampleReport, map: Option<&SampleMap>) -> Result<Cell> {
                     let range = range(&sample.values);
                     Picture::image(&sample.values, channels, width, height, range)?
                 }
-                Some(map) => {
-                    let plane = width * height;
-                    let mean = |pixel: usize| {
-                        let sum: f32 = (0..channels).map(|c| map.values[c * plane + pixel]).sum();
-                        sum / channels as f32
-                    };
-                    let means: Vec<f32> = (0..plane).map(mean).collect();
-                    Picture::saliency(&means, width, height)?
-                }
+                Some(map) => Picture::saliency(&by_position(sample, &map.values)?, width, height)?,
             };
             let drawn = IMAGE_WIDTH * height as f64 / width as f64;
             Ok(Cell {
@@ -256,14 +228,11 @@ fn draw(sample: &SampleReport, map: Option<&SampleMap>) -> Result<Cell> {
             })
         }
         InputShape::Series {
-            steps,
-            channels,
-            order,
-        } => lanes(sample, map, steps, channels, order),
-        InputShape::Tokens { tokens, dim } => {
+            steps, channels, ..
+        } => lanes(sample, map, steps, channels),
+        InputShape::Tokens { tokens, .. } => {
             let values = map.map_or(&sample.values, |map| &map.values);
-            let sums: Vec<f32> = values.chunks(dim).map(|token| token.iter().sum()).collect();
-            let picture = Picture::saliency(&sums, tokens, 1)?;
+            let picture = Picture::saliency(&by_position(sample, values)?, tokens, 1)?;
             Ok(Cell {
                 width: SERIES_WIDTH,
                 height: STRIP,
@@ -275,20 +244,14 @@ fn draw(sample: &SampleReport, map: Option<&SampleMap>) -> Result<Cell> {
 
 /// One lane a channel: the saliency of its steps behind its trace.
 fn lanes(
-    sample: &SampleReport,
+    sample: &SampleMaps,
     map: Option<&SampleMap>,
     steps: usize,
     channels: usize,
-    order: SeriesOrder,
 ) -> Result<Cell> {
-    let place = |channel: usize, step: usize| match order {
-        SeriesOrder::ChannelsFirst => channel * steps + step,
-        SeriesOrder::StepsFirst => step * channels + channel,
-    };
     let lane_of = |values: &[f32], channel: usize| -> Vec<f32> {
-        (0..steps)
-            .map(|step| values[place(channel, step)])
-            .collect()
+        let step = |step| values[sample.shape.place(step, channel)];
+        (0..steps).map(step).collect()
     };
     let shown = shown_lanes(sample, channels, &lane_of);
     let full = map.map_or(0.0, |map| strongest(&map.values));
@@ -321,7 +284,7 @@ fn lanes(
                 body,
                 "<text x=\"4\" y=\"{:.1}\" class=\"lane\">{}</text>",
                 top + LANE / 2.0 + 4.0,
-                escape(&name_of(sample, channel))
+                escape(&sample.shape.lane_name(channel, &sample.names))
             );
         }
     }
@@ -334,7 +297,7 @@ fn lanes(
 
 /// The channels with the most saliency over all maps, in their own order.
 fn shown_lanes(
-    sample: &SampleReport,
+    sample: &SampleMaps,
     channels: usize,
     lane_of: &impl Fn(&[f32], usize) -> Vec<f32>,
 ) -> Vec<usize> {
@@ -362,7 +325,7 @@ fn shown_lanes(
 }
 
 /// How many channels a series' cells leave out.
-pub fn hidden_lanes(sample: &SampleReport) -> usize {
+pub fn hidden_lanes(sample: &SampleMaps) -> usize {
     match sample.shape {
         InputShape::Series { channels, .. } => channels.saturating_sub(MOST_LANES),
         _ => 0,

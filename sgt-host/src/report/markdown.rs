@@ -1,100 +1,90 @@
 //! The tables as Markdown, for a page that is kept beside the code.
 
-use super::contents::{RegimeReport, Report};
 use super::figures::share_changed;
-use super::text::Unit;
-use crate::metrics::comparison::{CONFIDENCE_LEVEL, Comparison, ComparisonRow};
-use crate::metrics::drop_curve::DROP_AREA;
+use super::table::samples;
+use super::text::{Notation, notes, title};
+use crate::compare::{CONFIDENCE_LEVEL, Comparison, ComparisonRow, RegimeRuns};
 use crate::metrics::statistics::{MeanDeviation, PairedComparison};
-use crate::metrics::{DESCRIPTIONS, Fill};
+use crate::metrics::{Fill, Metric};
 use std::fmt::Write;
 
-/// Every number of `report` in tables, a column a regime: how the runs were trained, then one
+/// Every number of `comparison` in tables, a column a regime: how the runs were trained, then one
 /// table a metric.
-pub fn markdown(report: &Report) -> String {
-    let comparison = &report.comparison;
-    let mut text = format!("# {}\n\n{}\n", escape(&report.title), escape(&report.data));
-    for note in &report.notes {
-        let _ = write!(text, "\n{}\n", escape(note));
+pub fn markdown(comparison: &Comparison) -> String {
+    let mut text = format!("# {}\n", escape(&title(comparison)));
+    for note in notes(comparison) {
+        let _ = write!(text, "\n{}\n", escape(&note));
     }
-    let first = comparison.regimes.first();
     let _ = write!(
         text,
         "\nMean ± standard deviation over seeds. Bold: the best mean. A dagger † marks a regime \
          whose difference to {}, paired over common seeds, has a {:.0}\u{202f}% confidence \
          interval without 0.\n",
-        escape(first.map_or("the first regime", |name| name)),
+        escape(comparison.first()),
         100.0 * CONFIDENCE_LEVEL
     );
-    text += &runs(report);
-    for description in DESCRIPTIONS {
-        let rows = comparison.rows.iter();
-        let rows: Vec<_> = rows.filter(|row| row.metric == description.name).collect();
+    text += &training(comparison);
+    for metric in Metric::ALL {
+        let rows = comparison.rows.iter().filter(|row| row.metric == metric);
+        let rows: Vec<_> = rows.collect();
         if rows.is_empty() {
             continue;
         }
-        let heading = escape(description.name);
+        let heading = escape(metric.name());
         let (initial, rest) = heading.split_at(heading.chars().next().map_or(0, char::len_utf8));
         let _ = write!(
             text,
-            "\n## {}{rest}\n\n{} Sensitive to {}.\n\n{}",
+            "\n## {}{rest}\n\n{} {} Sensitive to {}.\n\n{}",
             initial.to_uppercase(),
-            description.direction.sentence(),
-            escape(description.sensitive_to),
-            header(comparison)
+            metric.definition(),
+            metric.direction().sentence(),
+            escape(metric.sensitive_to()),
+            header(comparison, &["", "samples"])
         );
         for row in rows {
             text += &measured(row);
         }
-        if description.name == DROP_AREA.name {
-            text += &shares_changed(&report.regimes);
+        if metric == Metric::AccuracyDropArea {
+            text += &shares_changed(comparison);
         }
     }
     text
 }
 
-/// How the runs came about: seeds, settings that differ, what their training recorded.
-fn runs(report: &Report) -> String {
-    let mut text = format!("\n## Training\n\n{}", header(&report.comparison));
-    let seeds = |regime: &RegimeReport| {
+/// How the runs came about: seeds, and the settings that differ.
+fn training(comparison: &Comparison) -> String {
+    let mut text = format!("\n## Training\n\n{}", header(comparison, &[""]));
+    let seeds = |regime: &RegimeRuns| {
         let seeds = regime.runs.iter().map(|run| run.seed.to_string());
         seeds.collect::<Vec<_>>().join(", ")
     };
-    text += &line("seeds", report.regimes.iter().map(seeds));
-    for setting in report.settings.iter().filter(|row| row.key != "regime") {
+    text += &line(&["seeds"], comparison.regimes.iter().map(seeds));
+    for setting in comparison.settings.iter().filter(|row| row.key != "regime") {
         let values = setting.values.iter();
         let values = values.map(|value| value.as_deref().map_or("–".into(), escape));
-        text += &line(&escape(&setting.key), values);
+        text += &line(&[&escape(&setting.key)], values);
     }
-    let accuracy = |regime: &RegimeReport| {
-        let values = regime.runs.iter().map(|run| run.test_accuracy);
-        let values: Option<Vec<f64>> = values.collect();
-        let mean = values.and_then(|values| MeanDeviation::of(&values).ok());
-        mean.map_or("–".into(), |mean| Unit::Percent.mean(&mean))
-    };
-    text + &line(
-        "accuracy, whole test part",
-        report.regimes.iter().map(accuracy),
-    )
+    text
 }
 
 /// What each fill really changes, a paragraph a fill that leaves something.
-fn shares_changed(regimes: &[RegimeReport]) -> String {
+fn shares_changed(comparison: &Comparison) -> String {
     let sentence = |fill: Fill| {
-        let sentence = share_changed(regimes, fill)?;
+        let sentence = share_changed(comparison, fill)?;
         Some(format!("\nWith the {} fill, {sentence}\n", fill.name()))
     };
     Fill::ALL.into_iter().filter_map(sentence).collect()
 }
 
-fn header(comparison: &Comparison) -> String {
-    let names = comparison.regimes.iter().map(|name| escape(name));
-    let columns = "| ---: ".repeat(comparison.regimes.len());
-    format!("{}| --- {columns}|\n", line("", names))
+/// The names over the columns, the first of which are `labels`, and the rule.
+fn header(comparison: &Comparison, labels: &[&str]) -> String {
+    let names = comparison.names().map(|name| escape(name));
+    let rule = "| --- ".repeat(labels.len()) + &"| ---: ".repeat(names.len());
+    format!("{}{rule}|\n", line(labels, names))
 }
 
 fn measured(row: &ComparisonRow) -> String {
-    let (unit, best) = (Unit::of(&row.metric), row.best());
+    let (notation, best) = (Notation::of(row.metric), row.best());
     let cell = |(index, value): (usize, &Option<MeanDeviation>)| {
         let Some(value) = value else {
             return "–".into();
@@ -105,13 +95,17 @@ fn measured(row: &ComparisonRow) -> String {
             .is_some_and(PairedComparison::is_significant);
         let mark = if differs { "†" } else { "" };
         let bold = if best == Some(index) { "**" } else { "" };
-        format!("{bold}{}{bold}{mark}", unit.mean(value))
+        format!("{bold}{}{bold}{mark}", notation.mean(value))
     };
-    line(&escape(&row.about), row.values.iter().enumerate().map(cell))
+    let labels = [&escape(&row.about.to_string())[..], &samples(row)];
+    line(&labels, row.values.iter().enumerate().map(cell))
 }
 
-fn line(label: &str, cells: impl Iterator<Item = String>) -> String {
-    let mut line = format!("| {label} |");
+fn line(labels: &[&str], cells: impl Iterator<Item = String>) -> String {
+    let mut line = String::from("|");
+    for label in labels {
+        let _ = write!(line, " {label} |");
+    }
     for cell in cells {
         let _ = write!(line, " {cell} |");
     }

@@ -1,12 +1,13 @@
-//! The report: what was measured, as one page and as pictures.
+//! The report: a [`crate::compare::Comparison`] as tables, one page and pictures.
 //!
 //! | module | what it draws |
 //! |---|---|
-//! | [`contents`] | what a report holds, as data |
+//! | [`table`] | the table for a terminal, and as CSV |
 //! | [`html`] | one self-contained page |
 //! | [`markdown`](mod@markdown) | the tables as Markdown |
 //! | [`chart`] | line charts and box plots as SVG |
 //! | [`map`] | saliency maps of images, series and texts |
+//! | `files` | all of it as files in one folder |
 //! | [`picture`] | PNG pictures of samples and maps |
 //! | `figures` | from evaluations to charts |
 //! | `text` | numbers and escaped text |
@@ -15,15 +16,16 @@
 //! picture shows.
 
 pub mod chart;
-pub mod contents;
 mod figures;
+mod files;
 pub mod html;
 pub mod map;
 pub mod markdown;
 pub mod picture;
+pub mod table;
 mod text;
 
-pub use contents::{RegimeReport, Report, RunReport, SampleMap, SampleReport};
 pub use figures::{drop_charts, gradient_boxes, robustness_charts};
+pub use files::write;
 pub use html::page;
 pub use markdown::markdown;

@@ -1,6 +1,47 @@
 //! Numbers and text, ready for a page.
 
+use crate::compare::Comparison;
+use crate::evaluation::Measured;
+use crate::metrics::Metric;
 use crate::metrics::statistics::MeanDeviation;
+
+/// What was compared, as a heading.
+pub(super) fn title(comparison: &Comparison) -> String {
+    format!("{} with {}", comparison.data, comparison.model)
+}
+
+/// What a reader must know of the numbers, a sentence each: on what, over how many samples, in
+/// which unit.
+pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+    let Comparison {
+        training_samples,
+        test_samples,
+        unit,
+        evaluation,
+        ..
+    } = comparison;
+    let mut notes = vec![format!(
+        "{training_samples} training and {test_samples} test samples."
+    )];
+    if let Some(measured) = comparison.measured() {
+        let samples = evaluation.stability_samples.min(*test_samples);
+        let few = Measured {
+            samples,
+            ..measured
+        };
+        let few = match samples {
+            0 => String::new(),
+            _ => format!("; max-sensitivity, saliency overlap and randomisation over {few}"),
+        };
+        notes.push(format!(
+            "Accuracy is over the whole test part, all other measures over {measured} samples, \
+             drawn from every class alike with seed {}{few}.",
+            evaluation.seed
+        ));
+    }
+    notes.push(format!("ε, noise and saliency are in {unit}."));
+    notes
+}
 
 /// Escapes text for HTML and SVG, in elements and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -22,19 +63,18 @@ pub(super) fn escape(text: &str) -> String {
 
 /// How a metric's values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum Notation {
     /// A share, as per cent.
     Percent,
     /// A plain number.
     Number,
 }
 
-impl Unit {
-    pub(super) fn of(metric: &str) -> Self {
-        if metric.starts_with("accuracy") && !metric.starts_with("accuracy-drop") {
-            Self::Percent
-        } else {
-            Self::Number
+impl Notation {
+    pub(super) fn of(metric: Metric) -> Self {
+        match metric {
+            Metric::Accuracy | Metric::AccuracyUnderAttack => Self::Percent,
+            _ => Self::Number,
         }
     }
 
@@ -43,7 +83,7 @@ impl Unit {
         self.number_like(value, value)
     }
 
-    /// As [`Unit::number`], in the notation that suits `scale`: numbers that are read together
+    /// As [`Notation::number`], in the notation that suits `scale`: numbers that are read together
     /// look alike.
     pub(super) fn number_like(self, value: f64, scale: f64) -> String {
         /// Smaller numbers lose their digits behind three decimals.
@@ -112,8 +152,49 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unit, base64, escape};
+    use super::{Notation, base64, escape};
+    use crate::compare::Comparison;
+    use crate::evaluation::Measured;
+    use crate::metrics::Metric;
     use crate::metrics::statistics::MeanDeviation;
+
+    /// What was compared, as a heading.
+    pub(super) fn title(comparison: &Comparison) -> String {
+        format!("{} with {}", comparison.data, comparison.model)
+    }
+
+    /// What a reader must know of the numbers, a sentence each: on what, over how many samples, in
+    /// which unit.
+    pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+        let Comparison {
+            training_samples,
+            test_samples,
+            unit,
+            evaluation,
+            ..
+        } = comparison;
+        let mut notes = vec![format!(
+            "{training_samples} training and {test_samples} test samples."
+        )];
+        if let Some(measured) = comparison.measured() {
+            let samples = evaluation.stability_samples.min(*test_samples);
+            let few = Measured {
+                samples,
+                ..measured
+            };
+            let few = match samples {
+                0 => String::new(),
+                _ => format!("; max-sensitivity, saliency overlap and randomisation over {few}"),
+            };
+            notes.push(format!(
+                "Accuracy is over the whole test part, all other measures over {measured} samples, \
+             drawn from every class alike with seed {}{few}.",
+                evaluation.seed
+            ));
+        }
+        notes.push(format!("ε, noise and saliency are in {unit}."));
+        notes
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {
@@ -142,19 +223,19 @@ mod tests {
             count: 3,
         };
         assert_eq!(
-            Unit::of("accuracy under attack").mean(&value),
+            Notation::of(Metric::AccuracyUnderAttack).mean(&value),
             "98.1\u{202f}±\u{202f}0.3\u{202f}%"
         );
         assert_eq!(
-            Unit::of("accuracy-drop area").mean(&value),
+            Notation::of(Metric::AccuracyDropArea).mean(&value),
             "0.981\u{202f}±\u{202f}0.003"
         );
         assert_eq!(
-            Unit::Number.interval(0.25, -0.001, 0.5),
+            Notation::Number.interval(0.25, -0.001, 0.5),
             "+0.250 [\u{2212}0.001, 0.500]"
         );
         assert_eq!(
-            Unit::Number.interval(-2e-4, -4e-4, 0.0),
+            Notation::Number.interval(-2e-4, -4e-4, 0.0),
             "\u{2212}2.0e\u{2212}4 [\u{2212}4.0e\u{2212}4, 0.0e0]"
         );
     }

@@ -1,7 +1,7 @@
 //! The folder of one run.
 
 use super::{load_checkpoint, save_checkpoint};
-use crate::config::{Draft, RunConfig};
+use crate::config::{ConfigDraft, RunConfig};
 use crate::train::{Checkpoint, EpochRow};
 use crate::{Error, Result, file};
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,9 @@ pub struct Record {
     /// The epoch whose weights were kept, when early stopping chose one.
     pub best_epoch: Option<usize>,
     /// The accuracy on the test part, measured once, after the training.
-    pub test_accuracy: f32,
+    pub test_accuracy: f64,
     /// The mean cross-entropy on the test part.
-    pub test_loss: f32,
+    pub test_loss: f64,
     /// Seconds of the last uninterrupted stretch of training.
     pub seconds: f64,
 }
@@ -87,8 +87,8 @@ impl RunFolder {
     /// Opens an existing run's folder and reads its configuration.
     ///
     /// # Errors
-    /// [`Error::Data`] when there is no run, otherwise as [`Draft::file`].
-    pub fn open(path: &Path) -> Result<(Self, Draft)> {
+    /// [`Error::Data`] when there is no run, otherwise as [`ConfigDraft::file`].
+    pub fn open(path: &Path) -> Result<(Self, ConfigDraft)> {
         let folder = Self { path: path.into() };
         if !folder.config_path().exists() {
             return Err(file::data_error(
@@ -97,7 +97,7 @@ impl RunFolder {
                 "the folder of a run",
             ));
         }
-        let mut draft = Draft::new();
+        let mut draft = ConfigDraft::new();
         draft.file(&folder.config_path())?;
         Ok((folder, draft))
     }

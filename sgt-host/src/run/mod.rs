@@ -12,12 +12,14 @@
 
 mod checkpoint;
 mod execute;
+mod finished;
 mod folder;
 mod session;
 mod trained;
 
 pub use checkpoint::{LATEST, PREVIOUS, load_checkpoint, save_checkpoint};
 pub use execute::{Outcome, execute};
+pub use finished::{FinishedRun, TestParts};
 pub use folder::{Record, RunFolder};
 pub use session::Session;
 pub use trained::Trained;

@@ -1,15 +1,15 @@
 //! From a configuration to a finished run: data read, network built, result written.
 
 use super::{Record, RunFolder};
-use crate::config::{DataConfig, DataKind, Draft, RunConfig};
+use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
 use crate::train::{
-    Event, Prepared, Progress, Purpose, Trainer, TrainingData, derive_seed, evaluate, prepare,
+    Event, Prepared, Progress, Purpose, Trainer, TrainingData, derive_seed, prepare, quality,
 };
 use crate::weights::{self, Metadata};
-use crate::{Result, file};
+use crate::{Error, Result, file};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::read`] and [`prepare`].
-    pub fn open(draft: &Draft) -> Result<Self> {
+    pub fn open(draft: &ConfigDraft) -> Result<Self> {
         let (config, data) = Self::read(draft)?;
         Self::with_data(config, data)
     }
@@ -33,8 +33,8 @@ impl Session {
     /// The complete configuration and its data, not yet split.
     ///
     /// # Errors
-    /// As [`Draft::finish`] and [`load`](fn@load).
-    pub fn read(draft: &Draft) -> Result<(RunConfig, TrainTest)> {
+    /// As [`ConfigDraft::finish`] and [`load`](fn@load).
+    pub fn read(draft: &ConfigDraft) -> Result<(RunConfig, TrainTest)> {
         let source = draft.data()?;
         let options = LoadOptions {
             data_dir: source.folder.clone(),
@@ -42,7 +42,7 @@ impl Session {
             length: source.length,
         };
         let data = load(&source.source, &options)?;
-        let mut config = draft.finish(kind(&data))?;
+        let mut config = draft.finish(data.train.shape().kind())?;
         // A run is taken up again from any folder.
         let DataConfig {
             test,
@@ -143,19 +143,19 @@ impl Session {
         weights::save(path, model.parameters(), Some(&self.metadata(model)))
     }
 
-    /// Measures a finished network on the test part and writes weights and record.
+    /// Measures a finished network on the test part, and writes weights and record to `folder`,
+    /// if there is one.
     ///
     /// # Errors
-    /// As [`weights::save`] and [`RunFolder::write_record`].
+    /// As [`quality`](fn@quality), [`Session::save`] and [`RunFolder::write_record`].
     pub fn finish(
         &self,
-        folder: &RunFolder,
+        folder: Option<&RunFolder>,
         model: &Classifier,
         progress: &Progress,
         time: Duration,
     ) -> Result<Record> {
-        self.save(&folder.weights_path(), model)?;
-        let quality = evaluate(model, self.test())?;
+        let quality = quality(model, self.test())?;
         let record = Record {
             version: Record::VERSION.into(),
             platform: Record::current_platform(),
@@ -168,7 +168,10 @@ impl Session {
             test_loss: quality.loss,
             seconds: time.as_secs_f64(),
         };
-        folder.write_record(&record)?;
+        if let Some(folder) = folder {
+            self.save(&folder.weights_path(), model)?;
+            folder.write_record(&record)?;
+        }
         Ok(record)
     }
 
@@ -193,13 +196,6 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| file::io_error(path, "find", source))
 }
 
-fn kind(data: &TrainTest) -> DataKind {
-    match data.train.shape() {
-        InputShape::Image { .. } => DataKind::Image,
-        InputShape::Series { .. } | InputShape::Tokens { .. } => DataKind::Series,
-    }
-}
-
 /// The ending that tells a network's file from a network's name.
 const FILE_ENDING: &str = "toml";
 
@@ -212,6 +208,13 @@ fn settle_network(config: &mut RunConfig, data: &TrainTest) -> Result<()> {
         classes: data.train.classes().len(),
     };
     let is_file = path.extension().is_some_and(|ending| ending == FILE_ENDING);
+    if (is_file || config.network.is_some()) && !config.hidden.is_empty() {
+        return Err(Error::Argument {
+            argument: "hidden".into(),
+            found: format!("{:?} beside a network of one's own", config.hidden),
+            expected: "a network by name; the layers of a description have their own sizes".into(),
+        });
+    }
     let description = if is_file && config.network.is_none() {
         Description::read(&path, Some(gaps))?
     } else if config.network.is_some() {

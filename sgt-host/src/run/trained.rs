@@ -113,7 +113,7 @@ impl Trained {
                 format!("one or more samples of shape {sample:?}"),
             ));
         }
-        let mut samples = self.reordered(array.values, true);
+        let mut samples = reordered(array.values, self.file_shape(), self.model.input());
         self.outside.apply(self.model.input(), &mut samples)?;
         Ok(samples)
     }
@@ -124,46 +124,33 @@ impl Trained {
     /// [`Error::Shape`] when they are not whole samples.
     pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f32>> {
         self.outside.invert(self.model.input(), &mut samples)?;
-        Ok(self.reordered(samples, false))
+        Ok(reordered(samples, self.model.input(), self.file_shape()))
     }
 
     /// Attributions (no samples: they have no mean) in a file's order.
     pub fn attributions_for_file(&self, attributions: Vec<f32>) -> Vec<f32> {
-        self.reordered(attributions, false)
+        reordered(attributions, self.model.input(), self.file_shape())
     }
 
     /// The axes of one sample in files.
     pub fn file_dims(&self) -> Vec<usize> {
-        match self.model.input() {
-            InputShape::Series {
-                steps, channels, ..
-            } => vec![channels, steps],
-            other => other.dims(),
-        }
+        self.file_shape().dims()
     }
 
-    fn reordered(&self, values: Vec<f32>, from_file: bool) -> Vec<f32> {
-        let InputShape::Series {
-            steps,
-            channels,
-            order: SeriesOrder::StepsFirst,
-        } = self.model.input()
-        else {
-            return values;
-        };
-        let (rows, columns) = if from_file {
-            (channels, steps)
-        } else {
-            (steps, channels)
-        };
-        let mut reordered = Vec::with_capacity(values.len());
-        for sample in values.chunks_exact(steps * channels) {
-            for column in 0..columns {
-                reordered.extend(sample[column..].iter().step_by(columns).take(rows));
-            }
-        }
-        reordered
+    fn file_shape(&self) -> InputShape {
+        self.model.input().ordered(SeriesOrder::ChannelsFirst)
     }
+}
+
+/// Samples of shape `from` in the memory order of `to`.
+fn reordered(values: Vec<f32>, from: InputShape, to: InputShape) -> Vec<f32> {
+    if from == to {
+        return values;
+    }
+    let samples = values.chunks_exact(from.len());
+    samples
+        .flat_map(|sample| from.reorder(sample, to))
+        .collect()
 }
 
 /// Parameters that a network may have beyond twice those in its weight file.

@@ -6,21 +6,21 @@
 //! | `step` | one step: saliency, masks, attack, losses, gradient, for each regime |
 //! | `masking` | a batch masked in parallel by the core |
 //! | [`prepare`] | split and standardisation |
-//! | [`evaluate`](fn@evaluate) | loss and accuracy over a data set |
+//! | [`quality`](fn@quality) | loss and accuracy over a data set |
 //! | [`derive_seed`] | one seed for each random thing |
 
 mod data;
-mod evaluate;
 mod masking;
 mod progress;
+mod quality;
 mod seeds;
 mod step;
 mod stopping;
 mod trainer;
 
 pub use data::{Prepared, TrainingData, prepare};
-pub use evaluate::{Quality, evaluate};
 pub use progress::{Checkpoint, EpochRow, Progress, Sums};
+pub use quality::{Quality, quality};
 pub use seeds::{Purpose, derive_seed};
 pub use stopping::Best;
 pub use trainer::{Event, Trainer};

@@ -18,8 +18,6 @@ pub enum Purpose {
     Masking,
     /// An attack's random start.
     Attack,
-    /// Measurements after the training.
-    Evaluation,
 }
 
 /// The seed for `purpose` at `place` (an epoch and a step or sample, for example).

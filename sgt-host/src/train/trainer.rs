@@ -1,6 +1,6 @@
 //! The training loop, one step at a time.
 
-use super::evaluate::evaluate;
+use super::quality::quality;
 use super::step::{Moment, Stepper};
 use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
@@ -256,8 +256,8 @@ impl<'d, M: Model> Trainer<'d, M> {
         let epoch = self.progress.epoch + 1;
         let validation = match &self.data.validation {
             Some(part) => {
-                let quality = evaluate(&self.model, part)?;
-                Some((quality.loss, quality.accuracy))
+                let quality = quality(&self.model, part)?;
+                Some((quality.loss as f32, quality.accuracy as f32))
             }
             None => None,
         };

@@ -3,6 +3,8 @@
 //! `out[o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[c, i·s₀ + u·d₀ − p₀, j·s₁ + v·d₁ − p₁]`
 //! with `x` zero outside its bounds, stride `s`, dilation `d` and padding `p`.
 
+#[cfg(test)]
+pub(crate) mod oracle;
 mod plan;
 
 pub(crate) use plan::{DataGradient, Plan};
@@ -114,7 +116,7 @@ impl Conv2dGeometry {
         let mut output = [0; 2];
         let mut axis = 0;
         while axis < 2 {
-            let padded = self.padding_before[axis] + self.input[axis] + self.padding_after[axis];
+            let padded = self.padded_input()[axis];
             let span = self.dilation[axis] * (self.kernel[axis].saturating_sub(1)) + 1;
             if padded >= span && self.stride[axis] > 0 {
                 output[axis] = (padded - span) / self.stride[axis] + 1;
@@ -122,6 +124,14 @@ impl Conv2dGeometry {
             axis += 1;
         }
         output
+    }
+
+    /// `[height, width]` of the input with its padding.
+    pub(crate) const fn padded_input(&self) -> [usize; 2] {
+        [
+            self.padding_before[0] + self.input[0] + self.padding_after[0],
+            self.padding_before[1] + self.input[1] + self.padding_after[1],
+        ]
     }
 
     /// Values of one input sample, `in_channels · height · width`.

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(geometry: &Conv2dGeometry) -> Self {
         let g = *geometry;
-        let [_, width] = padded_size(&g);
+        let [_, width] = g.padded_input();
         let [out_rows, out_columns] = g.output();
         let row_start = |i: usize| i * g.stride[0] * width * g.in_channels;
         let pixel_step = g.stride[1] * g.in_channels;
@@ -90,13 +90,13 @@ impl Plan {
 
     /// Values of the padded image; equal to the input's where there is no padding.
     pub(crate) fn padded_len(&self) -> usize {
-        let [height, width] = padded_size(&self.geometry);
+        let [height, width] = self.geometry.padded_input();
         height * width * self.geometry.in_channels
     }
 
     /// Values of one row of the padded image.
     pub(crate) fn padded_row_len(&self) -> usize {
-        padded_size(&self.geometry)[1] * self.geometry.in_channels
+        self.geometry.padded_input()[1] * self.geometry.in_channels
     }
 
     /// True when the padded image is the image.
@@ -107,7 +107,7 @@ impl Plan {
     /// Copies a channels-last image into its zero frame.
     pub(crate) fn pad(&self, x: &[f32], padded: &mut [f32]) {
         let g = &self.geometry;
-        let [_, width] = padded_size(g);
+        let [_, width] = g.padded_input();
         padded.fill(0.0);
         let row = g.input[1] * g.in_channels;
         for (i, x) in x.chunks_exact(row).enumerate() {
@@ -119,7 +119,7 @@ impl Plan {
     /// Copies an image out of its frame.
     pub(crate) fn unpad(&self, padded: &[f32], x: &mut [f32]) {
         let g = &self.geometry;
-        let [_, width] = padded_size(g);
+        let [_, width] = g.padded_input();
         let row = g.input[1] * g.in_channels;
         for (i, x) in x.chunks_exact_mut(row).enumerate() {
             let start = ((i + g.padding_before[0]) * width + g.padding_before[1]) * g.in_channels;
@@ -220,13 +220,6 @@ impl Plan {
             }
         }
     }
-}
-
-const fn padded_size(g: &Conv2dGeometry) -> [usize; 2] {
-    [
-        g.padding_before[0] + g.input[0] + g.padding_after[0],
-        g.padding_before[1] + g.input[1] + g.padding_after[1],
-    ]
 }
 
 /// The input gradient of one geometry.

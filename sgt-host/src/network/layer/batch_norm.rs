@@ -4,9 +4,11 @@ use super::{Misfit, Rule, Tensor};
 use crate::Result;
 use crate::kernel::activation::{relu_backward_in_place, relu_in_place};
 use crate::kernel::batch_norm::{
-    self, BatchNormGradients, BatchNormParameters, MOMENTUM, Statistics,
+    BatchNormGradients, BatchNormParameters, MOMENTUM, Statistics, batch_norm_backward,
+    batch_norm_evaluation, batch_norm_training,
 };
 use crate::kernel::buffer::Buffer;
+use crate::kernel::request::InputGradient;
 use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
 use crate::network::start::Start;
 use crate::network::{Mode, Shape};
@@ -94,11 +96,11 @@ impl Operation for Normalise {
         };
         let out = out.resize(x.len());
         if matches!(call.mode, Mode::Training { .. }) {
-            batch_norm::forward_training(parameters, x, out, statistics)?;
+            batch_norm_training(parameters, x, out, statistics)?;
         } else {
-            let running =
-                [&self.running_mean, &self.running_variance].map(|range| call.read(range));
-            batch_norm::forward_evaluation(parameters, running, x, out, statistics)?;
+            let mean = call.read(&self.running_mean);
+            let variance = call.read(&self.running_variance);
+            batch_norm_evaluation(parameters, mean, variance, x, out, statistics)?;
         }
         if self.relu {
             relu_in_place(out);
@@ -122,8 +124,10 @@ impl Operation for Normalise {
         let gradients = pull.gradients([&self.weight, &self.bias]);
         let gradients = gradients.map(|[weight, bias]| BatchNormGradients { weight, bias });
         let weight = call.read(&self.weight);
-        let target = dx.as_deref_mut();
-        batch_norm::backward(weight, statistics, kept.x, &dout, target, gradients)?;
+        let target = dx
+            .as_deref_mut()
+            .map_or(InputGradient::Skip, InputGradient::Overwrite);
+        batch_norm_backward(weight, statistics, kept.x, &dout, target, gradients)?;
         pull.spare(dout);
         Ok(dx)
     }

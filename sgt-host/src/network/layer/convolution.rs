@@ -6,8 +6,8 @@ use crate::Result;
 use crate::kernel::buffer::Buffer;
 use crate::kernel::conv_block::{Activations, ConvBlock, ConvBlockState, OutputOrder};
 use crate::kernel::conv2d::{Conv2dGeometry, WeightGradient};
-use crate::kernel::depthwise::{DepthwiseConvolution, DepthwiseState};
-use crate::kernel::grouped::{GroupedConvolution, GroupedState};
+use crate::kernel::grouped::{Grouped, GroupedShape, GroupedState};
+use crate::kernel::request::InputGradient;
 use crate::network::Shape;
 use crate::network::engine::{Call, Flow, Kept, Operation, Place, Pull};
 use crate::network::start::Start;
@@ -117,7 +117,7 @@ impl Convolution {
     }
 
     /// The sizes on `input`; the kernel's channels are those of one group.
-    fn geometry(&self, input: Shape) -> Result<Conv2dGeometry, Misfit> {
+    pub(crate) fn geometry(&self, input: Shape) -> Result<Conv2dGeometry, Misfit> {
         if matches!(input, Shape::Vector { .. }) {
             return Err(Misfit::new(input, "a series or an image"));
         }
@@ -259,10 +259,15 @@ impl Rule for Convolution {
         let mut steps = [geometry.stride[1], 1];
         let kernel = if self.groups == 1 {
             Kernel::Block(fused_block(&geometry, &mut steps, place))
-        } else if self.groups == geometry.in_channels {
-            Kernel::Depthwise(DepthwiseConvolution::new(&geometry))
         } else {
-            Kernel::Grouped(GroupedConvolution::new(&geometry, self.groups))
+            let shape = GroupedShape {
+                ungrouped: geometry,
+                groups: self.groups,
+            };
+            let plan = Grouped::new(&shape);
+            Kernel::Grouped(plan.unwrap_or_else(|error| {
+                unreachable!("the description was checked: {error}");
+            }))
         };
         let [_, outputs] = place.output.size();
         place.push(Convolve {
@@ -272,6 +277,7 @@ impl Rule for Convolution {
             bias,
             steps,
             outputs,
+            output_len: place.output.len(),
         });
     }
 }
@@ -313,23 +319,14 @@ struct Convolve {
     steps: [usize; 2],
     /// Steps of the output.
     outputs: usize,
+    /// Values of an output sample.
+    output_len: usize,
 }
 
 #[derive(Debug)]
 enum Kernel {
     Block(ConvBlock),
-    Depthwise(DepthwiseConvolution),
-    Grouped(GroupedConvolution),
-}
-
-impl Kernel {
-    fn output_len(&self) -> usize {
-        match self {
-            Self::Block(block) => block.output_len(),
-            Self::Depthwise(plan) => plan.output_len(),
-            Self::Grouped(plan) => plan.output_len(),
-        }
-    }
+    Grouped(Grouped),
 }
 
 #[derive(Default)]
@@ -343,7 +340,6 @@ struct ConvolveState {
 #[derive(Default)]
 struct KernelState {
     block: ConvBlockState,
-    depthwise: DepthwiseState,
     grouped: GroupedState,
 }
 
@@ -355,15 +351,16 @@ impl Convolve {
         dx: Option<&mut [f32]>,
         gradient: Option<WeightGradient<'_>>,
         state: &mut KernelState,
-    ) {
-        let Activations { x, dout, .. } = activations;
+    ) -> Result<()> {
         match &self.kernel {
             Kernel::Block(block) => {
                 block.backward(weight, activations, dx, gradient, &mut state.block);
+                Ok(())
             }
-            Kernel::Depthwise(plan) => plan.backward(x, dout, dx, gradient, &state.depthwise),
             Kernel::Grouped(plan) => {
-                plan.backward(weight, x, dout, dx, gradient, &mut state.grouped);
+                let Activations { x, dout, .. } = activations;
+                let dx = dx.map_or(InputGradient::Skip, InputGradient::Overwrite);
+                plan.backward(weight, x, dout, dx, gradient, &mut state.grouped)
             }
         }
     }
@@ -400,13 +397,12 @@ impl Operation for Convolve {
                 weight
             }
         };
-        let out = out.resize(call.batch * self.kernel.output_len());
+        let out = out.resize(call.batch * self.output_len);
         match &self.kernel {
             Kernel::Block(block) => block.forward(weight, bias, x, out, &mut kernel.block),
-            Kernel::Depthwise(plan) => {
-                plan.forward(weight, bias, x, out, &mut kernel.depthwise);
+            Kernel::Grouped(plan) => {
+                plan.forward(weight, bias, x, out, &mut kernel.grouped)?;
             }
-            Kernel::Grouped(plan) => plan.forward(weight, bias, x, out, &mut kernel.grouped),
         }
         Ok(Flow::Written)
     }
@@ -436,10 +432,10 @@ impl Operation for Convolve {
                     target,
                     gradient,
                     kernel,
-                );
+                )?;
             }
             Some(_) if pull.gradient.is_none() => {
-                self.pull(weight, activations, target, None, kernel);
+                self.pull(weight, activations, target, None, kernel)?;
             }
             Some(lengths) => {
                 let mut of_weight = pull.take(self.weight.len());
@@ -449,7 +445,7 @@ impl Operation for Convolve {
                     weight: &mut of_weight,
                     bias: self.bias.is_some().then_some(&mut of_bias[..]),
                 };
-                self.pull(weight, activations, target, Some(gradient), kernel);
+                self.pull(weight, activations, target, Some(gradient), kernel)?;
                 if let Some([direction, length]) = pull.gradients([&self.weight, lengths]) {
                     let weights = [call.read(&self.weight), call.read(lengths)];
                     pull_normalised(weights, &of_weight, direction, length);

@@ -264,6 +264,13 @@ macro_rules! layers {
                 }
             }
 
+            #[cfg(feature = "typed")]
+            pub(crate) fn name_mut(&mut self) -> &mut String {
+                match self {
+                    $(Self::$layer(layer) => &mut layer.name,)+
+                }
+            }
+
             pub(crate) fn rule(&self) -> &dyn Rule {
                 match self {
                     $(Self::$layer(layer) => layer,)+

@@ -1,23 +1,27 @@
 //! The arguments from which a configuration is laid in layers.
 
 use super::Common;
-use crate::config::{Draft, Preset};
+use crate::config::{ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What `train` and `compare` have in common.
 #[derive(Debug, clap::Args)]
-pub(super) struct Settings {
+pub(super) struct RunArguments {
     /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions].
     #[arg(long, value_name = "NAME|FILE")]
     data: Option<String>,
     /// The test file [default: NAME_TEST.ts beside NAME_TRAIN.ts].
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// The network, by name [default: sensor-cnn for series, mnist-cnn for images].
-    #[arg(long, value_name = "NAME")]
+    /// The network: a name of sgt models, or the description of one's own [default: sensor-cnn for
+    /// series, mnist-cnn for images].
+    #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
+    /// The sizes of a named network's hidden layers, 32,64,64 for example.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    hidden: Vec<u32>,
     /// A group of settings: reference or robust.
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
@@ -32,10 +36,10 @@ pub(super) struct Settings {
     epochs: Option<u32>,
 }
 
-impl Settings {
+impl RunArguments {
     /// The layers that the command line describes.
-    pub(super) fn draft(&self, common: &Common) -> Result<Draft> {
-        let mut draft = Draft::new();
+    pub(super) fn draft(&self, common: &Common) -> Result<ConfigDraft> {
+        let mut draft = ConfigDraft::new();
         if let Some(preset) = self.preset {
             draft.preset(preset);
         }
@@ -50,6 +54,9 @@ impl Settings {
         }
         if let Some(model) = &self.model {
             draft.set("model", model.as_str());
+        }
+        if !self.hidden.is_empty() {
+            draft.set("hidden", self.hidden.clone());
         }
         if let Some(epochs) = self.epochs {
             draft.set("training.epochs", i64::from(epochs));

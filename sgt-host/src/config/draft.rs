@@ -1,27 +1,18 @@
 //! Defaults, preset, file and command line, one over the other.
 
 use super::{DataConfig, RunConfig};
+use crate::data::DataKind;
 use crate::strict;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
 
-/// The kind of data a network reads; each has its own defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataKind {
-    /// Images.
-    Image,
-    /// Multivariate series.
-    Series,
-}
-
-impl DataKind {
-    fn defaults(self) -> &'static str {
-        match self {
-            Self::Image => include_str!("defaults/image.toml"),
-            Self::Series => include_str!("defaults/series.toml"),
-        }
+/// The defaults of a kind of data, as TOML.
+const fn defaults(kind: DataKind) -> &'static str {
+    match kind {
+        DataKind::Image => include_str!("defaults/image.toml"),
+        DataKind::Series => include_str!("defaults/series.toml"),
     }
 }
 
@@ -72,17 +63,18 @@ const SECTIONS: [&str; 5] = ["data", "masking", "attack", "optimizer", "training
 
 /// A configuration whose data is not read yet: the defaults depend on the data's kind.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
-    layers: Vec<Layer>,
+pub struct ConfigDraft {
+    overrides: Vec<Override>,
 }
 
+/// Settings that take the place of those below them.
 #[derive(Clone, Debug)]
-struct Layer {
+struct Override {
     origin: String,
     settings: Table,
 }
 
-impl Draft {
+impl ConfigDraft {
     /// Nothing but defaults.
     pub fn new() -> Self {
         Self::default()
@@ -90,7 +82,7 @@ impl Draft {
 
     /// Lays a preset over what is there.
     pub fn preset(&mut self, preset: Preset) {
-        self.layers.push(Layer {
+        self.overrides.push(Override {
             origin: format!("preset {}", preset.name()),
             settings: built_in(preset.settings()),
         });
@@ -148,7 +140,7 @@ impl Draft {
                 other => other,
             })?);
         }
-        self.layers.push(Layer {
+        self.overrides.push(Override {
             origin: origin.into(),
             settings,
         });
@@ -157,7 +149,7 @@ impl Draft {
     }
 
     /// Lays one key over what is there, `masking.fraction` for example. Unchecked until
-    /// [`Draft::finish`].
+    /// [`ConfigDraft::finish`].
     pub fn set(&mut self, key: &str, value: impl Into<Value>) {
         let mut settings = Table::new();
         match key.split_once('.') {
@@ -173,7 +165,7 @@ impl Draft {
                 settings.insert(key.into(), value.into());
             }
         }
-        self.layers.push(Layer {
+        self.overrides.push(Override {
             origin: "command line".into(),
             settings,
         });
@@ -182,7 +174,7 @@ impl Draft {
     /// Which data to read, before its kind is known.
     ///
     /// # Errors
-    /// As [`Draft::finish`].
+    /// As [`ConfigDraft::finish`].
     pub fn data(&self) -> Result<DataConfig> {
         Ok(self.finish(DataKind::Series)?.data)
     }
@@ -190,22 +182,22 @@ impl Draft {
     /// The checked configuration, on the defaults of `kind`.
     ///
     /// # Errors
-    /// [`Error::Argument`] naming the layer, the key, what was found and what was expected.
+    /// [`Error::Argument`] naming where it stands, the key, what was found and what was expected.
     pub fn finish(&self, kind: DataKind) -> Result<RunConfig> {
         let config = self.read(kind)?;
-        let last = self.layers.last();
-        config.check_combinations(last.map_or("defaults", |layer| &layer.origin))?;
+        let last = self.overrides.last();
+        config.check_combinations(last.map_or("defaults", |above| &above.origin))?;
         Ok(config)
     }
 
     fn read(&self, kind: DataKind) -> Result<RunConfig> {
-        let mut settings = built_in(kind.defaults());
+        let mut settings = built_in(defaults(kind));
         let mut config: RunConfig = strict::read(settings.clone(), "defaults")?;
-        for layer in &self.layers {
-            lay_over(&mut settings, &layer.settings);
-            // Read after every layer: a mistake belongs to the layer that brings it.
-            config = strict::read(settings.clone(), &layer.origin)?;
-            config.check_ranges(&layer.origin)?;
+        for above in &self.overrides {
+            lay_over(&mut settings, &above.settings);
+            // Read after every override: a mistake belongs to the one that brings it.
+            config = strict::read(settings.clone(), &above.origin)?;
+            config.check_ranges(&above.origin)?;
         }
         Ok(config)
     }

@@ -4,23 +4,23 @@ use crate::Result;
 use crate::data::{Batch, Dataset};
 use crate::network::{Mode, Model, predicted_class};
 
-/// Samples a forward pass takes in evaluation.
+/// Samples a forward pass takes.
 const BATCH: usize = 256;
 
 /// How well a network does on a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
     /// The mean cross-entropy; infinite when an output is not finite.
-    pub loss: f32,
+    pub loss: f64,
     /// The share of samples whose largest logit is the label's.
-    pub accuracy: f32,
+    pub accuracy: f64,
 }
 
 /// Loss and accuracy of `model` on `data`, in evaluation mode.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when the data does not fit the model.
-pub fn evaluate<M: Model>(model: &M, data: &Dataset) -> Result<Quality> {
+pub fn quality<M: Model>(model: &M, data: &Dataset) -> Result<Quality> {
     let mut batch = Batch::new();
     let mut pass = M::Pass::default();
     let (mut loss, mut correct) = (0.0_f64, 0_usize);
@@ -36,7 +36,7 @@ pub fn evaluate<M: Model>(model: &M, data: &Dataset) -> Result<Quality> {
     }
     let samples = data.len() as f64;
     Ok(Quality {
-        loss: (loss / samples) as f32,
-        accuracy: (correct as f64 / samples) as f32,
+        loss: loss / samples,
+        accuracy: correct as f64 / samples,
     })
 }

@@ -1,16 +1,8 @@
-//! The samples that are measured, and what a model says about them.
+//! What a model says of samples.
 
-use super::description::{Description, Direction};
 use crate::Result;
 use crate::attribution::ROWS_PER_FORWARD;
 use crate::network::{Mode, Model, Samples, predicted_class};
-
-/// Share of samples classified correctly.
-pub const ACCURACY: Description = Description {
-    name: "accuracy",
-    direction: Direction::HigherIsBetter,
-    sensitive_to: "class balance; ties of logits count for the lowest class",
-};
 
 /// Logits `[samples, classes]` in evaluation mode, in bounded memory.
 ///

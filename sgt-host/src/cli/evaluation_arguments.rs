@@ -1,0 +1,63 @@
+//! The arguments that say what is measured.
+
+use crate::attack::{AttackConfig, AttackKind};
+use crate::attribution::Method;
+use crate::data::DataKind;
+use crate::evaluation::{EvaluationConfig, Extent};
+use crate::metrics::Fill;
+
+/// What `compare`, `evaluate` and `report` have in common. What is left out is the extent's.
+#[derive(Debug, clap::Args)]
+pub(super) struct EvaluationArguments {
+    /// How much is measured: quick or thorough [default: quick for compare, thorough for evaluate
+    /// and report].
+    #[arg(long, value_name = "EXTENT")]
+    extent: Option<Extent>,
+    /// Radii of the attacks [default: 0.05,0.1,0.2,0.3 for images, in their own unit; 0.1,0.2,0.4
+    /// for series, in training deviations].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    eps: Option<Vec<f32>>,
+    /// The attacks: fgsm, pgd, mi-fgsm, random-noise [default: quick pgd, thorough all].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    attacks: Option<Vec<AttackKind>>,
+    /// The attribution methods [default: quick gradient; thorough gradient, absolute-gradient,
+    /// input-x-gradient, integrated-gradients, smoothgrad, gradient-shap, random].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Method::named)]
+    methods: Option<Vec<Method>>,
+    /// What removed features become: background, mean, uniform, zero, farthest, delete [default:
+    /// quick mean; thorough zero, uniform, mean].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    fills: Option<Vec<Fill>>,
+    /// At most so many test samples, drawn from all classes alike, for everything but the accuracy
+    /// [default: quick 500, thorough 1000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
+    /// At most so many for max-sensitivity, saliency overlap and parameter randomisation; 0 leaves
+    /// these out [default: quick 0, thorough 20].
+    #[arg(long, value_name = "N")]
+    stability_samples: Option<u32>,
+    /// Seeds the draw of test samples, random starts, random methods and fills [default: 0].
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl EvaluationArguments {
+    /// What is measured of data of `kind`, by the `usual` extent if no other is asked for.
+    pub(super) fn config(&self, usual: Extent, kind: DataKind) -> EvaluationConfig {
+        let preset = EvaluationConfig::of(self.extent.unwrap_or(usual), kind);
+        let attack = |&kind: &AttackKind| AttackConfig::new(kind, 0.0);
+        let attacks = self.attacks.as_deref();
+        EvaluationConfig {
+            attacks: attacks.map_or(preset.attacks, |kinds| kinds.iter().map(attack).collect()),
+            epsilons: self.eps.clone().unwrap_or(preset.epsilons),
+            methods: self.methods.clone().unwrap_or(preset.methods),
+            fills: self.fills.clone().unwrap_or(preset.fills),
+            samples: self.samples.map_or(preset.samples, |count| count as usize),
+            stability_samples: self
+                .stability_samples
+                .map_or(preset.stability_samples, |count| count as usize),
+            seed: self.seed.unwrap_or(preset.seed),
+            ..preset
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Every form of a comparison as files in one folder.
+
+use super::{map, markdown, page, robustness_charts, table};
+use crate::compare::{Comparison, SampleMaps};
+use crate::{Result, file};
+use std::path::{Path, PathBuf};
+
+/// Writes page, tables and pictures into `folder` and returns their paths.
+///
+/// ```text
+/// index.html                the page
+/// results.md, .csv, .json   the tables; JSON has everything, every run's curves too
+/// robustness-ATTACK.svg     accuracy over ε
+/// saliency-METHOD.svg       the samples' maps
+/// ```
+///
+/// # Errors
+/// As [`page`] and [`file::write_atomic`].
+pub fn write(
+    folder: &Path,
+    comparison: &Comparison,
+    samples: &[SampleMaps],
+) -> Result<Vec<PathBuf>> {
+    let json = serde_json::to_vec_pretty(comparison).map_err(|reason| {
+        file::data_error(folder, reason.to_string(), "values that JSON can hold")
+    })?;
+    let mut files = vec![
+        (
+            "index.html".to_string(),
+            page(comparison, samples)?.into_bytes(),
+        ),
+        ("results.md".to_string(), markdown(comparison).into_bytes()),
+        ("results.csv".to_string(), table::csv(comparison)?),
+        ("results.json".to_string(), json),
+    ];
+    let attacks = comparison.evaluation.attacks.iter();
+    for (attack, chart) in attacks.zip(robustness_charts(comparison)) {
+        let name = format!("robustness-{}.svg", attack.kind.name());
+        files.push((name, chart.standalone().into_bytes()));
+    }
+    for method in &comparison.evaluation.methods {
+        let name = method.name();
+        let maps = samples.iter().flat_map(|sample| &sample.maps);
+        if maps.into_iter().any(|map| map.method == name) {
+            let panel = map::panel(samples, name)?;
+            files.push((format!("saliency-{name}.svg"), panel.into_bytes()));
+        }
+    }
+    file::create_folder(folder)?;
+    let write = |(name, bytes): (String, Vec<u8>)| {
+        let path = folder.join(name);
+        file::write_atomic(&path, &bytes)?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
+}

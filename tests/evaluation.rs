@@ -1,0 +1,389 @@
+//! The evaluation of one model and the comparison of several: on which samples, by which
+//! defaults, and that every way to a table gives the same table.
+
+mod common;
+
+use common::known::{IMAGE, SAMPLES, known_model, known_samples};
+use common::mlp::{Mlp, WithoutRescale};
+use sgt_host::attribution::{METHOD_NAMES, Method, Settings, attribute};
+use sgt_host::compare::{
+    Comparison, MeasuredRun, Plan, RegimeRuns, compare, group, measure, sample_maps,
+};
+use sgt_host::config::{ConfigDraft, Regime};
+use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw};
+use sgt_host::evaluation::{About, Evaluation, EvaluationConfig, Measured, evaluate};
+use sgt_host::metrics::robustness::clean_accuracy;
+use sgt_host::metrics::{Fill, Metric};
+use sgt_host::network::{InputShape, Labelled, Model};
+use sgt_host::report::{markdown, page, table};
+use sgt_host::run::FinishedRun;
+
+fn known_data() -> Dataset {
+    let (_, truth) = known_model();
+    let (x, labels) = known_samples(&truth);
+    let classes = vec!["low".into(), "high".into()];
+    Dataset::new("known", classes, IMAGE, x, labels, None).unwrap()
+}
+
+/// Every method but occlusion, on a tenth of the samples.
+fn small_config() -> EvaluationConfig {
+    let names = METHOD_NAMES.iter().filter(|name| **name != "occlusion");
+    EvaluationConfig {
+        epsilons: vec![0.1, 0.5],
+        methods: names.map(|name| Method::named(name).unwrap()).collect(),
+        fractions: vec![0.0, 0.5],
+        bins: vec![0.1, 0.5],
+        fills: vec![Fill::Zero, Fill::Farthest],
+        samples: 20,
+        stability_samples: 5,
+        ..EvaluationConfig::thorough(DataKind::Image)
+    }
+}
+
+fn small_evaluation(seed: u64) -> Evaluation {
+    let model = Mlp::random(IMAGE, 16, 2, seed);
+    evaluate(&model, &known_data(), &small_config()).unwrap()
+}
+
+#[test]
+fn an_evaluation_is_whole_repeatable_and_round_trips_through_json() {
+    let found = small_evaluation(1);
+    assert!(found == small_evaluation(1));
+    assert_eq!(
+        (found.samples, found.robustness.len(), found.maps.len()),
+        (20, 4, 10)
+    );
+    assert!(found.skipped.is_empty());
+    for map in &found.maps {
+        assert_eq!((map.drop_curves.len(), map.faithfulness.len()), (2, 2));
+        // A map that reads neither input nor parameters has no stability.
+        assert_eq!(map.stability.is_none(), map.method == Method::Random);
+        if let Some(stability) = &map.stability {
+            assert_eq!(stability.randomisation.len(), 2);
+        }
+        let complete = ["integrated-gradients", "deeplift", "deeplift-shap"];
+        assert_eq!(
+            map.convergence_gap.is_some(),
+            complete.contains(&map.method.name())
+        );
+    }
+    let json = serde_json::to_string(&found).unwrap();
+    assert!(serde_json::from_str::<Evaluation>(&json).unwrap() == found);
+    let json = serde_json::to_string(&small_config()).unwrap();
+    let config: EvaluationConfig = serde_json::from_str(&json).unwrap();
+    assert_eq!(config, small_config());
+    let odd = json.replacen("\"epsilons\"", "\"epsilon\"", 1);
+    assert!(serde_json::from_str::<EvaluationConfig>(&odd).is_err());
+    let scalars = found.scalars(&small_config());
+    assert!(scalars.iter().all(|scalar| scalar.value.is_finite()));
+    for (place, scalar) in scalars.iter().enumerate() {
+        let same = |other: &&_| {
+            let other: &sgt_host::evaluation::Scalar = other;
+            other.metric == scalar.metric && other.about == scalar.about
+        };
+        assert!(
+            scalars[place + 1..].iter().find(same).is_none(),
+            "{scalar:?}"
+        );
+    }
+}
+
+#[test]
+fn the_draw_is_balanced_seeded_nested_and_whole_when_there_are_no_more() {
+    // Classes of 50, 5 and 20 samples.
+    let labels: Vec<usize> = (0..75)
+        .map(|i| usize::from(i >= 50) + usize::from(i >= 55))
+        .collect();
+    let counts = |draw: &[usize]| {
+        let mut counts = [0_usize; 3];
+        draw.iter().for_each(|&place| counts[labels[place]] += 1);
+        counts
+    };
+    let draw = balanced_draw(&labels, 30, 7);
+    assert!(draw.is_sorted() && draw.len() == 30);
+    let [large, small, middle] = counts(&draw);
+    assert_eq!(small, 5);
+    assert!(
+        large + middle == 25 && large.abs_diff(middle) == 1,
+        "{large} {middle}"
+    );
+    assert_eq!(counts(&balanced_draw(&labels, 12, 7)), [4, 4, 4]);
+    assert_eq!(draw, balanced_draw(&labels, 30, 7));
+    assert_ne!(draw, balanced_draw(&labels, 30, 8));
+    let smaller = balanced_draw(&labels, 12, 7);
+    assert!(smaller.iter().all(|place| draw.contains(place)));
+    let all: Vec<usize> = (0..75).collect();
+    assert_eq!(balanced_draw(&labels, 75, 7), all);
+    assert_eq!(balanced_draw(&labels, 1000, 7), all);
+    assert!(balanced_draw(&labels, 0, 7).is_empty());
+}
+
+#[test]
+fn accuracy_is_of_every_sample_and_the_rest_of_the_drawn_ones() {
+    let (model, test) = (Mlp::random(IMAGE, 16, 2, 1), known_data());
+    let config = small_config();
+    let found = evaluate(&model, &test, &config).unwrap();
+    let whole = Labelled::new(test.samples(), test.labels());
+    let accuracy = clean_accuracy(&model, whole).unwrap();
+    assert_eq!((found.accuracy, found.test_samples), (accuracy, SAMPLES));
+    assert_ne!(found.accuracy, found.drawn_accuracy);
+
+    // What is drawn is all there is in a smaller test part: the same numbers, but for the accuracy.
+    let drawn = test
+        .subset(&balanced_draw(test.labels(), 20, config.seed))
+        .unwrap();
+    let few = test
+        .subset(&balanced_draw(test.labels(), 5, config.seed))
+        .unwrap();
+    let alone = EvaluationConfig {
+        stability_samples: 0,
+        ..config.clone()
+    };
+    let of_drawn = evaluate(&model, &drawn, &alone).unwrap();
+    assert_eq!(of_drawn.accuracy, found.drawn_accuracy);
+    assert_eq!(of_drawn.robustness, found.robustness);
+    assert_eq!(of_drawn.mean_gradient, found.mean_gradient);
+    assert_eq!(of_drawn.maps[0].drop_curves, found.maps[0].drop_curves);
+    assert_eq!(of_drawn.maps[0].faithfulness, found.maps[0].faithfulness);
+    let of_few = evaluate(&model, &few, &config).unwrap();
+    assert_eq!(of_few.maps[0].stability, found.maps[0].stability);
+    assert!(found.maps[0].stability.is_some());
+
+    for scalar in found.scalars(&config) {
+        let samples = match scalar.metric {
+            Metric::Accuracy => SAMPLES,
+            Metric::MaxSensitivity
+            | Metric::SaliencyOverlap
+            | Metric::RandomisedRankCorrelation => 5,
+            _ => 20,
+        };
+        let of = SAMPLES;
+        assert_eq!(
+            scalar.measured,
+            Some(Measured { samples, of }),
+            "{scalar:?}"
+        );
+    }
+}
+
+#[test]
+fn a_quick_evaluation_is_a_part_of_a_thorough_one() {
+    let model = Mlp::random(IMAGE, 16, 2, 1);
+    let test = known_data();
+    for kind in [DataKind::Image, DataKind::Series] {
+        let thorough = EvaluationConfig::thorough(kind);
+        let quick = EvaluationConfig::quick(kind);
+        assert!(quick.samples < thorough.samples);
+        let all = evaluate(&model, &test, &thorough)
+            .unwrap()
+            .scalars(&thorough);
+        let part = evaluate(&model, &test, &quick).unwrap().scalars(&quick);
+        assert!(part.len() > 8 && part.len() < all.len());
+        assert!(part.iter().all(|scalar| all.contains(scalar)));
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is() {
+    let refused = |change: fn(&mut EvaluationConfig)| {
+        let mut config = small_config();
+        change(&mut config);
+        config.check(IMAGE).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(|config| config.samples = 0),
+        "samples: found 0, expected 1 or more"
+    );
+    let radius = refused(|config| config.epsilons.push(-1.0));
+    assert!(radius.starts_with("epsilon: found -1"), "{radius}");
+    let fill = refused(|config| config.fills.push(Fill::Delete));
+    assert!(fill.starts_with("fill: found delete"), "{fill}");
+    let steps = refused(|config| config.methods[3] = config.methods[3].clone().with_steps(0));
+    assert!(steps.starts_with("steps: found 0"), "{steps}");
+    assert!(small_config().check(IMAGE).is_ok());
+    let text = EvaluationConfig {
+        fills: vec![Fill::Delete],
+        ..small_config()
+    };
+    assert!(text.check(InputShape::tokens(5, 2)).is_ok());
+}
+
+#[test]
+fn a_model_without_the_rescale_rule_skips_deeplift_and_says_why() {
+    let model = WithoutRescale(Mlp::random(IMAGE, 16, 2, 1));
+    let test = known_data();
+    let found = evaluate(&model, &test, &small_config()).unwrap();
+    let skipped: Vec<&str> = found.skipped.iter().map(|s| s.method.as_str()).collect();
+    assert_eq!(skipped, ["deeplift", "deeplift-shap"]);
+    assert!(found.skipped[0].reason.contains("DeepLIFT"));
+    assert_eq!(found.maps.len(), 8);
+    let batch = Labelled::new(test.samples(), test.labels());
+    let error = attribute(&model, batch, &Method::DeepLift, &Settings::default());
+    let message = error.unwrap_err().to_string();
+    assert!(message.starts_with("method: found DeepLIFT") && !message.contains('\n'));
+    assert_eq!(model.classes(), 2);
+}
+
+fn runs(name: &str, seeds: &[u64], evaluations: &[Evaluation]) -> RegimeRuns {
+    let run = |(&seed, evaluation): (&u64, &Evaluation)| MeasuredRun {
+        seed,
+        folder: None,
+        config: String::new(),
+        seconds: 1.0,
+        evaluation: evaluation.clone(),
+    };
+    RegimeRuns {
+        name: name.into(),
+        runs: seeds.iter().zip(evaluations).map(run).collect(),
+    }
+}
+
+#[test]
+fn a_comparison_pairs_seeds_and_names_the_best_regime() {
+    let config = small_config();
+    let known: Vec<Evaluation> = (0..3)
+        .map(|seed| {
+            let config = EvaluationConfig {
+                seed,
+                ..small_config()
+            };
+            evaluate(&known_model().0, &known_data(), &config).unwrap()
+        })
+        .collect();
+    let untrained: Vec<Evaluation> = (0..3).map(small_evaluation).collect();
+    let regimes = [
+        runs("untrained", &[2, 1, 7], &untrained),
+        runs("known", &[1, 2, 3], &known),
+    ];
+    let rows = compare(&regimes, &config).unwrap();
+    let row = &rows[0];
+    assert_eq!((row.metric, &row.about), (Metric::Accuracy, &About::Clean));
+    assert_eq!(row.best(), Some(1));
+    let paired = row.against_first[1].unwrap();
+    assert!(paired.difference > 0.3 && paired.pairs == 2 && row.against_first[0].is_none());
+    let json = serde_json::to_string(&rows).unwrap();
+    assert!(serde_json::from_str(&json).ok() == Some(rows));
+    let refused = |regimes: &[RegimeRuns]| compare(regimes, &config).unwrap_err().to_string();
+    assert!(refused(&[]).starts_with("regimes: found none"));
+    assert!(refused(&[runs("idle", &[], &[])]).contains("idle without runs"));
+    assert_eq!(
+        refused(&[runs("twice", &[4, 4, 5], &known)]),
+        "regimes: found twice with seed 4 twice, expected one run for each of its seeds"
+    );
+}
+
+#[test]
+fn a_row_says_in_words_and_as_data_what_it_is_about() {
+    let found = small_evaluation(1);
+    let words: Vec<String> = found
+        .scalars(&small_config())
+        .into_iter()
+        .map(|scalar| format!("{}, {}", scalar.metric, scalar.about))
+        .collect();
+    for expected in [
+        "accuracy, clean",
+        "accuracy under attack, pgd (L∞, 10 steps) ε 0.5",
+        "accuracy under attack, fgsm (L∞) ε 0.1",
+        "sufficiency, integrated-gradients, farthest fill",
+        "entropy, smoothgrad",
+        "max-sensitivity, gradient, noise 0.02",
+        "saliency overlap, gradient, pgd (L∞, 10 steps) ε 0.1",
+    ] {
+        assert!(
+            words.iter().any(|found| found == expected),
+            "{expected} in {words:#?}"
+        );
+    }
+    let about = About::Removal {
+        method: Method::Gradient,
+        fill: Fill::Mean,
+    };
+    assert_eq!(
+        serde_json::to_value(&about).unwrap(),
+        serde_json::json!({"removal": {"method": {"name": "gradient"}, "fill": "mean"}})
+    );
+}
+
+/// Two regimes and seeds, trained for a moment on the embedded recordings.
+fn plan() -> Plan {
+    let mut draft = ConfigDraft::new();
+    draft.set("training.epochs", 2_i64);
+    Plan::read(&draft, &[Regime::Standard, Regime::Sgt], 2).unwrap()
+}
+
+fn table_of(runs: &[FinishedRun], config: &EvaluationConfig) -> Comparison {
+    measure(&group(runs).unwrap(), config, |_, _| {}).unwrap()
+}
+
+#[test]
+fn runs_in_memory_and_runs_read_back_have_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = plan().train(Some(folder.path()), |_| {}).unwrap();
+    let config = EvaluationConfig {
+        samples: 10,
+        stability_samples: 2,
+        ..EvaluationConfig::quick(DataKind::Series)
+    };
+    let compared = table_of(&trained, &config);
+    let paths = ["sgt-1", "standard-0", "sgt-0", "standard-1"].map(|name| folder.path().join(name));
+    let read = FinishedRun::open_all(&paths, None).unwrap();
+    let mut evaluated = table_of(&read, &config);
+    // The first run that is named sets the first column.
+    assert_eq!(evaluated.names().collect::<Vec<_>>(), ["sgt", "standard"]);
+    let paths = ["standard-1", "standard-0", "sgt-1", "sgt-0"].map(|name| folder.path().join(name));
+    evaluated = table_of(&FinishedRun::open_all(&paths, None).unwrap(), &config);
+    assert_eq!(evaluated, compared);
+    assert_eq!(
+        table::csv(&evaluated).unwrap(),
+        table::csv(&compared).unwrap()
+    );
+
+    // Without a folder there is nothing to read back, but the same numbers.
+    let unsaved = table_of(&plan().train(None, |_| {}).unwrap(), &config);
+    let timeless = |comparison: &Comparison| {
+        let rows = comparison.rows.iter();
+        let rows = rows.filter(|row| row.metric != Metric::TrainingSeconds);
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(&unsaved), timeless(&compared));
+    assert!(unsaved.regimes[0].runs[0].folder.is_none());
+    let json = serde_json::to_string(&compared).unwrap();
+    assert_eq!(serde_json::from_str::<Comparison>(&json).unwrap(), compared);
+}
+
+#[test]
+fn every_table_and_page_announces_what_it_is_over() {
+    let trained = plan().train(None, |_| {}).unwrap();
+    let config = EvaluationConfig {
+        samples: 12,
+        stability_samples: 2,
+        ..EvaluationConfig::quick(DataKind::Series)
+    };
+    let comparison = table_of(&trained, &config);
+    assert_eq!(comparison.unit, InputUnit::TrainingDeviation);
+    let samples = sample_maps(&group(&trained).unwrap(), &config.methods).unwrap();
+    let csv = String::from_utf8(table::csv(&comparison).unwrap()).unwrap();
+    for line in csv
+        .lines()
+        .filter(|line| line.starts_with("accuracy under attack"))
+    {
+        assert!(line.contains("higher-is-better,12,40,"), "{line}");
+    }
+    assert!(csv.contains("accuracy,clean,higher-is-better,40,40,"));
+    for text in [
+        table::text(&comparison, |_| true),
+        markdown(&comparison),
+        page(&comparison, &samples).unwrap(),
+    ] {
+        for announced in [
+            "12 of 40",
+            "2 of 40",
+            "40 of 40",
+            "training deviations",
+            "mean fill",
+            "pgd (L∞, 10 steps) ε 0.4",
+        ] {
+            assert!(text.contains(announced), "{announced} in {text}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Networks for PyTorch: deterministic, whole, and refused where PyTorch has no such name.
+//! What the exported networks compute is checked in PyTorch by `golden/check_export.py`.
+
+use proptest::prelude::*;
+use safetensors::{Dtype, SafeTensors};
+use sgt_host::data::{Bounds, Normalization};
+use sgt_host::export::{ExportFile, Target, export, write};
+use sgt_host::network::layer::{
+    AveragePool, BatchNorm, Convolution, Direction, Dropout, Embedding, EncodingForm, Flatten,
+    FlattenOrder, Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, LayerNorm,
+    LayerNormForm, Linear, Lstm, MaxPool, Padding, PositionalEncoding, Projections, Readout, Relu,
+    Residual, SelfAttention, Sigmoid,
+};
+use sgt_host::network::{Description, InputShape, Model, Network, SeriesOrder};
+use sgt_host::run::Trained;
+use sgt_host::weights::{Metadata, Weights, to_bytes};
+use std::path::Path;
+
+/// `description` with fresh weights, as if read from a file.
+fn trained(description: &Description, bounds: Option<Bounds>) -> Trained {
+    let network = Network::new(description, 1).unwrap();
+    let channels = description.input.channels();
+    let mean = (0..channels).map(|channel| channel as f32 / 3.0).collect();
+    let metadata = Metadata {
+        model: description.name.clone(),
+        description: Some(description.clone()),
+        input: description.input,
+        classes: (0..network.classes())
+            .map(|class| format!("\"{class}\"\\\n"))
+            .collect(),
+        normalization: Normalization::new(mean, vec![0.3; channels]).unwrap(),
+        bounds,
+        regime: "sgt".into(),
+        seed: 1,
+        version: "0.1.0".into(),
+    };
+    let bytes = to_bytes(network.parameters(), Some(&metadata)).unwrap();
+    let weights = Weights::parse(Path::new("w.safetensors"), &bytes).unwrap();
+    Trained::from_weights(Path::new("w.safetensors"), &weights, None, &[]).unwrap()
+}
+
+fn files(description: &Description) -> sgt_host::Result<Vec<ExportFile>> {
+    export(&trained(description, None), Target::Pytorch)
+}
+
+fn text(files: &[ExportFile]) -> String {
+    let module = files.iter().find(|file| file.name == "network.py").unwrap();
+    String::from_utf8(module.bytes.clone()).unwrap()
+}
+
+/// Layers of every kind, whether or not they fit; their names hold `number`.
+fn candidates(number: usize) -> Vec<Layer> {
+    let convolution = |path: &str, kernel: usize| Convolution::new(path, 4, kernel);
+    let path = |last: &str| format!("stage.{number}.{last}");
+    vec![
+        Relu::default().into(),
+        Gelu::default().into(),
+        Sigmoid {
+            name: path("sigmoid"),
+        }
+        .into(),
+        convolution(&format!("conv{number}"), 3).into(),
+        Convolution {
+            padding: Padding::CAUSAL,
+            dilation: 2.into(),
+            weight_norm: true,
+            ..convolution(&path("conv"), 2)
+        }
+        .into(),
+        Convolution {
+            padding: Padding::SAME,
+            stride: 2.into(),
+            bias: false,
+            ..convolution(&path("same-conv"), 4)
+        }
+        .into(),
+        BatchNorm::new(&path("norm")).into(),
+        Dropout {
+            name: String::new(),
+            p: 0.1,
+        }
+        .into(),
+        Linear::new(&path("class"), 5).into(),
+        MaxPool::new(2).into(),
+        GlobalAveragePool::default().into(),
+        Flatten {
+            order: FlattenOrder::ChannelsLast,
+            ..Flatten::default()
+        }
+        .into(),
+        Lstm {
+            direction: Direction::Both,
+            readout: Readout::All,
+            ..Lstm::new(&path("lstm"), 3)
+        }
+        .into(),
+        Lstm {
+            direction: Direction::Reverse,
+            layers: 2,
+            readout: Readout::Attention,
+            ..Lstm::new(&path("reverse"), 3)
+        }
+        .into(),
+        InputCellLstm {
+            readout: Readout::Max,
+            ..InputCellLstm::new(&format!("cell-{number}"), 2)
+        }
+        .into(),
+        GlobalMaxPool::default().into(),
+        LayerNorm {
+            form: LayerNormForm::Unbiased,
+            ..LayerNorm::new(&path("layer-norm"))
+        }
+        .into(),
+        AveragePool {
+            padding: 1.into(),
+            ..AveragePool::new(3)
+        }
+        .into(),
+        SelfAttention {
+            causal: true,
+            ..SelfAttention::new(&path("attention"), 1)
+        }
+        .into(),
+        SelfAttention {
+            dropout: 0.1,
+            projections: Projections::Separate,
+            ..SelfAttention::new(&path("separate"), 1)
+        }
+        .into(),
+        PositionalEncoding {
+            name: String::new(),
+            scale: true,
+            form: EncodingForm::Published,
+        }
+        .into(),
+        Residual {
+            body: vec![
+                Convolution {
+                    padding: Padding::SAME,
+                    ..convolution(&path("body"), 3)
+                }
+                .into(),
+                Relu::default().into(),
+            ],
+            shortcut: vec![convolution(&path("shortcut"), 1).into()],
+            ..Residual::default()
+        }
+        .into(),
+    ]
+}
+
+/// A network that takes from the candidates, in the order of `dice`, what fits.
+fn description(input: InputShape, skip_padding: bool, dice: &[usize]) -> Description {
+    let whole = |description: &Description| description.clone().flatten().linear("out", 3);
+    let mut description = Description {
+        skip_padding,
+        ..Description::new(input)
+    };
+    if let (InputShape::Tokens { dim, .. }, true) = (input, dice.len() > 3) {
+        description = description.layer(Embedding {
+            name: "words".into(),
+            vocabulary: 9,
+            dim,
+        });
+    }
+    for (number, die) in dice.iter().enumerate() {
+        let mut candidates = candidates(number);
+        let longer = description
+            .clone()
+            .layer(candidates.swap_remove(die % candidates.len()));
+        if whole(&longer).summary().is_ok() {
+            description = longer;
+        }
+    }
+    whole(&description)
+}
+
+fn input() -> impl Strategy<Value = InputShape> {
+    prop_oneof![
+        Just(InputShape::image(2, 9, 8)),
+        Just(InputShape::series(12, 3)),
+        Just(InputShape::series(12, 3).ordered(SeriesOrder::ChannelsFirst)),
+        Just(InputShape::tokens(7, 4)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn exports_are_deterministic_and_whole(
+        input in input(),
+        skip_padding: bool,
+        dice in prop::collection::vec(0_usize..1000, 0..9),
+    ) {
+        let description = description(input, skip_padding, &dice);
+        let network = trained(&description, Some(Bounds { low: -1.0, high: 0.5 }));
+        let files = export(&network, Target::Pytorch).unwrap();
+        prop_assert_eq!(&files, &export(&network, Target::Pytorch).unwrap());
+
+        let module = text(&files);
+        prop_assert!(module.contains("BOUNDS = (-1.0, 0.5)"));
+        prop_assert!(!module.contains("nn.Identity()"), "a module is missing: {module}");
+        prop_assert!(module.lines().all(|line| line.trim_end() == line));
+        let weights = files.iter().find(|file| file.name == "weights.safetensors").unwrap();
+        let tensors = SafeTensors::deserialize(&weights.bytes).unwrap();
+        let mut counters = tensors.len();
+        for entry in network.model.parameters().entries() {
+            let tensor = tensors.tensor(&entry.name).unwrap();
+            prop_assert_eq!(tensor.shape(), &entry.shape[..]);
+            let (layer, _) = entry.name.rsplit_once('.').unwrap();
+            for part in layer.split('.') {
+                let is_number = part.chars().all(|c| c.is_ascii_digit());
+                prop_assert!(is_number || module.contains(part), "{part}: {module}");
+            }
+            counters -= 1;
+        }
+        let norms = description.summary().unwrap();
+        let norms = norms.iter().filter(|summary| summary.layer.kind() == "batch-norm");
+        for norm in norms {
+            let name = format!("{}.num_batches_tracked", norm.layer.name());
+            let counter = tensors.tensor(&name).unwrap();
+            prop_assert_eq!((counter.dtype(), counter.shape()), (Dtype::I64, &[][..]));
+            counters -= 1;
+        }
+        prop_assert_eq!(counters, 0, "tensors of nobody");
+    }
+}
+
+#[test]
+fn the_code_reads_as_written_by_hand() {
+    let description = Description::new(InputShape::series(50, 9))
+        .named("sensor")
+        .convolution("conv1", 32, 5)
+        .batch_norm("stage.0.norm")
+        .relu()
+        .lstm("rnn", 8)
+        .linear("stage.1", 2);
+    let module = text(&files(&description).unwrap());
+    let forward = module.split("    def forward(self, x):\n").nth(1).unwrap();
+    let forward = forward.split("\n\n").next().unwrap();
+    assert_eq!(
+        forward,
+        "        x = (x - self.input_mean) / self.input_deviation  # [batch, 9, 50]
+        x = self.conv1(x)  # [batch, 32, 46]
+        x = self.stage[0].norm(x)  # [batch, 32, 46]
+        x = self.relu_1(x)  # [batch, 32, 46]
+        x = x.transpose(1, 2)  # [batch, 46, 32]
+        x, _ = self.rnn(x)  # [batch, 46, 8]
+        x = x[:, -1]  # [batch, 8]
+        x = self.stage[1](x)  # [batch, 2]
+        return x"
+    );
+    for line in [
+        "        self.conv1 = nn.Conv1d(9, 32, 5)",
+        "        self.stage = nn.ModuleList([Group(norm=nn.BatchNorm1d(32)), nn.Linear(8, 2)])",
+        "        self.rnn = nn.LSTM(32, 8, batch_first=True)",
+        "        self.relu_1 = nn.ReLU()",
+        "class Group(nn.Module):",
+        r#"CLASSES = ["\"0\"\\\U0000000a", "\"1\"\\\U0000000a"]"#,
+        "BOUNDS = None",
+    ] {
+        assert!(
+            module.lines().any(|found| found == line),
+            "{line}: {module}"
+        );
+    }
+}
+
+#[test]
+fn names_that_pytorch_cannot_have_are_refused() {
+    let named = |names: &[&str]| {
+        let start = Description::new(InputShape::series(3, 2)).flatten();
+        let layers = names
+            .iter()
+            .fold(start, |description, name| description.linear(name, 2));
+        files(&layers).map(|files| text(&files))
+    };
+    for (names, expected) in [
+        (
+            &["a..b"][..],
+            "layer a..b: found an empty part of its name, expected parts between dots",
+        ),
+        (
+            &["fc.forward"],
+            "layer fc.forward: found the part forward of its name, expected a name that PyTorch's \
+             modules do not use themselves",
+        ),
+        (
+            &["fc", "fc.inner"],
+            "layer fc.inner: found another layer on its way, expected layers of which none is a \
+             part of another",
+        ),
+        (
+            &["fc.inner", "fc"],
+            "layer fc: found another layer on its way, expected layers of which none is a part of \
+             another",
+        ),
+    ] {
+        assert_eq!(named(names).unwrap_err().to_string(), expected);
+    }
+    // What is no attribute in Python is a module all the same.
+    let module = named(&["class", "0", "a-b.x", "input_mean", "__fc"]).unwrap();
+    for line in [
+        r#"        self.add_module("class", nn.Linear(6, 2))"#,
+        r#"        self.add_module("0", nn.Linear(2, 2))"#,
+        r#"        self.add_module("a-b", Group(x=nn.Linear(2, 2)))"#,
+        r#"        self.add_module("__fc", nn.Linear(2, 2))"#,
+        r#"        x = self.get_submodule("a-b").x(x)  # [batch, 2]"#,
+        "        x = (x - self.input_mean_) / self.input_deviation  # [batch, 2, 3]",
+    ] {
+        assert!(
+            module.lines().any(|found| found == line),
+            "{line}: {module}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_replaced_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("new");
+    let description = Description::new(InputShape::series(3, 2))
+        .flatten()
+        .linear("fc", 2);
+    let files = files(&description).unwrap();
+    let paths = write(&folder, &files, false).unwrap();
+    assert_eq!(paths.len(), 2);
+    std::fs::remove_file(folder.join("network.py")).unwrap();
+    let error = write(&folder, &files, false).unwrap_err().to_string();
+    assert!(
+        error.contains("weights.safetensors") && error.contains("--overwrite"),
+        "{error}"
+    );
+    assert!(!folder.join("network.py").exists());
+    write(&folder, &files, true).unwrap();
+    assert!(folder.join("network.py").exists());
+}
