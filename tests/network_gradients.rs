@@ -8,11 +8,6 @@ mod tolerance;
 
 use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
-use sgt_host::kernel::activation::{relu_backward, relu_forward};
-use sgt_host::kernel::batch_norm::{
-    BatchNormParameters, Statistics, batch_norm_backward, batch_norm_evaluation,
-    batch_norm_training,
-};
 use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, conv2d_forward};
 use sgt_host::kernel::dropout::{DropoutKey, dropout};
 use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
@@ -158,17 +153,9 @@ fn fully_connected() {
 }
 
 #[test]
-fn element_wise() {
-    // Values a step away from the kink of ReLU.
-    let x: Vec<f32> = random(64, 1).iter().map(|x| x + 0.1 * x.signum()).collect();
-    let dout = random(64, 2);
+fn dropouts() {
+    let (x, dout) = (random(64, 1), random(64, 2));
     let mut dx = vec![0.0; 64];
-    relu_backward(&x, &dout, &mut dx).unwrap();
-    check("relu", &x, &dout, &dx, |x| {
-        let mut out = vec![0.0; x.len()];
-        relu_forward(x, &mut out).unwrap();
-        out
-    });
     let key = DropoutKey::new(3, 1);
     dropout(key, 0.4, &dout, &mut dx).unwrap();
     check("dropout", &x, &dout, &dx, |x| {
@@ -197,62 +184,6 @@ fn dropout_keeps_its_share_and_its_mean() {
 }
 
 #[test]
-fn batch_norms() {
-    for (channels, plane, batch) in [(3, 5, 4), (18, 1, 7)] {
-        let x = random(batch * channels * plane, 1);
-        let weight = random(channels, 2);
-        let bias = random(channels, 3);
-        let mean = random(channels, 4);
-        let variance: Vec<f32> = random(channels, 5).iter().map(|v| 1.5 + v).collect();
-        let dout = random(x.len(), 6);
-        for training in [true, false] {
-            let run = |weight: &[f32], bias: &[f32], x: &[f32], kept: &mut Statistics| {
-                let mut out = vec![0.0; x.len()];
-                let parameters = BatchNormParameters { weight, bias };
-                if training {
-                    batch_norm_training(plane, parameters, x, &mut out, kept).unwrap();
-                } else {
-                    let running = (&mean, &variance);
-                    batch_norm_evaluation(
-                        plane, parameters, running.0, running.1, x, &mut out, kept,
-                    )
-                    .unwrap();
-                }
-                out
-            };
-            let mut kept = Statistics::default();
-            run(&weight, &bias, &x, &mut kept);
-            let mut dx = vec![0.0; x.len()];
-            let (mut dweight, mut dbias) = (vec![0.0; channels], vec![0.0; channels]);
-            let gradient = WeightGradient {
-                weight: &mut dweight,
-                bias: Some(&mut dbias),
-            };
-            batch_norm_backward(
-                plane,
-                &weight,
-                &kept,
-                &x,
-                &dout,
-                Some(&mut dx),
-                Some(gradient),
-            )
-            .unwrap();
-            let scratch = &mut Statistics::default();
-            check("batch norm", &x, &dout, &dx, |x| {
-                run(&weight, &bias, x, scratch)
-            });
-            check("batch norm", &weight, &dout, &dweight, |w| {
-                run(w, &bias, &x, scratch)
-            });
-            check("batch norm", &bias, &dout, &dbias, |b| {
-                run(&weight, b, &x, scratch)
-            });
-        }
-    }
-}
-
-#[test]
 fn embeddings() {
     let (dim, tokens) = (4, [2, 0, 2, 5, 1, 2]);
     let table = random(6 * dim, 1);
@@ -266,6 +197,10 @@ fn embeddings() {
     });
     let error = embedding_forward(dim, &table, &[6], &mut [0.0; 4]).unwrap_err();
     assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
+}
+
+fn build(name: &str, sizes: &NetworkSizes) -> Network {
+    Network::new(&named::description(name, sizes).unwrap(), 4).unwrap()
 }
 
 #[test]
@@ -297,7 +232,7 @@ fn networks() {
             hidden,
             ..NetworkSizes::new(input, 3)
         };
-        let network = registry::build(name, &sizes, 4).unwrap();
+        let network = build(name, &sizes);
         let batch = 3;
         let x = random(batch * input.len(), 1);
         let dlogits = random(batch * 3, 2);
@@ -411,7 +346,7 @@ fn running_statistics_follow_training_batches() {
         hidden: vec![4, 4, 4, 4],
         ..NetworkSizes::new(input, 3)
     };
-    let mut network = registry::build("resnet18", &sizes, 4).unwrap();
+    let mut network = build("resnet18", &sizes);
     let x = random(5 * input.len(), 1);
     let mut pass = NetworkPass::default();
     let before = network.parameters().clone();
