@@ -220,9 +220,13 @@ fn normalise(
 ) {
     let BatchNormParameters { weight, bias } = parameters;
     let scales = weight.iter().zip(&statistics.inverse_deviation);
-    let scales: Vec<f32> = scales.map(|(weight, deviation)| weight * deviation).collect();
+    let scales: Vec<f32> = scales
+        .map(|(weight, deviation)| weight * deviation)
+        .collect();
     let shifts = bias.iter().zip(&statistics.mean).zip(&scales);
-    let shifts: Vec<f32> = shifts.map(|((bias, mean), scale)| bias - mean * scale).collect();
+    let shifts: Vec<f32> = shifts
+        .map(|((bias, mean), scale)| bias - mean * scale)
+        .collect();
     let task = rows_a_task(weight.len()) * weight.len();
     let tasks = out.par_chunks_mut(task).zip(x.par_chunks(task));
     tasks.for_each(|(out, x)| {
@@ -353,18 +357,16 @@ impl WithSimd for Backward<'_> {
             tilt,
         } = self.lines;
         let channels = slope.len();
-        let rows = self.x.chunks_exact(channels).zip(self.dout.chunks_exact(channels));
+        let rows = self
+            .x
+            .chunks_exact(channels)
+            .zip(self.dout.chunks_exact(channels));
         for (dx, (x, dout)) in self.dx.chunks_exact_mut(channels).zip(rows) {
             let lines = slope.iter().zip(constant).zip(tilt);
             let values = dx.iter_mut().zip(x).zip(dout).zip(lines);
-            if self.add {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx += slope * d - (constant + x * tilt);
-                });
-            } else {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx = slope * d - (constant + x * tilt);
-                });
+            for (((dx, x), d), ((slope, constant), tilt)) in values {
+                let gradient = slope * d - (constant + x * tilt);
+                *dx = if self.add { *dx + gradient } else { gradient };
             }
         }
     }
@@ -483,7 +485,8 @@ mod tests {
                 batch_norm_backward(weight, &statistics, x, dout, target, None).unwrap();
                 assert_close(&format!("dx: {name}"), &dx, 0.0, &gradients[0], ROUGH);
                 dx.fill(1.0);
-                let (mut of_weight, mut of_bias) = (vec![1.0; weight.len()], vec![1.0; weight.len()]);
+                let (mut of_weight, mut of_bias) =
+                    (vec![1.0; weight.len()], vec![1.0; weight.len()]);
                 let wanted = Some(BatchNormGradients {
                     weight: &mut of_weight,
                     bias: &mut of_bias,
@@ -491,8 +494,20 @@ mod tests {
                 let target = InputGradient::Add(&mut dx);
                 batch_norm_backward(weight, &statistics, x, dout, target, wanted).unwrap();
                 assert_close(&format!("dx added: {name}"), &dx, 1.0, &gradients[0], ROUGH);
-                assert_close(&format!("weight: {name}"), &of_weight, 1.0, &gradients[1], ROUGH);
-                assert_close(&format!("bias: {name}"), &of_bias, 1.0, &gradients[2], TOLERANCE);
+                assert_close(
+                    &format!("weight: {name}"),
+                    &of_weight,
+                    1.0,
+                    &gradients[1],
+                    ROUGH,
+                );
+                assert_close(
+                    &format!("bias: {name}"),
+                    &of_bias,
+                    1.0,
+                    &gradients[2],
+                    TOLERANCE,
+                );
             }
         });
     }
@@ -503,10 +518,17 @@ mod tests {
         let mut statistics = Statistics::default();
         case.forward(true, &mut statistics);
         for channel in 0..3 {
-            let values: Vec<f64> = doubles(&case.x).into_iter().skip(channel).step_by(3).collect();
+            let values: Vec<f64> = doubles(&case.x)
+                .into_iter()
+                .skip(channel)
+                .step_by(3)
+                .collect();
             let mean = values.iter().sum::<f64>() / 500.0;
             let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 499.0;
-            let found = [statistics.mean[channel], statistics.unbiased_variance[channel]];
+            let found = [
+                statistics.mean[channel],
+                statistics.unbiased_variance[channel],
+            ];
             assert_close("moments", &found, 0.0, &[mean, variance], TOLERANCE);
         }
     }

@@ -5,7 +5,8 @@
 
 #![allow(clippy::inline_always)] // Kernels must be inlined into the function that enables AVX.
 
-use pulp::{Arch, Simd, WithSimd};
+use super::dispatch::dispatch;
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// One product; see the module.
@@ -23,7 +24,7 @@ pub(crate) struct Dot<'a> {
 impl Dot<'_> {
     /// Runs on the widest vectors this machine has.
     pub(crate) fn run(self) {
-        Arch::new().dispatch(self);
+        dispatch(self);
     }
 }
 

@@ -8,7 +8,8 @@
 #![allow(clippy::inline_always)] // Kernels must be inlined into the function that enables AVX.
 
 use super::buffer::LINE;
-use pulp::{Arch, Simd, WithSimd};
+use super::dispatch::dispatch;
+use pulp::{Simd, WithSimd};
 
 /// Columns of a packed panel of `b`.
 pub(crate) const PANEL: usize = 4 * LINE;
@@ -60,7 +61,7 @@ pub(crate) struct Product<'a> {
 impl Product<'_> {
     /// Runs on the widest vectors this machine has.
     pub(crate) fn run(self) {
-        Arch::new().dispatch(self);
+        dispatch(self);
     }
 
     fn check(&self) {
