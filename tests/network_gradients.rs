@@ -1,4 +1,4 @@
-//! Finite differences in `f32` of every layer and of whole networks, with the steps and
+//! Finite differences in `f32` of whole networks, with the steps and
 //! tolerances of `common/tolerance.rs`.
 
 #[path = "common/descriptions.rs"]
@@ -8,10 +8,6 @@ mod tolerance;
 
 use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
-use sgt_host::kernel::conv2d::{Conv2dGeometry, WeightGradient, conv2d_backward, conv2d_forward};
-use sgt_host::kernel::dropout::{DropoutKey, dropout};
-use sgt_host::kernel::embedding::{embedding_backward, embedding_forward};
-use sgt_host::kernel::linear::{linear_backward, linear_forward};
 use sgt_host::network::named::{self, NetworkSizes};
 use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder};
 
@@ -78,125 +74,6 @@ fn check_tensor(
             "{what}: difference {found}, derivative {expected}, gradient's length {scale}"
         );
     }
-}
-
-#[test]
-fn convolutions() {
-    let image = Conv2dGeometry::image(3, 5, [7, 6], 3);
-    for geometry in [
-        image,
-        image.padded(1).strided(2),
-        image.padded(2).dilated(2),
-        Conv2dGeometry::series(3, 20, 12, 3).dilated(2).causal(),
-    ] {
-        let x = random(2 * geometry.input_len(), 1);
-        let weight = random(geometry.weight_len(), 2);
-        let bias = random(geometry.out_channels, 3);
-        let dout = random(2 * geometry.output_len(), 4);
-        let mut dx = vec![0.0; x.len()];
-        let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-        let gradient = WeightGradient {
-            weight: &mut dweight,
-            bias: Some(&mut dbias),
-        };
-        conv2d_backward(&geometry, &weight, &x, &dout, Some(&mut dx), Some(gradient)).unwrap();
-        let run = |weight: &[f32], bias: &[f32], x: &[f32]| {
-            let mut out = vec![0.0; dout.len()];
-            conv2d_forward(&geometry, weight, Some(bias), x, &mut out).unwrap();
-            out
-        };
-        check("convolution", &x, &dout, &dx, |x| run(&weight, &bias, x));
-        check("convolution", &weight, &dout, &dweight, |weight| {
-            run(weight, &bias, &x)
-        });
-        check("convolution", &bias, &dout, &dbias, |bias| {
-            run(&weight, bias, &x)
-        });
-    }
-}
-
-#[test]
-fn fully_connected() {
-    let (inputs, outputs, batch) = (37, 11, 5);
-    let x = random(batch * inputs, 1);
-    let weight = random(inputs * outputs, 2);
-    let bias = random(outputs, 3);
-    let dout = random(batch * outputs, 4);
-    let mut dx = vec![0.0; x.len()];
-    let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-    let gradient = WeightGradient {
-        weight: &mut dweight,
-        bias: Some(&mut dbias),
-    };
-    linear_backward(
-        inputs,
-        outputs,
-        &weight,
-        &x,
-        &dout,
-        Some(&mut dx),
-        Some(gradient),
-    )
-    .unwrap();
-    let run = |weight: &[f32], bias: &[f32], x: &[f32]| {
-        let mut out = vec![0.0; dout.len()];
-        linear_forward(inputs, outputs, weight, Some(bias), x, &mut out).unwrap();
-        out
-    };
-    check("linear", &x, &dout, &dx, |x| run(&weight, &bias, x));
-    check("linear", &weight, &dout, &dweight, |weight| {
-        run(weight, &bias, &x)
-    });
-    check("linear", &bias, &dout, &dbias, |bias| {
-        run(&weight, bias, &x)
-    });
-}
-
-#[test]
-fn dropouts() {
-    let (x, dout) = (random(64, 1), random(64, 2));
-    let mut dx = vec![0.0; 64];
-    let key = DropoutKey::new(3, 1);
-    dropout(key, 0.4, &dout, &mut dx).unwrap();
-    check("dropout", &x, &dout, &dx, |x| {
-        let mut out = vec![0.0; x.len()];
-        dropout(key, 0.4, x, &mut out).unwrap();
-        out
-    });
-}
-
-#[test]
-fn dropout_keeps_its_share_and_its_mean() {
-    let x = vec![1.0; 200_000];
-    let mut out = vec![0.0; x.len()];
-    for (layer, p) in [(0, 0.25_f32), (1, 0.5)] {
-        dropout(DropoutKey::new(9, layer), p, &x, &mut out).unwrap();
-        let dropped = out.iter().filter(|&&v| v == 0.0).count() as f32 / x.len() as f32;
-        // Five standard deviations of a binomial share.
-        let allowed = 5.0 * (p * (1.0 - p) / x.len() as f32).sqrt();
-        assert!((dropped - p).abs() < allowed, "{dropped} of {p}");
-        let kept = 1.0 / (1.0 - p);
-        assert!(out.iter().all(|&v| v == 0.0 || v == kept));
-        // Neighbours are independent.
-        let pairs = out.windows(2).filter(|pair| pair == &[0.0, 0.0]).count() as f32;
-        assert!((pairs / x.len() as f32 - p * p).abs() < 2.0 * allowed);
-    }
-}
-
-#[test]
-fn embeddings() {
-    let (dim, tokens) = (4, [2, 0, 2, 5, 1, 2]);
-    let table = random(6 * dim, 1);
-    let dout = random(tokens.len() * dim, 2);
-    let mut dtable = vec![0.0; table.len()];
-    embedding_backward(dim, &tokens, &dout, &mut dtable).unwrap();
-    check("embedding", &table, &dout, &dtable, |table| {
-        let mut out = vec![0.0; dout.len()];
-        embedding_forward(dim, table, &tokens, &mut out).unwrap();
-        out
-    });
-    let error = embedding_forward(dim, &table, &[6], &mut [0.0; 4]).unwrap_err();
-    assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
 }
 
 fn build(name: &str, sizes: &NetworkSizes) -> Network {

@@ -364,14 +364,9 @@ impl WithSimd for Backward<'_> {
         for (dx, (x, dout)) in self.dx.chunks_exact_mut(channels).zip(rows) {
             let lines = slope.iter().zip(constant).zip(tilt);
             let values = dx.iter_mut().zip(x).zip(dout).zip(lines);
-            if self.add {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx += slope * d - (constant + x * tilt);
-                });
-            } else {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx = slope * d - (constant + x * tilt);
-                });
+            for (((dx, x), d), ((slope, constant), tilt)) in values {
+                let gradient = slope * d - (constant + x * tilt);
+                *dx = if self.add { *dx + gradient } else { gradient };
             }
         }
     }

@@ -94,3 +94,47 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::levels::values;
+
+    #[test]
+    fn keeps_its_share_and_its_mean() {
+        let x = vec![1.0; 200_000];
+        let mut out = vec![0.0; x.len()];
+        for (layer, p) in [(0, 0.25_f32), (1, 0.5)] {
+            dropout(DropoutKey::new(9, layer), p, &x, &mut out).unwrap();
+            let dropped = out.iter().filter(|&&v| v == 0.0).count() as f32 / x.len() as f32;
+            // Five standard deviations of a binomial share.
+            let allowed = 5.0 * (p * (1.0 - p) / x.len() as f32).sqrt();
+            assert!((dropped - p).abs() < allowed, "{dropped} of {p}");
+            let kept = 1.0 / (1.0 - p);
+            assert!(out.iter().all(|&v| v == 0.0 || v == kept));
+            // Neighbours are independent.
+            let pairs = out.windows(2).filter(|pair| pair == &[0.0, 0.0]).count() as f32;
+            assert!((pairs / x.len() as f32 - p * p).abs() < 2.0 * allowed);
+        }
+    }
+
+    #[test]
+    fn the_backward_pass_draws_the_same_mask() {
+        let key = DropoutKey::new(3, 1);
+        let (x, dout) = (values(PIECE + 5, 1), values(PIECE + 5, 2));
+        let mut out = vec![f32::NAN; x.len()];
+        dropout(key, 0.4, &x, &mut out).unwrap();
+        let mut dx = dout.clone();
+        dropout_in_place(key, 0.4, &mut dx);
+        for ((x, out), (dout, dx)) in x.iter().zip(&out).zip(dout.iter().zip(&dx)) {
+            let kept = 1.0 / (1.0 - 0.4);
+            let scale = if *out == 0.0 { 0.0 } else { kept };
+            assert_eq!([*out, *dx], [x * scale, dout * scale]);
+        }
+        let error = dropout(key, 0.4, &x, &mut out[1..]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("dropout: found shape out of"),
+            "{error}"
+        );
+    }
+}

@@ -1,7 +1,9 @@
 //! Convolution (cross-correlation, as in PyTorch) of images and series.
 //!
 //! `out[o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[c, i·s₀ + u·d₀ − p₀, j·s₁ + v·d₁ − p₁]`
-//! with `x` zero outside its bounds, stride `s`, dilation `d` and padding `p`.
+//! with `x` zero outside its bounds, stride `s`, dilation `d` and padding `p`. Images are channels-last,
+//! `[height, width, channels]`. [`Plan`] computes one image; [`conv_block`](super::conv_block) a batch, with
+//! what may be fused.
 
 #[cfg(test)]
 pub(crate) mod oracle;
@@ -9,11 +11,7 @@ mod plan;
 
 pub(crate) use plan::{DataGradient, Plan};
 
-use super::buffer::Buffer;
-use super::layout::transpose;
-use super::{batch_len, expect_len};
 use crate::{Error, Result};
-use rayon::prelude::*;
 
 /// Images whose weight gradients are summed one after the other; the sums of such chunks are
 /// then added in order. A fixed number, so that threads do not change a bit.
@@ -182,160 +180,6 @@ pub struct WeightGradient<'g> {
     pub weight: &'g mut [f32],
     /// As long as the bias, where the layer has one.
     pub bias: Option<&'g mut [f32]>,
-}
-
-/// Convolves a batch.
-///
-/// `x` is `[batch, in, height, width]`, `weight` `[out, in, kh, kw]`, `bias` `[out]`, `out`
-/// `[batch, out, height', width']`. Cost: `2 · batch · weight_len · height' · width'` operations.
-///
-/// # Errors
-/// [`Error::Shape`] when a length does not fit the geometry.
-pub fn conv2d_forward(
-    geometry: &Conv2dGeometry,
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    x: &[f32],
-    out: &mut [f32],
-) -> Result<()> {
-    geometry.check()?;
-    let batch = batch_len("conv2d", "x", x.len(), geometry.input_len())?;
-    expect_len("conv2d", "out", out.len(), batch * geometry.output_len())?;
-    expect_len("conv2d", "weight", weight.len(), geometry.weight_len())?;
-    if let Some(bias) = bias {
-        expect_len("conv2d", "bias", bias.len(), geometry.out_channels)?;
-    }
-    let plan = Plan::new(geometry);
-    let mut packed = Buffer::default();
-    plan.pack(weight, packed.resize(plan.packed_len()));
-    out.par_chunks_exact_mut(geometry.output_len())
-        .zip(x.par_chunks_exact(geometry.input_len()))
-        .for_each_init(Images::default, |images, (out, x)| {
-            let mut pixels = std::mem::take(&mut images.out);
-            pixels.resize(out.len());
-            let x = images.padded(&plan, x);
-            plan.forward(&packed, bias, false, x, 0..plan.pixels(), &mut pixels);
-            transpose(plan.pixels(), geometry.out_channels, &pixels, out);
-            images.out = pixels;
-        });
-    Ok(())
-}
-
-/// One image's channels-last copies.
-#[derive(Default)]
-struct Images {
-    x: Buffer,
-    padded: Buffer,
-    out: Buffer,
-    dx: Buffer,
-}
-
-impl Images {
-    /// The channels-last, padded copy of `x`.
-    fn padded(&mut self, plan: &Plan, x: &[f32]) -> &[f32] {
-        let geometry = plan.geometry();
-        let area = geometry.input[0] * geometry.input[1];
-        self.x.resize(x.len());
-        transpose(geometry.in_channels, area, x, &mut self.x);
-        if plan.is_unpadded() {
-            return &self.x;
-        }
-        plan.pad(&self.x, self.padded.resize(plan.padded_len()));
-        &self.padded
-    }
-}
-
-/// Pulls `dout` (shaped as `out` of [`conv2d_forward`]) back.
-///
-/// `dx`, when given, is overwritten; `gradient`, when given, is added to.
-///
-/// # Errors
-/// [`Error::Shape`] when a length does not fit the geometry.
-pub fn conv2d_backward(
-    geometry: &Conv2dGeometry,
-    weight: &[f32],
-    x: &[f32],
-    dout: &[f32],
-    dx: Option<&mut [f32]>,
-    gradient: Option<WeightGradient<'_>>,
-) -> Result<()> {
-    geometry.check()?;
-    let batch = batch_len("conv2d", "x", x.len(), geometry.input_len())?;
-    expect_len("conv2d", "dout", dout.len(), batch * geometry.output_len())?;
-    expect_len("conv2d", "weight", weight.len(), geometry.weight_len())?;
-    if let Some(dx) = &dx {
-        expect_len("conv2d", "dx", dx.len(), x.len())?;
-    }
-    if let Some(gradient) = &gradient {
-        expect_len(
-            "conv2d",
-            "weight gradient",
-            gradient.weight.len(),
-            weight.len(),
-        )?;
-        if let Some(bias) = &gradient.bias {
-            expect_len("conv2d", "bias gradient", bias.len(), geometry.out_channels)?;
-        }
-    }
-    let plan = Plan::new(geometry);
-    let data = dx.is_some().then(|| {
-        let data = DataGradient::new(&plan);
-        let mut packed = Buffer::default();
-        data.pack(weight, packed.resize(data.packed_len()));
-        (data, packed)
-    });
-    let chunk = IMAGES_A_SUM;
-    let dx_chunks: Vec<Option<&mut [f32]>> = match dx {
-        Some(dx) => dx
-            .chunks_mut(chunk * geometry.input_len())
-            .map(Some)
-            .collect(),
-        None => (0..batch.div_ceil(chunk)).map(|_| None).collect(),
-    };
-    let sums: Vec<(Buffer, Vec<f32>)> = dx_chunks
-        .into_par_iter()
-        .zip(x.par_chunks(chunk * geometry.input_len()))
-        .zip(dout.par_chunks(chunk * geometry.output_len()))
-        .map_init(Images::default, |images, ((mut dx, x), dout)| {
-            let mut sum = (Buffer::default(), vec![0.0; geometry.out_channels]);
-            if gradient.is_some() {
-                sum.0.resize(geometry.weight_len()).fill(0.0);
-            }
-            let samples = x
-                .chunks_exact(geometry.input_len())
-                .zip(dout.chunks_exact(geometry.output_len()));
-            for (sample, (x, dout)) in samples.enumerate() {
-                images.out.resize(dout.len());
-                transpose(geometry.out_channels, plan.pixels(), dout, &mut images.out);
-                if let (Some(dx), Some((data, packed))) = (&mut dx, &data) {
-                    let pixels = images.dx.resize(x.len());
-                    data.backward(packed, &images.out, pixels);
-                    let place = sample * x.len()..(sample + 1) * x.len();
-                    let area = geometry.input[0] * geometry.input[1];
-                    transpose(area, geometry.in_channels, pixels, &mut dx[place]);
-                }
-                if gradient.is_some() {
-                    let dout = std::mem::take(&mut images.out);
-                    let padded = images.padded(&plan, x);
-                    plan.add_weight_gradient(padded, &dout, &mut sum.0);
-                    add_rows(&dout, &mut sum.1);
-                    images.out = dout;
-                }
-            }
-            sum
-        })
-        .collect();
-    if let Some(gradient) = gradient {
-        for (weight, _) in &sums {
-            plan.unpack_gradient(weight, gradient.weight);
-        }
-        if let Some(target) = gradient.bias {
-            for (_, bias) in &sums {
-                add_rows(bias, target);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds every row of `rows` to `sum`.

@@ -23,7 +23,7 @@ mod tests;
 
 pub use rescale::multipliers;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, with_scratch};
 use super::conv2d::WeightGradient;
 use super::dispatch::dispatch;
 use super::layout::transpose;
@@ -34,7 +34,7 @@ use super::request::{InputGradient, Keep};
 use super::{batch_len, expect_len};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use running::{Backward, Forward, Tanh};
+use running::{Backward, Forward, Tanh, scratch_lens};
 
 /// Gates of a cell.
 const GATES: usize = 4;
@@ -307,13 +307,16 @@ pub fn forward(
         .zip(shares.par_chunks_exact_mut(steps * 2 * hops))
         .zip(&cache.lengths)
         .for_each(|((((means, x), scores), shares), &length)| {
-            dispatch(Forward {
-                hops,
-                length,
-                scores,
-                x,
-                shares,
-                means,
+            with_scratch(scratch_lens(hops, length), |[_, states, _]| {
+                dispatch(Forward {
+                    hops,
+                    length,
+                    scores,
+                    x,
+                    shares,
+                    means,
+                    states,
+                });
             });
         });
     cache.weights.read(&shape.lstm, &parameters);
@@ -389,13 +392,16 @@ pub fn backward(
         .zip(cache.scores.par_chunks_exact_mut(steps * hops))
         .zip(&cache.lengths)
         .for_each(|((((gradient, x), shares), d_scores), &length)| {
-            dispatch(Backward {
-                hops,
-                length,
-                x,
-                shares,
-                gradient,
-                d_scores,
+            with_scratch(scratch_lens(hops, length), |scratch| {
+                dispatch(Backward {
+                    hops,
+                    length,
+                    x,
+                    shares,
+                    gradient,
+                    d_scores,
+                    scratch,
+                });
             });
         });
 

@@ -4,7 +4,7 @@
 //! Samples may have lengths: the positions behind a sample's last real one are padding, which is not
 //! read and has no gradient.
 
-use super::maximum;
+use super::Maximum;
 use super::rescale::{Maxima, multipliers};
 use crate::kernel::dispatch::dispatch;
 use crate::kernel::lengths::real_steps;
@@ -124,7 +124,7 @@ pub fn global_max_pool_forward(
         .zip(x.par_chunks_exact(shape.input_len()))
         .zip(&lengths)
         .for_each(|(((out, argmax), x), &length)| {
-            dispatch(Maximum {
+            dispatch(MaximumOf {
                 x,
                 length,
                 out,
@@ -226,10 +226,13 @@ impl WithSimd for Mean<'_> {
         let share = 1.0 / self.length as f32;
         self.out.fill(0.0);
         for position in self.x.chunks_exact(self.out.len()).take(self.length) {
-            let values = self.out.iter_mut().zip(position);
-            values.for_each(|(out, x)| *out += x);
+            for (out, x) in self.out.iter_mut().zip(position) {
+                *out += x;
+            }
         }
-        self.out.iter_mut().for_each(|out| *out *= share);
+        for out in self.out {
+            *out *= share;
+        }
     }
 }
 
@@ -249,11 +252,8 @@ impl WithSimd for Spread<'_> {
         let share = 1.0 / self.length as f32;
         let (real, padding) = self.dx.split_at_mut(self.length * self.dout.len());
         for position in real.chunks_exact_mut(self.dout.len()) {
-            let values = position.iter_mut().zip(self.dout);
-            if self.add {
-                values.for_each(|(dx, d)| *dx += d * share);
-            } else {
-                values.for_each(|(dx, d)| *dx = d * share);
+            for (dx, d) in position.iter_mut().zip(self.dout) {
+                *dx = if self.add { *dx + d * share } else { d * share };
             }
         }
         if !self.add {
@@ -263,19 +263,22 @@ impl WithSimd for Spread<'_> {
 }
 
 /// The maximum of one sample.
-struct Maximum<'a> {
+struct MaximumOf<'a> {
     x: &'a [f32],
     length: usize,
     out: &'a mut [f32],
     argmax: &'a mut [u32],
 }
 
-impl WithSimd for Maximum<'_> {
+impl WithSimd for MaximumOf<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let positions = (0..).zip(self.x.chunks_exact(self.out.len()));
-        maximum(positions.take(self.length), self.out, self.argmax);
+        let positions = self.x.chunks_exact(self.out.len()).take(self.length);
+        let mut maximum = Maximum::new(self.out, self.argmax);
+        for (position, x) in (0..).zip(positions) {
+            maximum.take(position, x);
+        }
     }
 }

@@ -16,7 +16,7 @@ mod rescale;
 #[cfg(test)]
 mod tests;
 
-pub(super) use maximum::maximum;
+pub(super) use maximum::Maximum;
 pub use rescale::max_pool_multipliers;
 
 use super::dispatch::dispatch;
@@ -261,9 +261,10 @@ impl WithSimd for MaxForward<'_> {
         let out = self.out.chunks_exact_mut(channels);
         let windows = out.zip(self.argmax.chunks_exact_mut(channels));
         for (window, (out, argmax)) in windows.enumerate() {
-            let rows = self.shape.taps(window);
-            let rows = rows.map(|(tap, at)| (tap as u16, &self.x[at * channels..][..channels]));
-            maximum(rows, out, argmax);
+            let mut maximum = Maximum::new(out, argmax);
+            for (tap, at) in self.shape.taps(window) {
+                maximum.take(tap as u16, &self.x[at * channels..][..channels]);
+            }
         }
     }
 }
@@ -284,12 +285,12 @@ impl WithSimd for MaxBackward<'_> {
         let channels = self.shape.channels;
         let dout = self.dout.chunks_exact(channels);
         for (window, (dout, argmax)) in dout.zip(self.argmax.chunks_exact(channels)).enumerate() {
-            self.shape.taps(window).for_each(|(tap, at)| {
+            for (tap, at) in self.shape.taps(window) {
                 let dx = &mut self.dx[at * channels..][..channels];
                 for ((dx, &d), &argmax) in dx.iter_mut().zip(dout).zip(argmax) {
                     *dx += if argmax == tap as u16 { d } else { 0.0 };
                 }
-            });
+            }
         }
     }
 }
@@ -310,11 +311,14 @@ impl WithSimd for AverageForward<'_> {
         let area = self.shape.area() as f32;
         for (window, out) in self.out.chunks_exact_mut(channels).enumerate() {
             out.fill(0.0);
-            self.shape.taps(window).for_each(|(_, at)| {
-                let x = &self.x[at * channels..][..channels];
-                out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
-            });
-            out.iter_mut().for_each(|out| *out /= area);
+            for (_, at) in self.shape.taps(window) {
+                for (out, x) in out.iter_mut().zip(&self.x[at * channels..][..channels]) {
+                    *out += x;
+                }
+            }
+            for out in out {
+                *out /= area;
+            }
         }
     }
 }
@@ -334,10 +338,11 @@ impl WithSimd for AverageBackward<'_> {
         let channels = self.shape.channels;
         let share = 1.0 / self.shape.area() as f32;
         for (window, dout) in self.dout.chunks_exact(channels).enumerate() {
-            self.shape.taps(window).for_each(|(_, at)| {
-                let dx = &mut self.dx[at * channels..][..channels];
-                dx.iter_mut().zip(dout).for_each(|(dx, d)| *dx += d * share);
-            });
+            for (_, at) in self.shape.taps(window) {
+                for (dx, d) in self.dx[at * channels..][..channels].iter_mut().zip(dout) {
+                    *dx += d * share;
+                }
+            }
         }
     }
 }
