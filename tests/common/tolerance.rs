@@ -48,19 +48,19 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 7] = [
+pub(crate) const DIFFERENCES: [Difference; 8] = [
     difference("convolution", 0.25, 1e-3),
     difference("linear", 0.25, 1e-3),
     difference("dropout", 0.25, 1e-3),
     difference("embedding", 0.25, 1e-3),
     difference("small network", 0.01, 1e-2),
+    difference("rough network", 1e-3, 1e-2),
     difference("network", 0.01, 2e-2),
     difference("deep network", 1e-4, 2e-2),
 ];
 
-/// Differences of a function that does not depend on its argument: rounding over twice a small
-/// network's step.
-pub(crate) const ZERO_DIFFERENCE: f64 = 2e-4;
+/// Rounding of a small network's logits, which a difference divides by its step.
+pub(crate) const LOGIT_ROUNDING: f64 = 2e-6;
 
 /// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
 /// contributions' magnitudes.
