@@ -3,15 +3,19 @@
 
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors};
+use sgt_core::{Pcg32, Random};
 use sgt_host::data::{Bounds, Normalization};
 use sgt_host::export::{ExportFile, Target, export, write};
 use sgt_host::network::layer::{
     AveragePool, BatchNorm, Convolution, Direction, Dropout, Embedding, EncodingForm, Flatten,
-    FlattenOrder, Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, LayerNorm,
-    LayerNormForm, Linear, Lstm, MaxPool, Padding, PositionalEncoding, Projections, Readout, Relu,
-    Residual, SelfAttention, Sigmoid,
+    FlattenOrder, Gelu, GlobalAveragePool, GlobalMaxPool, InputCellLstm, Layer, LayerNorm, Linear,
+    Lstm, MaxPool, Padding, PositionalEncoding, Projections, Readout, Relu, Residual,
+    SelfAttention, Sigmoid,
 };
-use sgt_host::network::{Description, InputShape, Model, Network, SeriesOrder};
+use sgt_host::network::{
+    ClassifierPass, Description, InputShape, Mode, Model, Network, Samples, SeriesOrder,
+};
+use sgt_host::npy::{self, Array};
 use sgt_host::run::Trained;
 use sgt_host::weights::{Metadata, Weights, to_bytes};
 use std::path::Path;
@@ -107,11 +111,7 @@ fn candidates(number: usize) -> Vec<Layer> {
         }
         .into(),
         GlobalMaxPool::default().into(),
-        LayerNorm {
-            form: LayerNormForm::Unbiased,
-            ..LayerNorm::new(&path("layer-norm"))
-        }
-        .into(),
+        LayerNorm::new(&path("layer-norm")).into(),
         AveragePool {
             padding: 1.into(),
             ..AveragePool::new(3)
@@ -307,7 +307,7 @@ fn names_that_pytorch_cannot_have_are_refused() {
         r#"        self.add_module("0", nn.Linear(2, 2))"#,
         r#"        self.add_module("a-b", Group(x=nn.Linear(2, 2)))"#,
         r#"        self.add_module("__fc", nn.Linear(2, 2))"#,
-        r#"        x = self.get_submodule("a-b").x(x)  # [batch, 2]"#,
+        r#"        x = self.get_submodule("a-b.x")(x)  # [batch, 2]"#,
         "        x = (x - self.input_mean_) / self.input_deviation  # [batch, 2, 3]",
     ] {
         assert!(
@@ -336,4 +336,65 @@ fn nothing_is_replaced_unasked() {
     assert!(!folder.join("network.py").exists());
     write(&folder, &files, true).unwrap();
     assert!(folder.join("network.py").exists());
+}
+
+/// Names the folder for the cases of the next test.
+const FOLDER_VARIABLE: &str = "SGT_EXPORT_CASES";
+
+/// Random networks, exported, with samples as files hold them and the engine's logits: a folder
+/// each, for `golden/check_export.py` to compare. Where padding is skipped, with padded samples.
+#[test]
+#[ignore = "writes into the folder SGT_EXPORT_CASES"]
+fn random_networks_for_pytorch() {
+    const CASES: usize = 200;
+    const SAMPLES: usize = 3;
+    const DEEPEST: u32 = 10;
+    let folder = std::env::var_os(FOLDER_VARIABLE).expect(FOLDER_VARIABLE);
+    let mut random = Pcg32::new(0, 0);
+    for case in 0..CASES {
+        let inputs = [
+            InputShape::image(2, 9, 8),
+            InputShape::series(12, 3),
+            InputShape::series(12, 3).ordered(SeriesOrder::ChannelsFirst),
+            InputShape::tokens(7, 4),
+        ];
+        let input = inputs[random.below(inputs.len() as u32) as usize];
+        let is_image = matches!(input, InputShape::Image { .. });
+        let skip_padding = !is_image && random.below(2) == 0;
+        let dice: Vec<usize> = (0..random.below(DEEPEST))
+            .map(|_| random.below(1000) as usize)
+            .collect();
+        let network = trained(&description(input, skip_padding, &dice), None);
+        let mut shape = network.file_dims();
+        shape.insert(0, SAMPLES);
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|_| random.standard_normal()).collect();
+        let array = Array {
+            shape: shape.clone(),
+            values: values.clone(),
+        };
+        let x = network.samples(Path::new("x.npy"), array).unwrap();
+        let steps = input.positions();
+        let lengths: Vec<usize> = (0..SAMPLES)
+            .map(|_| 1 + random.below(steps as u32) as usize)
+            .collect();
+        let valid: Vec<_> = lengths.iter().map(|&length| 0..length).collect();
+        let samples = Samples {
+            x: &x,
+            valid: if skip_padding { &valid } else { &[] },
+        };
+        let mut pass = ClassifierPass::default();
+        let logits = network.model.forward(samples, Mode::Evaluation, &mut pass);
+        let logits = logits.unwrap().to_vec();
+
+        let folder = Path::new(&folder).join(format!("random-{case}"));
+        write(&folder, &export(&network, Target::Pytorch).unwrap(), true).unwrap();
+        let file = |name: &str| folder.join(name);
+        npy::write(&file("x.npy"), &shape, &values).unwrap();
+        npy::write(&file("y.npy"), &[SAMPLES, logits.len() / SAMPLES], &logits).unwrap();
+        if skip_padding {
+            let lengths: Vec<f32> = lengths.iter().map(|&length| length as f32).collect();
+            npy::write(&file("lengths.npy"), &[SAMPLES], &lengths).unwrap();
+        }
+    }
 }

@@ -8,7 +8,7 @@ use dfdx::nn::{Module, ModuleMut, NumParams, ResetParams, ToDevice};
 use dfdx::optim::{Optimizer, Sgd, SgdConfig};
 use dfdx::prelude::*;
 use sgt_core::{Pcg32, Random};
-use sgt_host::config::{DataKind, Draft, RunConfig};
+use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
 use sgt_host::network::layer::Padding;
 use sgt_host::network::named::{NetworkSizes, description};
@@ -337,7 +337,7 @@ fn data(input: InputShape, classes: usize, bounds: Option<Bounds>) -> TrainingDa
 }
 
 fn config(kind: DataKind, regime: &str) -> RunConfig {
-    let mut draft = Draft::new();
+    let mut draft = ConfigDraft::new();
     draft.set("regime", regime);
     draft.set("training.batch", 12);
     draft.set("training.epochs", 1);

@@ -30,6 +30,11 @@ pub(crate) const GOLDEN: f32 = 1e-4;
 
 /// Golden gradients that are 0 in exact arithmetic, absolute: their sums cancel up to rounding.
 pub(crate) const GOLDEN_ZERO: f32 = 2e-6;
+/// Golden values of one kernel, computed in `f64` and rounded, likewise.
+pub(crate) const GOLDEN_KERNEL: f32 = 2e-6;
+
+/// As above, for rows whose mean is 35 times their deviation: `f32` inputs lose 5 bits.
+pub(crate) const GOLDEN_OFFSET: f32 = 1e-4;
 
 /// Rounding of the expected divergence itself: it was summed in `f32` from log-probabilities near
 /// 1, which cancel when the two distributions are close.

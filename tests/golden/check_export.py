@@ -2,12 +2,14 @@
 
 For maintainers: `pip install torch numpy safetensors`, `cargo build --release`, then
 
-    python tests/golden/check_export.py target/release/sgt
+    SGT_EXPORT_CASES=FOLDER cargo test --release --test export -- --ignored
+    python tests/golden/check_export.py target/release/sgt FOLDER
 
 Every network of networks.safetensors and every network by name is written as weights, exported,
-imported, and loaded strictly. Its logits must be PyTorch's of networks.safetensors, and those of
-`sgt predict` for the networks by name, within TOLERANCE of the largest; in training mode, too,
-where there are such. Prints the worst of them, and exits with 1 where one is worse or an export
+imported, and loaded strictly; those in the folder, which may be left out, are random ones, exported
+already. The logits must be PyTorch's of networks.safetensors (in training mode, too, where there
+are such), those of `sgt predict` for the networks by name, and the engine's for the random ones,
+within TOLERANCE of the largest. Prints the worst, and exits with 1 where one is worse or an export
 fails.
 """
 
@@ -56,9 +58,8 @@ def write_weights(path, description, state, mean, deviation, bounds, classes):
     save_file(state, path, {"sgt": json.dumps(metadata)})
 
 
-def exported(folder, weights):
-    """The exported module, its weights loaded."""
-    run("export", weights, "--to", "pytorch", folder)
+def exported(folder):
+    """The network of the exported module, its weights loaded."""
     spec = importlib.util.spec_from_file_location("exported", folder / "network.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -100,7 +101,7 @@ def golden_cases(folder):
 
 
 def golden_case(folder, name, case, tensors):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     description, lengths = case["description"], case["lengths"]
     state = {
         key.removeprefix("parameter/"): value
@@ -111,7 +112,8 @@ def golden_case(folder, name, case, tensors):
     classes = [f"class {index}" for index in range(tensors["logits"].shape[1])]
     weights = folder / "in.safetensors"
     write_weights(weights, description, state, [0.0] * wide, [1.0] * wide, None, classes)
-    network = exported(folder / "out", weights)
+    run("export", weights, "--to", "pytorch", folder / "out")
+    network = exported(folder / "out")
     further = () if lengths is None else (torch.tensor(lengths),)
     x = in_files(description, tensors["x"])
     with torch.no_grad():
@@ -133,7 +135,7 @@ def named_networks(folder):
 
 def named_network(folder, name):
     """Against `sgt predict`, with normalisation and bounds."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     description = json.loads(run("models", name, "--toml", "--json"))
     torch.manual_seed(0)
     reference = Network(description)
@@ -146,7 +148,8 @@ def named_network(folder, name):
     state = reference.state_dict()
     numbers = mean.tolist(), deviation.tolist()
     write_weights(weights, description, state, *numbers, bounds, classes)
-    network = exported(folder / "out", weights)
+    run("export", weights, "--to", "pytorch", folder / "out")
+    network = exported(folder / "out")
     sizes = {
         "image": ("channels", "height", "width"),
         "series": ("channels", "steps"),
@@ -164,13 +167,31 @@ def named_network(folder, name):
         return error(network.eval()(x), ours)
 
 
+def random_networks(folder):
+    for own in sorted(folder.glob("random-*")):
+        yield own.name, lambda: random_network(own)
+
+
+def random_network(folder):
+    """Against the engine, with the real steps of samples where padding is skipped."""
+    network = exported(folder).eval()
+    further = ()
+    if (folder / "lengths.npy").exists():
+        further = (torch.from_numpy(np.load(folder / "lengths.npy")).long(),)
+    x = torch.from_numpy(np.load(folder / "x.npy"))
+    with torch.no_grad():
+        return error(network(x, *further), torch.from_numpy(np.load(folder / "y.npy")))
+
+
 def main():
     worst = []
     failures = []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for cases in (golden_cases(folder), named_networks(folder)):
-            for name, check in cases:
+        families = [golden_cases(folder / "golden"), named_networks(folder / "named")]
+        families += [random_networks(path) for path in RANDOM]
+        for family in families:
+            for name, check in family:
                 try:
                     worst.append((check(), name))
                 except Exception as reason:
@@ -186,7 +207,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    SGT = pathlib.Path(sys.argv[1]).resolve()
+    SGT, *RANDOM = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
     main()

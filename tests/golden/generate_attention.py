@@ -1,4 +1,4 @@
-"""Writes attention.safetensors beside this file: the values tests/attention_gradients.rs expects.
+"""Writes attention.safetensors beside this file: the values tests/attention_golden.rs expects.
 
 For maintainers: `pip install torch safetensors`, then `python tests/golden/generate_attention.py`.
 Everything is computed by PyTorch in float64 and stored in float32, so the file's rounding is the

@@ -397,11 +397,7 @@ pub fn forward(
         .zip(x.par_chunks(size).zip(out.par_chunks_mut(size)))
         .enumerate()
         .for_each(|(index, ((chunk, lengths), (x, out)))| {
-            let samples = Samples {
-                first: index * CHUNK_SAMPLES,
-                lengths,
-                rows: real_rows(lengths, shape.steps),
-            };
+            let samples = Samples::new(shape, index, lengths);
             work.run(&samples, chunk, x, out);
         });
     Ok(())
@@ -466,11 +462,7 @@ pub fn backward(
         .zip(dout.par_chunks(size).zip(dx))
         .enumerate()
         .for_each(|(index, ((chunk, lengths), (dout, dx)))| {
-            let samples = Samples {
-                first: index * CHUNK_SAMPLES,
-                lengths,
-                rows: real_rows(lengths, shape.steps),
-            };
+            let samples = Samples::new(shape, index, lengths);
             work.run(&samples, chunk, dout, dx);
         });
     if let Some(mut gradients) = gradients {
@@ -488,6 +480,17 @@ struct Samples<'a> {
     lengths: &'a [usize],
     /// Ranges of real rows in `[samples, steps]`.
     rows: Vec<Range<usize>>,
+}
+
+impl<'a> Samples<'a> {
+    /// Those of a chunk, by its place among the chunks.
+    fn new(shape: &AttentionShape, chunk: usize, lengths: &'a [usize]) -> Self {
+        Self {
+            first: chunk * CHUNK_SAMPLES,
+            lengths,
+            rows: real_rows(lengths, shape.steps),
+        }
+    }
 }
 
 /// The forward pass of a chunk.
@@ -535,7 +538,7 @@ impl Forward<'_> {
                 let weights = self.attend(&head, projected, key, probabilities, dropped);
                 multiply(
                     Left::new(weights, head.length, head.length, padded(steps)),
-                    head.columns(projected, VALUE),
+                    head.right(projected, VALUE),
                     Start::Zero,
                     &mut context[head.row * row + head.column..],
                     row,
@@ -563,10 +566,10 @@ impl Forward<'_> {
         probabilities: &'p mut [f32],
         dropped: &'p mut [f32],
     ) -> &'p [f32] {
-        let stride = padded(head.steps);
+        let stride = padded(self.shape.steps);
         head.transpose(projected, KEY, key);
         multiply(
-            head.rows(projected, QUERY),
+            head.left(projected, QUERY),
             Right::rows(key, head.length, padded(head.length)),
             Start::Zero,
             probabilities,
@@ -664,7 +667,7 @@ impl Backward<'_> {
             let heads = chunk.probabilities.chunks_exact(shape.head_len());
             for (index, probabilities) in heads.enumerate() {
                 let head = Head::new(shape, samples, index);
-                let (length, width) = (head.length, head.width);
+                let (length, width) = (head.length, shape.width());
                 let d_context = &d_context[head.row * row + head.column..];
                 head.transpose(projected, VALUE, value);
                 multiply(
@@ -703,8 +706,8 @@ impl Backward<'_> {
                     scale: shape.scale(),
                 });
                 let d_scores = Left::new(d_scores, length, length, stride);
-                write(QUERY, d_scores, head.columns(projected, KEY));
-                write(KEY, d_scores.transposed(), head.columns(projected, QUERY));
+                write(QUERY, d_scores, head.right(projected, KEY));
+                write(KEY, d_scores.transposed(), head.right(projected, QUERY));
             }
         });
     }
@@ -735,7 +738,8 @@ const VALUE: usize = 2;
 
 /// Where a head of a sample lies.
 #[derive(Clone, Copy)]
-struct Head {
+struct Head<'a> {
+    shape: &'a AttentionShape,
     /// Its place in `[batch, heads]`.
     index: usize,
     /// The first row of its sample in the chunk.
@@ -744,59 +748,52 @@ struct Head {
     column: usize,
     /// The sample's real steps.
     length: usize,
-    steps: usize,
-    dim: usize,
-    width: usize,
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// The head at a place in `[samples of the chunk, heads]`.
-    fn new(shape: &AttentionShape, samples: &Samples, index: usize) -> Self {
+    fn new(shape: &'a AttentionShape, samples: &Samples, index: usize) -> Self {
         let sample = index / shape.heads;
         Self {
+            shape,
             index: samples.first * shape.heads + index,
             row: sample * shape.steps,
             column: index % shape.heads * shape.width(),
             length: samples.lengths[sample],
-            steps: shape.steps,
-            dim: shape.dim,
-            width: shape.width(),
         }
-    }
-
-    fn projected_row(&self) -> usize {
-        padded(3 * self.dim)
     }
 
     /// The first value of its queries, keys or values.
     fn first(&self, part: usize) -> usize {
-        self.row * self.projected_row() + part * self.dim + self.column
+        self.row * self.shape.projected_row() + part * self.shape.dim + self.column
     }
 
     /// Its queries, keys or values `[length, width]`, as a left factor.
-    fn rows<'a>(&self, projected: &'a [f32], part: usize) -> Left<'a> {
+    fn left<'p>(&self, projected: &'p [f32], part: usize) -> Left<'p> {
         let values = &projected[self.first(part)..];
-        Left::new(values, self.length, self.width, self.projected_row())
+        let row = self.shape.projected_row();
+        Left::new(values, self.length, self.shape.width(), row)
     }
 
     /// As a right factor.
-    fn columns<'a>(&self, projected: &'a [f32], part: usize) -> Right<'a> {
+    fn right<'p>(&self, projected: &'p [f32], part: usize) -> Right<'p> {
         let values = &projected[self.first(part)..];
-        Right::rows(values, self.width, self.projected_row())
+        Right::rows(values, self.shape.width(), self.shape.projected_row())
     }
 
     /// Transposed, `[width, padded(length)]`.
     fn transpose(&self, projected: &[f32], part: usize, out: &mut [f32]) {
         let values = &projected[self.first(part)..];
-        let size = [self.length, self.width];
-        transpose_rows(values, size, self.projected_row(), out);
+        let size = [self.length, self.shape.width()];
+        transpose_rows(values, size, self.shape.projected_row(), out);
     }
 
     fn mask(&self, dropout: AttentionDropout) -> Mask {
+        let steps = self.shape.steps;
         Mask {
             kept: Kept::new(dropout.key, dropout.probability),
-            first: (self.index * self.steps * self.steps) as u64,
-            steps: self.steps,
+            first: (self.index * steps * steps) as u64,
+            steps,
         }
     }
 }

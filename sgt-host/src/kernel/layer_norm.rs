@@ -272,7 +272,8 @@ fn accumulate(sums: &mut [f32], part: &[f32]) {
 /// (`Δ(c r) = ½(c + c₀)Δr + ½(r + r₀)Δc`).
 ///
 /// So `Σ dx · Δx = Σ dout · Δout` up to rounding, and `dx` is the gradient where `x` and `baseline`
-/// are the same. Evaluated in `f64`.
+/// are the same. Evaluated in `f64`. A row of almost equal values has a reciprocal as large as 1 / ε
+/// (`1 / √ε`): with such a baseline contributions are as large, and cancel.
 ///
 /// # Errors
 /// [`Error::Shape`] when a length doesn't fit.

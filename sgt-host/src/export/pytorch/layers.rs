@@ -156,11 +156,10 @@ impl Writer {
         let module = call(function).with(summary.input.channels());
         let module = self.module(index, summary.layer, module);
         if let Shape::Image { .. } = summary.input {
-            let last = format!("{}.permute(0, 2, 3, 1)", self.x);
-            self.give(
-                &format!("{module}({last}).permute(0, 3, 1, 2)"),
-                summary.output,
-            );
+            let x = self.x.clone();
+            self.line(&format!("{x} = {x}.permute(0, 2, 3, 1)"), "channels last");
+            self.line(&format!("{x} = {module}({x})"), "");
+            self.give(&format!("{x}.permute(0, 3, 1, 2)"), summary.output);
         } else {
             self.apply(&module, summary.output);
         }

@@ -92,25 +92,34 @@ impl Modules {
     /// The expression for the module at a reserved path: `self.layer1[0].conv1`.
     pub(super) fn access(&self, path: &str) -> String {
         let mut access = String::from("self");
+        // Parts that can stand neither behind a dot nor between brackets.
+        let mut rest = String::new();
         let mut modules = Some(self);
-        for part in path.split('.') {
-            let is_list = modules.is_some_and(Self::is_list);
-            if is_list && access != "self" {
+        for (depth, part) in path.split('.').enumerate() {
+            let is_list = depth > 0 && modules.is_some_and(Self::is_list);
+            if !rest.is_empty() || !(is_list || is_attribute(part)) {
+                let dot = if rest.is_empty() { "" } else { "." };
+                rest.push_str(&format!("{dot}{part}"));
+            } else if is_list {
                 access.push_str(&format!("[{part}]"));
-            } else if is_attribute(part) {
-                access.push_str(&format!(".{part}"));
             } else {
-                access.push_str(&format!(".get_submodule({})", string(part)));
+                access.push_str(&format!(".{part}"));
             }
-            let children = modules.into_iter().flat_map(|modules| &modules.children);
-            modules = children
-                .filter(|(name, _)| name == part)
-                .find_map(|(_, node)| match node {
-                    Node::Group(group) => Some(group),
-                    Node::Layer(_) => None,
-                });
+            let child = modules.and_then(|modules| modules.child(part));
+            modules = match child {
+                Some(Node::Group(group)) => Some(group),
+                _ => None,
+            };
         }
-        access
+        if rest.is_empty() {
+            return access;
+        }
+        format!("{access}.get_submodule({})", string(&rest))
+    }
+
+    fn child(&self, name: &str) -> Option<&Node> {
+        let child = self.children.iter().find(|(child, _)| child == name);
+        child.map(|(_, node)| node)
     }
 
     /// The statements of `__init__` that make the modules.
