@@ -163,8 +163,12 @@ fn every_layer_in_both_modes() {
 
 /// Differences of the input and of each parameter by itself.
 fn check_small(small: &Small, mode: Mode) {
-    let row = tolerance::of("small network");
-    let floor = tolerance::ZERO_DIFFERENCE;
+    let row = tolerance::of(if small.is_rough() {
+        "rough network"
+    } else {
+        "small network"
+    });
+    let floor = tolerance::LOGIT_ROUNDING / f64::from(row.step);
     let network = Network::new(&small.description, 4).unwrap();
     let valid = small.valid();
     let x = random(BATCH * network.input().len(), 1);

@@ -43,6 +43,8 @@ mod dispatch;
 mod dot;
 pub mod dropout;
 pub mod embedding;
+#[cfg(test)]
+mod golden;
 pub mod grouped;
 pub mod input_cell;
 pub mod layer_norm;
