@@ -11,13 +11,13 @@ const PIECE: usize = 1 << 14;
 
 /// The seed of one dropout layer: a mask is a function of the key and the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DropoutKey {
+pub(crate) struct DropoutKey {
     seed: u64,
 }
 
 impl DropoutKey {
     /// The key of layer number `layer` in a pass seeded with `seed`.
-    pub const fn new(seed: u64, layer: u64) -> Self {
+    pub(crate) const fn new(seed: u64, layer: u64) -> Self {
         let mut z = seed ^ layer.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -28,7 +28,7 @@ impl DropoutKey {
 
     /// 32 random bits for position `index`.
     #[inline]
-    pub const fn bits(self, index: u64) -> u32 {
+    pub(crate) const fn bits(self, index: u64) -> u32 {
         let high = ((index >> 32) as u32).wrapping_add((self.seed >> 32) as u32);
         let mut h = (index as u32) ^ (self.seed as u32);
         h = (h ^ (h >> 16)).wrapping_mul(0x21f0_aaad);
@@ -44,7 +44,7 @@ impl DropoutKey {
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when the lengths differ.
-pub fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Result<()> {
+pub(crate) fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Result<()> {
     expect_len("dropout", "out", out.len(), x.len())?;
     out.par_chunks_mut(PIECE)
         .zip(x.par_chunks(PIECE))
@@ -59,7 +59,7 @@ pub fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Result<()
 }
 
 /// [`dropout`] in place.
-pub fn dropout_in_place(key: DropoutKey, p: f32, x: &mut [f32]) {
+pub(crate) fn dropout_in_place(key: DropoutKey, p: f32, x: &mut [f32]) {
     x.par_chunks_mut(PIECE).enumerate().for_each(|(piece, x)| {
         let kept = Kept::new(key, p);
         for (index, x) in ((piece * PIECE) as u64..).zip(x) {

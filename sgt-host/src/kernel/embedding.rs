@@ -7,7 +7,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit, [`Error::Argument`] on a token outside the table.
-pub fn embedding_forward(
+pub(crate) fn embedding_forward(
     dim: usize,
     table: &[f32],
     tokens: &[usize],
@@ -25,7 +25,7 @@ pub fn embedding_forward(
 ///
 /// # Errors
 /// As [`embedding_forward`].
-pub fn embedding_backward(
+pub(crate) fn embedding_backward(
     dim: usize,
     tokens: &[usize],
     dout: &[f32],

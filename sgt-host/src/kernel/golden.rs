@@ -89,22 +89,14 @@ fn attention_agrees_with_pytorch() {
         assert_close("dx", &dx, values("gradient/x"), GOLDEN);
         for (parameter, found) in found {
             let expected = values(&format!("gradient/{parameter}")).to_vec();
-            assert_close(
-                &format!("{name} {parameter}"),
-                found,
-                &expected,
-                GOLDEN,
-            );
+            assert_close(&format!("{name} {parameter}"), found, &expected, GOLDEN);
         }
     }
 }
 
 #[test]
 fn layer_norm_agrees_with_pytorch() {
-    let cases = [
-        ("layer-norm", GOLDEN),
-        ("layer-norm-offset", GOLDEN_OFFSET),
-    ];
+    let cases = [("layer-norm", GOLDEN), ("layer-norm-offset", GOLDEN_OFFSET)];
     for (name, tolerance) in cases {
         let (case, _) = golden(name);
         let values = |tensor: &str| case[tensor].1.as_slice();

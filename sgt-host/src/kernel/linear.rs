@@ -25,7 +25,7 @@ const COLUMNS_A_TASK: usize = 4 * PANEL;
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit.
-pub fn linear_forward(
+pub(crate) fn linear_forward(
     inputs: usize,
     outputs: usize,
     weight: &[f32],
@@ -92,7 +92,7 @@ pub fn linear_forward(
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit.
-pub fn linear_backward(
+pub(crate) fn linear_backward(
     inputs: usize,
     outputs: usize,
     weight: &[f32],

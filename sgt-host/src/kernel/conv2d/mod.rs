@@ -19,28 +19,30 @@ pub(crate) const IMAGES_A_SUM: usize = 8;
 
 /// Sizes of a convolution. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Conv2dGeometry {
+pub(crate) struct Conv2dGeometry {
     /// Channels of the input.
-    pub in_channels: usize,
+    pub(crate) in_channels: usize,
     /// Channels of the output.
-    pub out_channels: usize,
+    pub(crate) out_channels: usize,
     /// `[height, width]` of the input; a series has height 1.
-    pub input: [usize; 2],
+    pub(crate) input: [usize; 2],
     /// `[height, width]` of the kernel.
-    pub kernel: [usize; 2],
+    pub(crate) kernel: [usize; 2],
     /// Step between outputs.
-    pub stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Zeros in front of the input.
-    pub padding_before: [usize; 2],
+    pub(crate) padding_before: [usize; 2],
     /// Zeros behind the input.
-    pub padding_after: [usize; 2],
+    pub(crate) padding_after: [usize; 2],
     /// Step between the taps of the kernel.
-    pub dilation: [usize; 2],
+    pub(crate) dilation: [usize; 2],
 }
 
+/// Geometries that tests write in a line.
+#[cfg(test)]
 impl Conv2dGeometry {
     /// A square kernel over an image: stride 1, no padding, no dilation.
-    pub const fn image(
+    pub(crate) const fn image(
         in_channels: usize,
         out_channels: usize,
         input: [usize; 2],
@@ -59,7 +61,7 @@ impl Conv2dGeometry {
     }
 
     /// A kernel over a series `[channels, steps]`: stride 1, no padding, no dilation.
-    pub const fn series(
+    pub(crate) const fn series(
         in_channels: usize,
         out_channels: usize,
         steps: usize,
@@ -74,7 +76,7 @@ impl Conv2dGeometry {
 
     /// The same with `padding` zeros on every side (not above and below a series).
     #[must_use]
-    pub const fn padded(mut self, padding: usize) -> Self {
+    pub(crate) const fn padded(mut self, padding: usize) -> Self {
         let vertical = if self.is_series() { 0 } else { padding };
         self.padding_before = [vertical, padding];
         self.padding_after = [vertical, padding];
@@ -84,7 +86,7 @@ impl Conv2dGeometry {
     /// The same, padded in front so that output `t` sees inputs up to `t` alone and there are as
     /// many outputs as inputs (at stride 1).
     #[must_use]
-    pub const fn causal(mut self) -> Self {
+    pub(crate) const fn causal(mut self) -> Self {
         self.padding_before = [0, self.dilation[1] * (self.kernel[1] - 1)];
         self.padding_after = [0, 0];
         self
@@ -92,7 +94,7 @@ impl Conv2dGeometry {
 
     /// The same with `stride` in both directions (along time for a series).
     #[must_use]
-    pub const fn strided(mut self, stride: usize) -> Self {
+    pub(crate) const fn strided(mut self, stride: usize) -> Self {
         self.stride = [if self.is_series() { 1 } else { stride }, stride];
         self
     }
@@ -100,7 +102,7 @@ impl Conv2dGeometry {
     /// The same with `dilation` in both directions (along time for a series). Call it before
     /// [`Conv2dGeometry::causal`].
     #[must_use]
-    pub const fn dilated(mut self, dilation: usize) -> Self {
+    pub(crate) const fn dilated(mut self, dilation: usize) -> Self {
         self.dilation = [if self.is_series() { 1 } else { dilation }, dilation];
         self
     }
@@ -108,9 +110,11 @@ impl Conv2dGeometry {
     const fn is_series(&self) -> bool {
         self.input[0] == 1 && self.kernel[0] == 1
     }
+}
 
+impl Conv2dGeometry {
     /// `[height, width]` of the output; 0 where the dilated kernel does not fit the padded input.
-    pub const fn output(&self) -> [usize; 2] {
+    pub(crate) const fn output(&self) -> [usize; 2] {
         let mut output = [0; 2];
         let mut axis = 0;
         while axis < 2 {
@@ -133,18 +137,18 @@ impl Conv2dGeometry {
     }
 
     /// Values of one input sample, `in_channels · height · width`.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.in_channels * self.input[0] * self.input[1]
     }
 
     /// Values of one output sample.
-    pub const fn output_len(&self) -> usize {
+    pub(crate) const fn output_len(&self) -> usize {
         let [height, width] = self.output();
         self.out_channels * height * width
     }
 
     /// Values of the weight `[out, in, kh, kw]`.
-    pub const fn weight_len(&self) -> usize {
+    pub(crate) const fn weight_len(&self) -> usize {
         self.out_channels * self.in_channels * self.kernel[0] * self.kernel[1]
     }
 
@@ -152,7 +156,7 @@ impl Conv2dGeometry {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let sizes = [self.in_channels, self.out_channels];
         let pairs = [self.input, self.kernel, self.stride, self.dilation];
         let positive = sizes.iter().chain(pairs.iter().flatten()).all(|&n| n > 0);
@@ -175,11 +179,11 @@ impl Conv2dGeometry {
 
 /// The weight gradients of a layer, to which backward passes add.
 #[derive(Debug)]
-pub struct WeightGradient<'g> {
+pub(crate) struct WeightGradient<'g> {
     /// As long as the weight.
-    pub weight: &'g mut [f32],
+    pub(crate) weight: &'g mut [f32],
     /// As long as the bias, where the layer has one.
-    pub bias: Option<&'g mut [f32]>,
+    pub(crate) bias: Option<&'g mut [f32]>,
 }
 
 /// Adds every row of `rows` to `sum`.

@@ -16,16 +16,16 @@ use rayon::prelude::*;
 
 /// The sizes of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct GlobalPoolShape {
+pub(crate) struct GlobalPoolShape {
     /// Pixels or steps.
-    pub positions: usize,
+    pub(crate) positions: usize,
     /// Channels, innermost.
-    pub channels: usize,
+    pub(crate) channels: usize,
 }
 
 impl GlobalPoolShape {
     /// Values of one input sample.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.positions * self.channels
     }
 
@@ -48,7 +48,7 @@ impl GlobalPoolShape {
 /// # Errors
 /// [`Error::Shape`] when a length of a slice does not fit, [`Error::Argument`] when the lengths are not
 /// one a sample or not from 1 to `positions`.
-pub fn global_average_pool_forward(
+pub(crate) fn global_average_pool_forward(
     shape: &GlobalPoolShape,
     x: &[f32],
     lengths: Option<&[usize]>,
@@ -68,7 +68,7 @@ pub fn global_average_pool_forward(
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_average_pool_backward(
+pub(crate) fn global_average_pool_backward(
     shape: &GlobalPoolShape,
     lengths: Option<&[usize]>,
     dout: &[f32],
@@ -96,7 +96,7 @@ pub fn global_average_pool_backward(
 
 /// What [`global_max_pool_forward`] leaves for backward passes. Keeps its buffer from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct GlobalMaxPoolCache {
+pub(crate) struct GlobalMaxPoolCache {
     shape: GlobalPoolShape,
     /// `[batch, channels]`: the position of each maximum.
     argmax: Vec<u32>,
@@ -107,7 +107,7 @@ pub struct GlobalMaxPoolCache {
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_max_pool_forward(
+pub(crate) fn global_max_pool_forward(
     shape: &GlobalPoolShape,
     x: &[f32],
     lengths: Option<&[usize]>,
@@ -138,7 +138,7 @@ pub fn global_max_pool_forward(
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass or a length does not fit it.
-pub fn global_max_pool_backward(
+pub(crate) fn global_max_pool_backward(
     cache: &GlobalMaxPoolCache,
     dout: &[f32],
     dx: InputGradient,
@@ -176,7 +176,7 @@ pub fn global_max_pool_backward(
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_max_pool_multipliers(
+pub(crate) fn global_max_pool_multipliers(
     shape: &GlobalPoolShape,
     x: &[f32],
     reference: &[f32],

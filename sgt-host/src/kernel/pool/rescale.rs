@@ -24,7 +24,7 @@ const TIE: f32 = 1e-6;
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit the shape.
-pub fn max_pool_multipliers(
+pub(crate) fn max_pool_multipliers(
     shape: &PoolShape,
     x: &[f32],
     reference: &[f32],
