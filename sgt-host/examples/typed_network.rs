@@ -37,10 +37,7 @@ fn main() -> sgt_host::Result<()> {
     let mut trainer = Trainer::new(&config, &data, classifier)?;
     while trainer.advance()? != Event::Finished {}
     let classifier = trainer.into_model();
-    println!(
-        "test accuracy {:.3}",
-        quality(&classifier, &test)?.accuracy
-    );
+    println!("test accuracy {:.3}", quality(&classifier, &test)?.accuracy);
 
     // The parameters as dfdx tensors, dfdx tensors in and out.
     network.load(classifier.network())?;

@@ -7,9 +7,7 @@ use super::table::samples;
 use super::text::{Notation, escape, notes, title};
 use crate::Result;
 use crate::attack::AttackKind;
-use crate::compare::{
-    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps,
-};
+use crate::compare::{CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps};
 use crate::metrics::removal::Fill;
 use crate::metrics::statistics::PairedComparison;
 use crate::metrics::{Direction, Metric};
