@@ -7,8 +7,8 @@ use common::mlp::Mlp;
 use sgt_core::{Pcg32, Random};
 use sgt_host::attribution::quadrature::Rule;
 use sgt_host::attribution::{
-    Attribution, Baseline, GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlusion,
-    ROWS_PER_FORWARD, Settings, SmoothGrad, attribute, score_values,
+    Attribution, Baseline, GradientShap, IntegratedGradients, Method, Occlusion, ROWS_PER_FORWARD,
+    Settings, SmoothGrad, attribute, score_values,
 };
 use sgt_host::data::Normalization;
 use sgt_host::network::{Classifier, InputShape, Labelled, Mode, Model, Score, SeriesOrder};
@@ -460,9 +460,9 @@ fn normalisation_in_front_of_a_model_scales_gradients_and_keeps_contributions() 
 
 #[test]
 fn methods_are_data_that_round_trips_and_refuses_unknown_keys() {
-    for name in METHOD_NAMES {
-        let method = Method::named(name).unwrap();
-        assert_eq!(method.name(), name);
+    for method in Method::all() {
+        let name = method.name();
+        assert_eq!(Method::named(name).unwrap(), method);
         let json = serde_json::to_string(&method).unwrap();
         assert!(json.contains(&format!("\"name\":\"{name}\"")), "{json}");
         assert_eq!(serde_json::from_str::<Method>(&json).unwrap(), method);

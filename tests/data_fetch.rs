@@ -3,7 +3,7 @@
 mod archives;
 
 use archives::{Method, zip};
-use sgt_host::data::fetch::{Progress, download};
+use sgt_host::data::fetch::{FetchProgress, download};
 use sgt_host::data::{LoadOptions, fetch, load};
 use sgt_host::file::{gzip, sha256};
 use std::collections::HashMap;
@@ -126,7 +126,7 @@ fn content() -> Vec<u8> {
         .collect()
 }
 
-fn quiet(_: Progress) {}
+fn quiet(_: FetchProgress) {}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -5,7 +5,7 @@ mod common;
 
 use common::known::{IMAGE, SAMPLES, known_model, known_samples};
 use common::mlp::{Mlp, WithoutRescale};
-use sgt_host::attribution::{METHOD_NAMES, Method, Settings, attribute};
+use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::compare::{
     Comparison, MeasuredRun, Plan, RegimeRuns, compare, group, measure, sample_maps,
 };
@@ -27,10 +27,12 @@ fn known_data() -> Dataset {
 
 /// Every method but occlusion, on a tenth of the samples.
 fn small_config() -> EvaluationConfig {
-    let names = METHOD_NAMES.iter().filter(|name| **name != "occlusion");
+    let methods = Method::all().into_iter();
     EvaluationConfig {
         epsilons: vec![0.1, 0.5],
-        methods: names.map(|name| Method::named(name).unwrap()).collect(),
+        methods: methods
+            .filter(|method| method.name() != "occlusion")
+            .collect(),
         fractions: vec![0.0, 0.5],
         bins: vec![0.1, 0.5],
         fills: vec![Fill::Zero, Fill::Farthest],

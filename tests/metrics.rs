@@ -423,7 +423,7 @@ fn mean_gradients_are_those_of_the_weights() {
 
 #[test]
 fn every_metric_has_a_name_and_says_what_it_is_and_what_moves_it() {
-    for (place, metric) in Metric::ALL.into_iter().enumerate() {
+    for (place, &metric) in Metric::ALL.iter().enumerate() {
         assert!(!metric.name().is_empty() && metric.sensitive_to().len() > 10);
         assert!(metric.definition().ends_with('.') && metric.definition().len() > 20);
         assert!(!metric.sensitive_to().contains("  ") && !metric.definition().contains("  "));

@@ -263,6 +263,9 @@ impl Case {
         }
         let mut worst = Worst::default();
         self.compare(&network, tensors, "", Mode::Evaluation, &mut worst)?;
+        if tensors.contains_key("deeplift/attributions") {
+            self.compare_deeplift(&network, tensors, &mut worst)?;
+        }
         if tensors.contains_key("training-logits") {
             let mode = Mode::Training { seed: 0 };
             let pass = self.compare(&network, tensors, "training-", mode, &mut worst)?;
@@ -275,9 +278,6 @@ impl Case {
                     worst.take(&format!("after/{}", entry.name), found, expected);
                 }
             }
-        }
-        if tensors.contains_key("deeplift/attributions") {
-            self.compare_deeplift(&network, tensors, &mut worst)?;
         }
         Ok((worst.share, worst.tensor))
     }

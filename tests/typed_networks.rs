@@ -8,7 +8,7 @@ use dfdx::nn::{Module, ModuleMut, NumParams, ResetParams, ToDevice};
 use dfdx::optim::{Optimizer, Sgd, SgdConfig};
 use dfdx::prelude::*;
 use sgt_core::{Pcg32, Random};
-use sgt_host::config::{DataKind, Draft, RunConfig};
+use sgt_host::config::{DataKind, Regime, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
 use sgt_host::network::layer::Padding;
 use sgt_host::network::named::{NetworkSizes, description};
@@ -336,12 +336,12 @@ fn data(input: InputShape, classes: usize, bounds: Option<Bounds>) -> TrainingDa
     }
 }
 
-fn config(kind: DataKind, regime: &str) -> RunConfig {
-    let mut draft = Draft::new();
-    draft.set("regime", regime);
-    draft.set("training.batch", 12);
-    draft.set("training.epochs", 1);
-    draft.finish(kind).unwrap()
+fn config(kind: DataKind, regime: Regime) -> RunConfig {
+    let mut config = RunConfig::defaults(kind);
+    config.regime = regime;
+    config.training.batch = 12;
+    config.training.epochs = 1;
+    config
 }
 
 /// Two steps.
@@ -362,7 +362,7 @@ fn trains_as<A: Chain, const CLASSES: usize>(
     let description = architecture.describe();
     let data = data(description.input, CLASSES, bounds);
     let classes = data.train.classes().to_vec();
-    for regime in ["sgt", "asgt"] {
+    for regime in [Regime::Sgt, Regime::Asgt] {
         let config = config(kind, regime);
         let mut typed = architecture.build(7).unwrap();
         let by_type = trained(&config, &data, typed.classifier(classes.clone()).unwrap());
@@ -373,8 +373,8 @@ fn trains_as<A: Chain, const CLASSES: usize>(
             bits(by_type.parameters().values()),
             bits(by_name.parameters().values()),
         );
-        assert!(by_type_bits == expected, "{regime}: other bits");
-        assert_ne!(by_name.parameters(), network.parameters(), "{regime}");
+        assert!(by_type_bits == expected, "{regime:?}: other bits");
+        assert_ne!(by_name.parameters(), network.parameters(), "{regime:?}");
         typed.load(&by_type).unwrap();
         assert_eq!(typed.to_engine().parameters(), by_name.parameters());
     }

@@ -73,6 +73,7 @@ done
 
 # shellcheck disable=SC2086 # a list of folders
 "$sgt" report $finished --data-dir "$data" --samples $samples --eps $epsilons \
+    --fills zero,uniform \
     --methods gradient,input-x-gradient,integrated-gradients,smoothgrad,gradient-shap,deeplift,random \
     --out "$runs/report"
 

@@ -8,7 +8,7 @@
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
 //! | `strict` | TOML read into types, with errors that name the key |
-//! | [`kernel`] | the arithmetic of layers as plain functions over slices |
+//! | `kernel` | the arithmetic of layers as plain functions over slices |
 //! | [`network`] | the seam [`network::Model`], parameters, scores and the registry of networks by name |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
@@ -44,7 +44,7 @@ pub mod error;
 pub mod evaluation;
 pub mod export;
 pub mod file;
-pub mod kernel;
+mod kernel;
 pub mod masking;
 pub mod metrics;
 pub mod network;

@@ -24,6 +24,15 @@ pub(crate) fn read<T: DeserializeOwned>(table: Table, origin: &str) -> Result<T>
     T::deserialize(Node(Value::Table(table))).map_err(|mistake| mistake.into_error(origin))
 }
 
+/// [`read`] of a table that lies at `place` (`layers.2`) of what `origin` names.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_at<T: DeserializeOwned>(table: Table, origin: &str, place: &str) -> Result<T> {
+    let read = T::deserialize(Node(Value::Table(table)));
+    read.map_err(|mistake| mistake.inside(place).into_error(origin))
+}
+
 /// `expected` for a name that is not among `known`: the nearest first.
 pub(crate) fn nearest(found: &str, known: &[&str]) -> String {
     let similarity = |name: &&&str| strsim::jaro_winkler(found, name);
@@ -92,6 +101,7 @@ fn plain(expected: &dyn Expected) -> String {
         "f32" | "f64" => "a number".into(),
         "a boolean" => "true or false".into(),
         other if other.starts_with("struct ") => "a table".into(),
+        other if other.starts_with("internally tagged enum ") => "a table".into(),
         other => other.into(),
     }
 }

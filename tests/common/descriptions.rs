@@ -22,6 +22,12 @@ impl Small {
         lengths.map(|&length| 0..length).collect()
     }
 
+    /// Whether the logits have kinks, or bend as strongly as the statistics of a small batch do.
+    pub(crate) fn is_rough(&self) -> bool {
+        let rough = ["relu", "max-pool", "global-max-pool", "batch-norm"];
+        rough.iter().any(|kind| self.has(kind)) || self.name.contains("max")
+    }
+
     /// Whether the network holds a layer of a kind.
     pub(crate) fn has(&self, kind: &str) -> bool {
         let summary = self.description.summary().expect("a description that fits");

@@ -30,12 +30,6 @@ pub(crate) const GOLDEN: f32 = 1e-4;
 
 /// Golden gradients that are 0 in exact arithmetic, absolute: their sums cancel up to rounding.
 pub(crate) const GOLDEN_ZERO: f32 = 2e-6;
-/// Golden values of one kernel, computed in `f64` and rounded, likewise.
-pub(crate) const GOLDEN_KERNEL: f32 = 2e-6;
-
-/// As above, for rows whose mean is 35 times their deviation: `f32` inputs lose 5 bits.
-pub(crate) const GOLDEN_OFFSET: f32 = 1e-4;
-
 /// Rounding of the expected divergence itself: it was summed in `f32` from log-probabilities near
 /// 1, which cancel when the two distributions are close.
 pub(crate) const DIVERGENCE_ROUNDING: f32 = 2e-7;
@@ -53,21 +47,15 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 9] = [
-    difference("convolution", 0.25, 1e-3),
-    difference("linear", 0.25, 1e-3),
-    difference("relu", 0.01, 2e-3),
-    difference("batch norm", 0.02, 5e-3),
-    difference("dropout", 0.25, 1e-3),
-    difference("embedding", 0.25, 1e-3),
+pub(crate) const DIFFERENCES: [Difference; 3] = [
     difference("small network", 0.01, 1e-2),
+    difference("rough network", 1e-3, 1e-2),
     difference("network", 0.01, 2e-2),
     difference("deep network", 1e-4, 2e-2),
 ];
 
-/// Differences of a function that does not depend on its argument: rounding over twice a small
-/// network's step.
-pub(crate) const ZERO_DIFFERENCE: f64 = 2e-4;
+/// Rounding of a small network's logits, which a difference divides by its step.
+pub(crate) const LOGIT_ROUNDING: f64 = 2e-6;
 
 /// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
 /// contributions' magnitudes.

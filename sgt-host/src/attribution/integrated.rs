@@ -1,9 +1,39 @@
 //! Integrated gradients: `(x − x′) · ∫₀¹ ∂F/∂x (x′ + α (x − x′)) dα`.
 
+use super::check::at_least;
 use super::points::Points;
-use super::{Attribution, Baselines, IntegratedGradients, quadrature};
+use super::quadrature::{self, Rule};
+use super::{Attribution, Baselines};
 use crate::Result;
 use crate::network::Model;
+use serde::{Deserialize, Serialize};
+
+/// Parameters of integrated gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegratedGradients {
+    /// Points on the path.
+    pub steps: usize,
+    /// Where they lie.
+    pub rule: Rule,
+}
+
+impl Default for IntegratedGradients {
+    /// Captum's defaults: 50 Gauss–Legendre points.
+    fn default() -> Self {
+        Self {
+            steps: 50,
+            rule: Rule::GaussLegendre,
+        }
+    }
+}
+
+impl IntegratedGradients {
+    pub(super) fn check(&self) -> Result<()> {
+        let least = if self.rule == Rule::Trapezoid { 2 } else { 1 };
+        at_least("steps", self.steps, least)
+    }
+}
 
 pub(super) fn integrated_gradients<M: Model>(
     points: &mut Points<'_, M>,

@@ -2,45 +2,47 @@
 //!
 //! | module | methods |
 //! |---|---|
-//! | `method` | the methods as data: names, parameters, defaults |
-//! | `gradient` | gradient, input × gradient, `SmoothGrad`, `GradientSHAP` |
+//! | `gradient` | gradient, absolute gradient, input × gradient |
+//! | `smooth_grad` | `SmoothGrad`, also squared |
+//! | `gradient_shap` | `GradientSHAP` |
 //! | `integrated` | integrated gradients |
 //! | [`quadrature`] | the points and weights of the path integral |
 //! | `deeplift` | `DeepLIFT` (rescale rule) and `DeepLIFT`-SHAP |
 //! | `occlusion` | occlusion by a sliding window |
+//! | `random` | the control |
+//! | `baseline` | what they compare with |
 //! | `points` | many points a forward pass, in bounded memory |
 //!
 //! All methods read raw batches `[batch, input]` and give one value an input value. Models run
 //! in evaluation mode; parameters and their gradients are never touched.
 
+mod baseline;
+mod check;
 mod deeplift;
 mod gradient;
+mod gradient_shap;
 mod integrated;
-mod method;
+mod noise;
 mod occlusion;
 mod points;
 pub mod quadrature;
+mod random;
 mod scores;
+mod smooth_grad;
 
-pub use method::{GradientShap, IntegratedGradients, METHOD_NAMES, Method, Occlusion, SmoothGrad};
+pub use baseline::Baseline;
+pub use gradient_shap::GradientShap;
+pub use integrated::IntegratedGradients;
+pub use occlusion::Occlusion;
 pub use points::ROWS_PER_FORWARD;
 pub use scores::score_values;
+pub use smooth_grad::SmoothGrad;
 
-use crate::network::{Labelled, Model, Rescaling, Score, check_finite};
+use crate::network::{Labelled, Model, Rescaling, Score};
 use crate::{Error, Result};
+use baseline::Baselines;
 use points::Points;
-use sgt_core::{Pcg32, Random};
-
-/// The reference that IG, `DeepLIFT`, the SHAP methods and occlusion compare with.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Baseline<'a> {
-    /// Zero in input units.
-    #[default]
-    Zero,
-    /// Reference samples `[n, input]`. IG, `DeepLIFT` and occlusion take one for all samples or
-    /// one for each; the SHAP methods take any number as the reference distribution.
-    Samples(&'a [f32]),
-}
+use serde::{Deserialize, Serialize};
 
 /// What is attributed, to what it is compared, and the seed of the random methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,6 +69,124 @@ pub struct Attribution {
     pub gap: Option<Vec<f32>>,
 }
 
+/// An attribution method and its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Method {
+    /// `∂F/∂x`, signed.
+    Gradient,
+    /// `|∂F/∂x|` (Simonyan, Vedaldi, Zisserman 2013, arXiv 1312.6034).
+    AbsoluteGradient,
+    /// `x · ∂F/∂x`.
+    InputXGradient,
+    /// Integrated gradients (Sundararajan, Taly, Yan 2017, arXiv 1703.01365).
+    IntegratedGradients(IntegratedGradients),
+    /// Mean gradient under noise (Smilkov et al. 2017, arXiv 1706.03825).
+    #[serde(rename = "smoothgrad")]
+    SmoothGrad(SmoothGrad),
+    /// Mean squared gradient under noise (Hooker et al. 2019, arXiv 1806.10758).
+    #[serde(rename = "smoothgrad-squared")]
+    SmoothGradSquared(SmoothGrad),
+    /// Expected gradients: the mean of `(x̂ − x′) · ∂F/∂x` at a random point between a noisy
+    /// input `x̂` and a random baseline `x′` (Lundberg, Lee 2017, arXiv 1705.07874).
+    GradientShap(GradientShap),
+    /// Rescale rule (Shrikumar, Greenside, Kundaje 2017, arXiv 1704.02685).
+    #[serde(rename = "deeplift")]
+    DeepLift,
+    /// The mean of `DeepLIFT` over a set of baselines.
+    #[serde(rename = "deeplift-shap")]
+    DeepLiftShap,
+    /// The drop of the score when a window is overwritten with the baseline, averaged over the
+    /// windows that cover a value (Zeiler, Fergus 2013, arXiv 1311.2901).
+    Occlusion(Occlusion),
+    /// Uniform noise: the control.
+    Random,
+}
+
+impl Method {
+    /// All of them, with their default parameters.
+    pub fn all() -> [Self; 11] {
+        [
+            Self::Gradient,
+            Self::AbsoluteGradient,
+            Self::InputXGradient,
+            Self::IntegratedGradients(IntegratedGradients::default()),
+            Self::SmoothGrad(SmoothGrad::default()),
+            Self::SmoothGradSquared(SmoothGrad::default()),
+            Self::GradientShap(GradientShap::default()),
+            Self::DeepLift,
+            Self::DeepLiftShap,
+            Self::Occlusion(Occlusion::default()),
+            Self::Random,
+        ]
+    }
+
+    /// The method called `name`, with its default parameters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] listing the names when there is none of that name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = Self::all().into_iter().find(|method| method.name() == name);
+        found.ok_or_else(|| Error::Argument {
+            argument: "method".into(),
+            found: name.into(),
+            expected: format!(
+                "one of {}",
+                Self::all().map(|method| method.name()).join(", ")
+            ),
+        })
+    }
+
+    /// Its name, as configs and command lines spell it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Gradient => "gradient",
+            Self::AbsoluteGradient => "absolute-gradient",
+            Self::InputXGradient => "input-x-gradient",
+            Self::IntegratedGradients(_) => "integrated-gradients",
+            Self::SmoothGrad(_) => "smoothgrad",
+            Self::SmoothGradSquared(_) => "smoothgrad-squared",
+            Self::GradientShap(_) => "gradient-shap",
+            Self::DeepLift => "deeplift",
+            Self::DeepLiftShap => "deeplift-shap",
+            Self::Occlusion(_) => "occlusion",
+            Self::Random => "random",
+        }
+    }
+
+    /// The same method with another number of path points, noisy copies or random points;
+    /// unchanged where a method has none.
+    #[must_use]
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        match &mut self {
+            Self::IntegratedGradients(config) => config.steps = steps,
+            Self::SmoothGrad(config) | Self::SmoothGradSquared(config) => config.samples = steps,
+            Self::GradientShap(config) => config.samples = steps,
+            _ => {}
+        }
+        self
+    }
+
+    /// True for the methods that average over a set of baselines.
+    pub fn takes_a_distribution(&self) -> bool {
+        matches!(self, Self::GradientShap(_) | Self::DeepLiftShap)
+    }
+
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming the parameter.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::IntegratedGradients(config) => config.check(),
+            Self::SmoothGrad(config) | Self::SmoothGradSquared(config) => config.check(),
+            Self::GradientShap(config) => config.check(),
+            Self::Occlusion(config) => config.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Attributes the score of every sample of `batch` to its input values.
 ///
 /// Cost in forward-and-input-backward passes a sample: 1 for the gradient methods and
@@ -85,7 +205,12 @@ pub fn attribute<M: Model>(
 ) -> Result<Attribution> {
     let samples = batch.check("attribution", model.input(), model.classes())?;
     method.check()?;
-    let baselines = Baselines::new(settings.baseline, model.input().len(), method, samples)?;
+    let baselines = Baselines::new(
+        settings.baseline,
+        model.input().len(),
+        method.takes_a_distribution(),
+        samples,
+    )?;
     let (score, labels) = scores::resolve(model, batch, settings.score)?;
     let batch = Labelled {
         labels: &labels,
@@ -97,10 +222,12 @@ pub fn attribute<M: Model>(
         Method::Gradient => gradient::gradient(&mut points),
         Method::AbsoluteGradient => gradient::absolute_gradient(&mut points),
         Method::InputXGradient => gradient::input_x_gradient(&mut points),
-        Method::SmoothGrad(config) => gradient::smooth_grad(&mut points, config, false, seed),
-        Method::SmoothGradSquared(config) => gradient::smooth_grad(&mut points, config, true, seed),
+        Method::SmoothGrad(config) => smooth_grad::smooth_grad(&mut points, config, false, seed),
+        Method::SmoothGradSquared(config) => {
+            smooth_grad::smooth_grad(&mut points, config, true, seed)
+        }
         Method::GradientShap(config) => {
-            gradient::gradient_shap(&mut points, config, &baselines, seed)
+            gradient_shap::gradient_shap(&mut points, config, &baselines, seed)
         }
         Method::IntegratedGradients(config) => {
             integrated::integrated_gradients(&mut points, config, &baselines)
@@ -110,68 +237,6 @@ pub fn attribute<M: Model>(
             deeplift::deeplift_shap(&mut points, &baselines, settings.rescaling)
         }
         Method::Occlusion(config) => occlusion::occlusion(&mut points, config, &baselines),
-        Method::Random => Ok(random(batch.x, samples, seed)),
-    }
-}
-
-/// Uniform values in [0, 1): the control that every method should beat.
-fn random(x: &[f32], batch: usize, seed: u64) -> Attribution {
-    let mut values = vec![0.0; x.len()];
-    for (sample, row) in values.chunks_exact_mut(x.len() / batch).enumerate() {
-        let mut rng = Pcg32::new(seed, sample as u64);
-        for value in row {
-            *value = rng.unit();
-        }
-    }
-    Attribution { values, gap: None }
-}
-
-/// Checked baselines `[n, input]`.
-struct Baselines<'a> {
-    values: std::borrow::Cow<'a, [f32]>,
-    sample: usize,
-}
-
-impl<'a> Baselines<'a> {
-    fn new(baseline: Baseline<'a>, sample: usize, method: &Method, batch: usize) -> Result<Self> {
-        let values: std::borrow::Cow<'a, [f32]> = match baseline {
-            Baseline::Zero => vec![0.0; sample].into(),
-            Baseline::Samples(values) => {
-                check_finite("baseline", values)?;
-                values.into()
-            }
-        };
-        let count = values.len() / sample;
-        let fits = if method.takes_a_distribution() {
-            count > 0
-        } else {
-            count == 1 || count == batch
-        };
-        if !fits || values.len() != count * sample {
-            return Err(Error::Shape {
-                operation: "baseline",
-                found: format!("{} values", values.len()),
-                expected: if method.takes_a_distribution() {
-                    format!("one or more samples of {sample} values")
-                } else {
-                    format!("1 or {batch} samples of {sample} values")
-                },
-            });
-        }
-        Ok(Self { values, sample })
-    }
-
-    fn count(&self) -> usize {
-        self.values.len() / self.sample
-    }
-
-    /// Baseline number `index` of the set.
-    fn at(&self, index: usize) -> &[f32] {
-        &self.values[index * self.sample..][..self.sample]
-    }
-
-    /// The baseline of sample `sample`: its own, or the one of all.
-    fn of(&self, sample: usize) -> &[f32] {
-        self.at(if self.count() == 1 { 0 } else { sample })
+        Method::Random => Ok(random::random(batch.x, samples, seed)),
     }
 }

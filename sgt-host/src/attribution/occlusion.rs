@@ -1,9 +1,39 @@
 //! Occlusion: how far the score falls when a window is overwritten with the baseline.
 
+use super::check::at_least;
 use super::points::Points;
-use super::{Attribution, Baselines, Occlusion};
+use super::{Attribution, Baselines};
 use crate::Result;
 use crate::network::Model;
+use serde::{Deserialize, Serialize};
+
+/// Parameters of occlusion.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Occlusion {
+    /// Length of the window: the side of a square over all channels of an image, time steps of
+    /// one channel of a series, tokens of a text.
+    pub window: usize,
+    /// Distance of neighbouring windows; the last one is moved back onto the edge.
+    pub stride: usize,
+}
+
+impl Default for Occlusion {
+    /// Windows of 3, at every position.
+    fn default() -> Self {
+        Self {
+            window: 3,
+            stride: 1,
+        }
+    }
+}
+
+impl Occlusion {
+    pub(super) fn check(&self) -> Result<()> {
+        at_least("window", self.window, 1)?;
+        at_least("stride", self.stride, 1)
+    }
+}
 
 pub(super) fn occlusion<M: Model>(
     points: &mut Points<'_, M>,

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Finished runs, and what is measured of them.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct EvaluatedRuns {
     /// Folders of sgt train, or of a comparison's runs.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     evaluation: EvaluationArguments,
 }
 
-impl Arguments {
+impl EvaluatedRuns {
     /// The runs, read back.
     pub(super) fn open(&self, common: &Common) -> Result<Vec<FinishedRun>> {
         let data_dir = common.data_dir.as_deref().map(text).transpose()?;
@@ -41,9 +41,15 @@ impl Arguments {
     }
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    evaluated: EvaluatedRuns,
+}
+
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
-    let runs = arguments.open(common)?;
-    let comparison = arguments.measure(&group(&runs)?, output)?;
+    let runs = arguments.evaluated.open(common)?;
+    let comparison = arguments.evaluated.measure(&group(&runs)?, output)?;
     output.print(&comparison, || table::text(&comparison, |_| true))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,12 @@ pub(super) struct EvaluationArguments {
     extent: Option<Extent>,
     /// Radii of the attacks [default: 0.05,0.1,0.2,0.3 for images, in their own unit; 0.1,0.2,0.4
     /// for series, in training deviations].
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     eps: Option<Vec<f32>>,
     /// The attacks: fgsm, pgd, mi-fgsm, random-noise [default: quick pgd, thorough all].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]

@@ -1,7 +1,8 @@
 //! `sgt report`.
 
+use super::Common;
+use super::evaluate::EvaluatedRuns;
 use super::output::Output;
-use super::{Common, evaluate};
 use crate::compare::{group, sample_maps};
 use crate::{Result, report};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    what: evaluate::Arguments,
+    evaluated: EvaluatedRuns,
     /// Where the page, its tables and its pictures go.
     #[arg(long, value_name = "DIR", default_value = "runs/report")]
     out: PathBuf,
@@ -23,9 +24,9 @@ struct Written {
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
-    let runs = arguments.what.open(common)?;
+    let runs = arguments.evaluated.open(common)?;
     let groups = group(&runs)?;
-    let comparison = arguments.what.measure(&groups, output)?;
+    let comparison = arguments.evaluated.measure(&groups, output)?;
     let samples = sample_maps(&groups, &comparison.evaluation.methods)?;
     let files = report::write(&arguments.out, &comparison, &samples)?;
     let written = Written { files };

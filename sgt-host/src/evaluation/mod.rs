@@ -11,6 +11,7 @@ mod config;
 mod scalar;
 
 pub use config::{EvaluationConfig, Extent};
+pub(crate) use scalar::grouped;
 pub use scalar::{About, Measured, Scalar};
 
 use crate::attack::{Goal, attack};

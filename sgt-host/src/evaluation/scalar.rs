@@ -91,7 +91,7 @@ impl Display for Measured {
 }
 
 /// A count with its thousands apart: `1,849`.
-fn grouped(count: usize) -> String {
+pub(crate) fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {

@@ -24,7 +24,7 @@ mod multipliers;
 #[cfg(test)]
 mod tests;
 
-pub use multipliers::multipliers;
+pub(crate) use multipliers::multipliers;
 
 use super::buffer::{Buffer, LINE, with_scratch};
 use super::dispatch::dispatch;
@@ -33,7 +33,7 @@ use super::expect_len;
 use super::lengths::{clear_padding, real_rows, real_steps};
 use super::matrix::{Left, Right, multiply, pack, padded, transpose_rows};
 use super::product::Start;
-pub use super::request::{InputGradient, Keep};
+pub(crate) use super::request::{InputGradient, Keep};
 use super::softmax::{softmax, softmax_gradient};
 use crate::{Error, Result};
 use pulp::{Simd, WithSimd};
@@ -41,28 +41,28 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Samples in one task.
-pub const CHUNK_SAMPLES: usize = 8;
+pub(crate) const CHUNK_SAMPLES: usize = 8;
 
 const OPERATION: &str = "attention";
 
 /// The sizes of self-attention over a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AttentionShape {
+pub(crate) struct AttentionShape {
     /// Samples.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Steps (tokens) of a sample.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Values a step, `d`.
-    pub dim: usize,
+    pub(crate) dim: usize,
     /// Heads; they share `dim` evenly.
-    pub heads: usize,
+    pub(crate) heads: usize,
     /// Whether a step sees only itself and the steps before it.
-    pub causal: bool,
+    pub(crate) causal: bool,
 }
 
 impl AttentionShape {
     /// Values in the input, and in the output: `[batch, steps, dim]`.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.batch * self.steps * self.dim
     }
 
@@ -70,7 +70,7 @@ impl AttentionShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let Self {
             batch,
             steps,
@@ -122,29 +122,29 @@ impl AttentionShape {
 
 /// A linear map of the values of a step, in PyTorch's layout.
 #[derive(Clone, Copy, Debug)]
-pub struct Projection<'a> {
+pub(crate) struct Projection<'a> {
     /// `[dim, dim]`: outputs, inputs.
-    pub weight: &'a [f32],
+    pub(crate) weight: &'a [f32],
     /// `[dim]`.
-    pub bias: &'a [f32],
+    pub(crate) bias: &'a [f32],
 }
 
 /// The parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct AttentionParameters<'a> {
+pub(crate) struct AttentionParameters<'a> {
     /// To the queries.
-    pub query: Projection<'a>,
+    pub(crate) query: Projection<'a>,
     /// To the keys.
-    pub key: Projection<'a>,
+    pub(crate) key: Projection<'a>,
     /// To the values.
-    pub value: Projection<'a>,
+    pub(crate) value: Projection<'a>,
     /// From the heads' results to the output.
-    pub output: Projection<'a>,
+    pub(crate) output: Projection<'a>,
 }
 
 impl<'a> AttentionParameters<'a> {
     /// From PyTorch's packed `in_proj_weight` `[3 · dim, dim]` and `in_proj_bias` `[3 · dim]`.
-    pub fn packed(in_weight: &'a [f32], in_bias: &'a [f32], output: Projection<'a>) -> Self {
+    pub(crate) fn packed(in_weight: &'a [f32], in_bias: &'a [f32], output: Projection<'a>) -> Self {
         let (weights, biases) = (thirds(in_weight), thirds(in_bias));
         let [query, key, value] = [0, 1, 2].map(|part| Projection {
             weight: weights[part],
@@ -173,29 +173,29 @@ impl<'a> AttentionParameters<'a> {
 
 /// Where the gradient of a [`Projection`] is added.
 #[derive(Debug)]
-pub struct ProjectionGradient<'a> {
+pub(crate) struct ProjectionGradient<'a> {
     /// `[dim, dim]`.
-    pub weight: &'a mut [f32],
+    pub(crate) weight: &'a mut [f32],
     /// `[dim]`.
-    pub bias: &'a mut [f32],
+    pub(crate) bias: &'a mut [f32],
 }
 
 /// Where the gradients of [`AttentionParameters`] are added.
 #[derive(Debug)]
-pub struct AttentionGradients<'a> {
+pub(crate) struct AttentionGradients<'a> {
     /// Of the queries.
-    pub query: ProjectionGradient<'a>,
+    pub(crate) query: ProjectionGradient<'a>,
     /// Of the keys.
-    pub key: ProjectionGradient<'a>,
+    pub(crate) key: ProjectionGradient<'a>,
     /// Of the values.
-    pub value: ProjectionGradient<'a>,
+    pub(crate) value: ProjectionGradient<'a>,
     /// Of the output.
-    pub output: ProjectionGradient<'a>,
+    pub(crate) output: ProjectionGradient<'a>,
 }
 
 impl<'a> AttentionGradients<'a> {
     /// Into gradients that are packed as in [`AttentionParameters::packed`].
-    pub fn packed(
+    pub(crate) fn packed(
         in_weight: &'a mut [f32],
         in_bias: &'a mut [f32],
         output: ProjectionGradient<'a>,
@@ -285,27 +285,27 @@ fn thirds_mut(values: &mut [f32]) -> [&mut [f32]; 3] {
 /// Dropout on attention weights: the mask of a weight is a function of the key and of the weight's
 /// position in `[batch, heads, steps, steps]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AttentionDropout {
+pub(crate) struct AttentionDropout {
     /// The seed of this layer in this pass.
-    pub key: DropoutKey,
+    pub(crate) key: DropoutKey,
     /// The probability with which a weight becomes 0, at least 0 and below 1.
-    pub probability: f32,
+    pub(crate) probability: f32,
 }
 
 /// What may differ from pass to pass.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AttentionPass<'a> {
+pub(crate) struct AttentionPass<'a> {
     /// What is kept.
-    pub keep: Keep,
+    pub(crate) keep: Keep,
     /// The real steps of each sample, from 1 to `steps`; all of them where there are none.
-    pub lengths: Option<&'a [usize]>,
+    pub(crate) lengths: Option<&'a [usize]>,
     /// Dropout, when training.
-    pub dropout: Option<AttentionDropout>,
+    pub(crate) dropout: Option<AttentionDropout>,
 }
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct AttentionCache {
+pub(crate) struct AttentionCache {
     shape: AttentionShape,
     keep: Keep,
     lengths: Vec<usize>,
@@ -340,7 +340,7 @@ struct Chunk {
 /// # Errors
 /// [`Error::Shape`] when a slice's length doesn't fit or the heads don't divide `dim`,
 /// [`Error::Argument`] for lengths or a probability out of range.
-pub fn forward(
+pub(crate) fn forward(
     shape: &AttentionShape,
     parameters: &AttentionParameters,
     pass: &AttentionPass,
@@ -411,7 +411,7 @@ pub fn forward(
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
 /// gradients are asked of a [`Keep::ForInput`] pass.
-pub fn backward(
+pub(crate) fn backward(
     parameters: &AttentionParameters,
     cache: &mut AttentionCache,
     dout: &[f32],

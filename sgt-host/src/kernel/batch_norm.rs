@@ -22,38 +22,38 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Added to the variance, PyTorch's default.
-pub const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// The weight of a new batch in the running statistics, PyTorch's default.
-pub const MOMENTUM: f32 = 0.1;
+pub(crate) const MOMENTUM: f32 = 0.1;
 
 /// The learned scale and shift, one value a channel.
 #[derive(Clone, Copy, Debug)]
-pub struct BatchNormParameters<'a> {
+pub(crate) struct BatchNormParameters<'a> {
     /// The scale.
-    pub weight: &'a [f32],
+    pub(crate) weight: &'a [f32],
     /// The shift.
-    pub bias: &'a [f32],
+    pub(crate) bias: &'a [f32],
 }
 
 /// Where the parameters' gradients are added, in the layouts of [`BatchNormParameters`].
 #[derive(Debug)]
-pub struct BatchNormGradients<'a> {
+pub(crate) struct BatchNormGradients<'a> {
     /// `[channels]`.
-    pub weight: &'a mut [f32],
+    pub(crate) weight: &'a mut [f32],
     /// `[channels]`.
-    pub bias: &'a mut [f32],
+    pub(crate) bias: &'a mut [f32],
 }
 
 /// What a forward pass normalised with, one value a channel: its cache.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// The mean that was subtracted.
-    pub mean: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
     /// `1 / √(variance + EPSILON)`.
-    pub inverse_deviation: Vec<f32>,
+    pub(crate) inverse_deviation: Vec<f32>,
     /// The unbiased variance, for the running statistics; empty after an evaluation pass.
-    pub unbiased_variance: Vec<f32>,
+    pub(crate) unbiased_variance: Vec<f32>,
 }
 
 impl BatchNormParameters<'_> {
@@ -71,7 +71,7 @@ impl BatchNormParameters<'_> {
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit, or when a channel has a single value in the batch.
-pub fn batch_norm_training(
+pub(crate) fn batch_norm_training(
     parameters: BatchNormParameters<'_>,
     x: &[f32],
     out: &mut [f32],
@@ -111,7 +111,7 @@ pub fn batch_norm_training(
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit.
-pub fn batch_norm_evaluation(
+pub(crate) fn batch_norm_evaluation(
     parameters: BatchNormParameters<'_>,
     running_mean: &[f32],
     running_variance: &[f32],
@@ -141,7 +141,7 @@ pub fn batch_norm_evaluation(
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit.
-pub fn batch_norm_backward(
+pub(crate) fn batch_norm_backward(
     weight: &[f32],
     statistics: &Statistics,
     x: &[f32],
@@ -364,14 +364,9 @@ impl WithSimd for Backward<'_> {
         for (dx, (x, dout)) in self.dx.chunks_exact_mut(channels).zip(rows) {
             let lines = slope.iter().zip(constant).zip(tilt);
             let values = dx.iter_mut().zip(x).zip(dout).zip(lines);
-            if self.add {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx += slope * d - (constant + x * tilt);
-                });
-            } else {
-                values.for_each(|(((dx, x), d), ((slope, constant), tilt))| {
-                    *dx = slope * d - (constant + x * tilt);
-                });
+            for (((dx, x), d), ((slope, constant), tilt)) in values {
+                let gradient = slope * d - (constant + x * tilt);
+                *dx = if self.add { *dx + gradient } else { gradient };
             }
         }
     }

@@ -8,10 +8,11 @@
 
 use super::buffer::{Buffer, with_scratch};
 use super::conv2d::{Conv2dGeometry, DataGradient, IMAGES_A_SUM, Plan, WeightGradient, add_rows};
+use super::dispatch::dispatch;
 use super::layout::transpose;
-use super::pool::maximum;
+use super::pool::Maximum;
 use super::pooled_gradient::{Lists, Pooled, PooledGradient};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// The order of a block's output.
@@ -176,7 +177,7 @@ impl ConvBlock {
                     let pixels = row * band..(row + 1) * band;
                     self.plan.forward(packed, bias, false, x, pixels, values);
                     let place = row * row_len..(row + 1) * row_len;
-                    Arch::new().dispatch(PoolBand {
+                    dispatch(PoolBand {
                         x: values,
                         width,
                         window: self.window,
@@ -423,19 +424,205 @@ impl WithSimd for PoolBand<'_> {
             .chunks_exact_mut(channels)
             .zip(self.argmax.chunks_exact_mut(channels));
         for (column, (out, argmax)) in windows.enumerate() {
-            let place = |u: usize, v: usize| {
-                let start = (u * self.width + column * self.window[1] + v) * channels;
-                let index = (u * self.window[1] + v) as u8;
-                (index, &self.x[start..start + channels])
-            };
-            let rows =
-                (0..self.window[0]).flat_map(|u| (0..self.window[1]).map(move |v| place(u, v)));
-            maximum(rows, out, argmax);
+            let mut maximum = Maximum::new(&mut *out, argmax);
+            for u in 0..self.window[0] {
+                for v in 0..self.window[1] {
+                    let start = (u * self.width + column * self.window[1] + v) * channels;
+                    let index = (u * self.window[1] + v) as u8;
+                    maximum.take(index, &self.x[start..start + channels]);
+                }
+            }
             if self.relu {
                 for out in out {
                     *out = if *out < 0.0 { 0.0 } else { *out };
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::conv2d::oracle::Truth;
+    use crate::kernel::dispatch::on_every_instruction_set;
+    use crate::kernel::levels::values;
+    use crate::kernel::oracle::{TOLERANCE, assert_close, bits};
+
+    const BATCH: usize = 10;
+
+    struct Case {
+        geometry: Conv2dGeometry,
+        relu: bool,
+        window: [usize; 2],
+        order: OutputOrder,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        x: Vec<f32>,
+        dout: Vec<f32>,
+    }
+
+    impl Case {
+        fn block(&self) -> ConvBlock {
+            ConvBlock::new(&self.geometry, self.relu, self.window, self.order)
+        }
+
+        /// Output, input gradient, weight gradient and bias gradient, the latter added to ones.
+        fn run(&self) -> [Vec<f32>; 4] {
+            let block = self.block();
+            let mut state = ConvBlockState::default();
+            let mut out = vec![f32::NAN; self.dout.len()];
+            block.forward(
+                &self.weight,
+                Some(&self.bias),
+                &self.x,
+                &mut out,
+                &mut state,
+            );
+            let activations = Activations {
+                x: &self.x,
+                out: &out,
+                dout: &self.dout,
+            };
+            let mut dx = vec![f32::NAN; self.x.len()];
+            let (mut weight, mut bias) = (vec![1.0; self.weight.len()], vec![1.0; self.bias.len()]);
+            let gradient = WeightGradient {
+                weight: &mut weight,
+                bias: Some(&mut bias),
+            };
+            let target = Some(dx.as_mut_slice());
+            block.backward(
+                &self.weight,
+                activations,
+                target,
+                Some(gradient),
+                &mut state,
+            );
+            let mut alone = vec![f32::NAN; dx.len()];
+            block.backward(
+                &self.weight,
+                activations,
+                Some(&mut alone),
+                None,
+                &mut state,
+            );
+            assert_eq!(
+                bits(&alone),
+                bits(&dx),
+                "input-only mode of {:?}",
+                self.geometry
+            );
+            [out, dx, weight, bias]
+        }
+
+        /// The same, from the definitions: convolution, maximum of each window, `ReLU`.
+        fn truth(&self) -> [Vec<f64>; 4] {
+            let g = &self.geometry;
+            let channels = g.out_channels;
+            let truth = |dout: &[f32]| Truth::new(g, 1, [&self.weight, &self.bias, &self.x, dout]);
+            let before = truth(&vec![0.0; BATCH * g.output_len()]).out;
+            let [_, width] = g.output();
+            let [rows, columns] = self.block().output();
+            let mut out = vec![0.0; self.dout.len()];
+            let mut d_before = vec![0.0; before.len()];
+            for sample in 0..BATCH {
+                for place in 0..rows * columns * channels {
+                    let (window, channel) = (place / channels, place % channels);
+                    let pixels = (0..self.window[0] * self.window[1]).map(|tap| {
+                        let i = window / columns * self.window[0] + tap / self.window[1];
+                        let j = window % columns * self.window[1] + tap % self.window[1];
+                        sample * g.output_len() + (i * width + j) * channels + channel
+                    });
+                    let best =
+                        pixels.reduce(|best, at| if before[at] > before[best] { at } else { best });
+                    let best = best.unwrap();
+                    let place = sample * rows * columns * channels
+                        + match self.order {
+                            OutputOrder::ChannelsLast => place,
+                            OutputOrder::ChannelsFirst => channel * rows * columns + window,
+                        };
+                    let is_flat = self.relu && before[best] <= 0.0;
+                    out[place] = if is_flat { 0.0 } else { before[best] };
+                    d_before[best] = if is_flat { 0.0 } else { self.dout[place] };
+                }
+            }
+            let Truth {
+                dx, weight, bias, ..
+            } = truth(&d_before);
+            [out, dx, weight, bias]
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut cases = Vec::new();
+        for (inputs, outputs) in [(1, 4), (3, 5), (16, 8), (5, 33)] {
+            let image = Conv2dGeometry::image(inputs, outputs, [9, 8], 3);
+            let series = Conv2dGeometry::series(inputs, outputs, 15, 5);
+            for (geometry, window) in [
+                (image, [1, 1]),
+                (image.padded(1), [2, 2]),
+                (image.padded(1).strided(2), [2, 1]),
+                (series.padded(2), [1, 3]),
+                (series.dilated(2).causal(), [1, 1]),
+            ] {
+                for relu in [true, false] {
+                    for order in [OutputOrder::ChannelsLast, OutputOrder::ChannelsFirst] {
+                        let block = ConvBlock::new(&geometry, relu, window, order);
+                        cases.push(Case {
+                            weight: values(geometry.weight_len(), 2),
+                            bias: values(geometry.out_channels, 3),
+                            x: values(BATCH * geometry.input_len(), 1),
+                            dout: values(BATCH * block.output_len(), 4),
+                            geometry,
+                            relu,
+                            window,
+                            order,
+                        });
+                    }
+                }
+            }
+        }
+        cases
+    }
+
+    #[test]
+    fn agrees_with_the_definitions_on_every_instruction_set() {
+        let cases: Vec<_> = cases()
+            .into_iter()
+            .map(|case| (case.truth(), case))
+            .collect();
+        on_every_instruction_set(|arch| {
+            for (truth, case) in &cases {
+                let Case {
+                    geometry,
+                    relu,
+                    window,
+                    order,
+                    ..
+                } = case;
+                let name = format!("{arch:?}, {geometry:?}, ReLU {relu}, {window:?}, {order:?}");
+                let found = case.run();
+                for (start, (found, truth)) in
+                    [0.0, 0.0, 1.0, 1.0].iter().zip(found.iter().zip(truth))
+                {
+                    assert_close(&name, found, *start, truth, TOLERANCE);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let results = cases().into_iter().step_by(3).map(|case| case.run());
+                results
+                    .map(|all| all.map(|values| bits(&values)))
+                    .collect::<Vec<_>>()
+            })
+        };
+        let one = on(1);
+        assert!(one == on(2) && one == on(3));
     }
 }

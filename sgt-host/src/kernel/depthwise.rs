@@ -4,7 +4,7 @@
 //!
 //! There is nothing to sum over channels, so vectors lie along them. An image is copied into a frame of
 //! zeros once, its channels repeated m times and filled up to whole vectors; after that all sums run over
-//! aligned memory.
+//! aligned memory. The input's gradient is the same sum over a frame of the output's gradient.
 
 #![allow(
     clippy::inline_always,
@@ -23,48 +23,99 @@ pub(super) struct Depthwise {
     geometry: Conv2dGeometry,
     /// Output channels of an input channel.
     multiplier: usize,
-    /// Output channels, filled up to whole cache lines.
+    /// The windows that output pixels see of the input.
+    input: Windows,
+    /// The windows that input pixels see of the output's gradient, whose pixels lie a stride apart, with
+    /// zeros between them.
+    gradient: Windows,
+}
+
+/// Windows of a frame, channels innermost.
+#[derive(Clone, Debug)]
+struct Windows {
+    channels: usize,
+    /// Channels, filled up to whole cache lines.
     width: usize,
-    /// Where each output pixel's window starts in the frame.
+    /// Where each window starts.
     starts: Vec<usize>,
-    /// Where each value of a window lies, relative to its start.
+    /// Where each of its values lies, relative to its start.
     taps: Vec<usize>,
     /// Values of the frame.
     frame: usize,
+}
+
+impl Windows {
+    /// `count` windows `stride` apart, in a frame whose sides are `frame`; a tap lies at `tap(axis, u)`.
+    fn new(
+        channels: usize,
+        frame: [usize; 2],
+        [count, stride]: [[usize; 2]; 2],
+        kernel: [usize; 2],
+        tap: impl Fn(usize, usize) -> usize,
+    ) -> Self {
+        let width = channels.next_multiple_of(LINE);
+        let pairs = |[rows, columns]: [usize; 2]| {
+            (0..rows).flat_map(move |i| (0..columns).map(move |j| (i, j)))
+        };
+        let place = |y: usize, x: usize| (y * frame[1] + x) * width;
+        let starts = pairs(count).map(|(i, j)| place(i * stride[0], j * stride[1]));
+        let taps = pairs(kernel).map(|(u, v)| place(tap(0, u), tap(1, v)));
+        Self {
+            channels,
+            width,
+            starts: starts.collect(),
+            taps: taps.collect(),
+            frame: frame[0] * frame[1] * width,
+        }
+    }
+
+    /// Asserts that every window lies in a frame, and every tap and window in slices of these lengths.
+    fn check(&self, frame: usize, taps: usize, windows: usize) {
+        let last = self.starts.iter().max().zip(self.taps.iter().max());
+        let end = last.map_or(0, |(start, tap)| start + tap + self.width);
+        assert!(end <= frame, "depthwise: frame");
+        assert!(self.taps.len() * self.width <= taps, "depthwise: taps");
+        assert!(
+            self.starts.len() * self.width <= windows,
+            "depthwise: windows"
+        );
+    }
 }
 
 impl Depthwise {
     /// `geometry` is that of all channels.
     pub(super) fn new(geometry: &Conv2dGeometry) -> Self {
         let g = *geometry;
-        let width = g.out_channels.next_multiple_of(LINE);
-        let [height, row] = g.padded_input();
-        let [rows, columns] = g.output();
-        let start = |i: usize, j: usize| (i * g.stride[0] * row + j * g.stride[1]) * width;
-        let tap = |u: usize, v: usize| (u * g.dilation[0] * row + v * g.dilation[1]) * width;
-        let pairs = |rows: usize, columns: usize| {
-            (0..rows).flat_map(move |i| (0..columns).map(move |j| (i, j)))
-        };
+        let spans = [0, 1].map(|axis: usize| g.dilation[axis] * (g.kernel[axis] - 1));
+        let reach = [0, 1].map(|axis: usize| g.input[axis] + spans[axis]);
         Self {
             geometry: g,
             multiplier: g.out_channels / g.in_channels,
-            width,
-            starts: pairs(rows, columns).map(|(i, j)| start(i, j)).collect(),
-            taps: pairs(g.kernel[0], g.kernel[1])
-                .map(|(u, v)| tap(u, v))
-                .collect(),
-            frame: height * row * width,
+            input: Windows::new(
+                g.out_channels,
+                g.padded_input(),
+                [g.output(), g.stride],
+                g.kernel,
+                |axis, u| u * g.dilation[axis],
+            ),
+            gradient: Windows::new(
+                g.out_channels,
+                reach,
+                [g.input, [1, 1]],
+                g.kernel,
+                |axis, u| spans[axis] - u * g.dilation[axis],
+            ),
         }
     }
 
     /// Lays PyTorch's weight out tap after tap, and the bias behind the taps.
     fn pack<'b>(&self, weight: &[f32], bias: Option<&[f32]>, packed: &'b mut Buffer) -> &'b [f32] {
-        let taps = self.taps.len();
-        let packed = packed.resize((taps + 1) * self.width);
+        let Windows { width, taps, .. } = &self.input;
+        let packed = packed.resize((taps.len() + 1) * width);
         packed.fill(0.0);
-        let (rows, last) = packed.split_at_mut(taps * self.width);
-        for (tap, row) in rows.chunks_exact_mut(self.width).enumerate() {
-            for (value, weights) in row.iter_mut().zip(weight.chunks_exact(taps)) {
+        let (rows, last) = packed.split_at_mut(taps.len() * width);
+        for (tap, row) in rows.chunks_exact_mut(*width).enumerate() {
+            for (value, weights) in row.iter_mut().zip(weight.chunks_exact(taps.len())) {
                 *value = weights[tap];
             }
         }
@@ -74,51 +125,50 @@ impl Depthwise {
         packed
     }
 
-    /// Copies an image into the frame.
-    fn enframe(&self, x: &[f32], frame: &mut [f32]) {
+    /// Copies an image into its frame.
+    fn frame_input(&self, x: &[f32], frame: &mut [f32]) {
+        let g = &self.geometry;
+        let [_, row] = g.padded_input();
         frame.fill(0.0);
-        self.for_each_pixel(|pixel, place| {
-            let x = &x[pixel * self.geometry.in_channels..][..self.geometry.in_channels];
-            let frame = &mut frame[place..place + self.geometry.out_channels];
+        for (pixel, x) in x.chunks_exact(g.in_channels).enumerate() {
+            let i = pixel / g.input[1] + g.padding_before[0];
+            let j = pixel % g.input[1] + g.padding_before[1];
+            let frame = &mut frame[(i * row + j) * self.input.width..][..g.out_channels];
             if self.multiplier == 1 {
                 frame.copy_from_slice(x);
-                return;
+                continue;
             }
             for (values, x) in frame.chunks_exact_mut(self.multiplier).zip(x) {
                 values.fill(*x);
             }
-        });
+        }
     }
 
-    /// Sums the copies of an image's channels in the frame.
-    fn deframe(&self, frame: &[f32], dx: &mut [f32], add: bool) {
-        self.for_each_pixel(|pixel, place| {
-            let dx = &mut dx[pixel * self.geometry.in_channels..][..self.geometry.in_channels];
-            let frame = &frame[place..place + self.geometry.out_channels];
-            for (dx, values) in dx.iter_mut().zip(frame.chunks_exact(self.multiplier)) {
-                let sum: f32 = values.iter().sum();
-                *dx = if add { *dx + sum } else { sum };
-            }
-        });
-    }
-
-    /// Calls `visit(pixel of the image, its first value in the frame)`.
-    fn for_each_pixel(&self, mut visit: impl FnMut(usize, usize)) {
+    /// Spreads an image's output gradient over its frame. Pixels that see padding alone are left out.
+    fn frame_gradient(&self, dout: &[f32], frame: &mut [f32]) {
         let g = &self.geometry;
-        let [_, row] = g.padded_input();
-        let [height, width] = g.input;
-        for i in 0..height {
-            for j in 0..width {
-                let place = (i + g.padding_before[0]) * row + j + g.padding_before[1];
-                visit(i * width + j, place * self.width);
+        let [_, columns] = g.output();
+        let place = |axis: usize, pixel: usize| {
+            let span = g.dilation[axis] * (g.kernel[axis] - 1);
+            let place = (pixel * g.stride[axis] + span).checked_sub(g.padding_before[axis])?;
+            (place < g.input[axis] + span).then_some(place)
+        };
+        let row = g.input[1] + g.dilation[1] * (g.kernel[1] - 1);
+        frame.fill(0.0);
+        for (pixel, dout) in dout.chunks_exact(g.out_channels).enumerate() {
+            if let (Some(i), Some(j)) = (place(0, pixel / columns), place(1, pixel % columns)) {
+                let start = (i * row + j) * self.gradient.width;
+                frame[start..start + g.out_channels].copy_from_slice(dout);
             }
         }
     }
 
     /// Fills an image's output gradient up to whole vectors.
     fn widen(&self, dout: &[f32], wide: &mut [f32]) {
-        let channels = self.geometry.out_channels;
-        let rows = wide.chunks_exact_mut(self.width);
+        let Windows {
+            channels, width, ..
+        } = self.input;
+        let rows = wide.chunks_exact_mut(width);
         for (wide, dout) in rows.zip(dout.chunks_exact(channels)) {
             wide[..channels].copy_from_slice(dout);
             wide[channels..].fill(0.0);
@@ -138,10 +188,10 @@ impl Depthwise {
         out.par_chunks_exact_mut(self.geometry.output_len())
             .zip(x.par_chunks_exact(self.geometry.input_len()))
             .for_each(|(out, x)| {
-                with_scratch([self.frame], |[frame]| {
-                    self.enframe(x, frame);
-                    dispatch(Forward {
-                        plan: self,
+                with_scratch([self.input.frame], |[frame]| {
+                    self.frame_input(x, frame);
+                    dispatch(Correlate {
+                        windows: &self.input,
                         packed,
                         frame,
                         out,
@@ -160,88 +210,88 @@ impl Depthwise {
         gradient: Option<WeightGradient<'_>>,
         packed: &mut Buffer,
     ) {
-        let (input_len, output_len) = (self.geometry.input_len(), self.geometry.output_len());
-        let chunk = IMAGES_A_SUM;
-        let packed = self.pack(weight, None, packed);
-        let wanted = gradient.is_some();
-        let chunks = x.len().div_ceil(chunk * input_len);
-        let dx: Vec<Option<(&mut [f32], bool)>> = match dx {
-            Some((dx, add)) => dx
-                .chunks_mut(chunk * input_len)
-                .map(|dx| Some((dx, add)))
-                .collect(),
-            None => (0..chunks).map(|_| None).collect(),
+        if let Some((dx, add)) = dx {
+            let packed = self.pack(weight, None, packed);
+            dx.par_chunks_exact_mut(self.geometry.input_len())
+                .zip(dout.par_chunks_exact(self.geometry.output_len()))
+                .for_each(|(dx, dout)| self.data_gradient(packed, dout, dx, add));
+        }
+        if let Some(gradient) = gradient {
+            self.add_weight_gradient(x, dout, gradient);
+        }
+    }
+
+    /// One image's input gradient.
+    fn data_gradient(&self, packed: &[f32], dout: &[f32], dx: &mut [f32], add: bool) {
+        let windows = &self.gradient;
+        let correlate = |frame: &mut [f32], out: &mut [f32]| {
+            self.frame_gradient(dout, frame);
+            dispatch(Correlate {
+                windows,
+                packed,
+                frame,
+                out,
+            });
         };
-        let sums: Vec<Buffer> = dx
-            .into_par_iter()
-            .zip(x.par_chunks(chunk * input_len))
-            .zip(dout.par_chunks(chunk * output_len))
-            .map(|((mut dx, x), dout)| {
+        if self.multiplier == 1 && !add {
+            with_scratch([windows.frame], |[frame]| correlate(frame, dx));
+            return;
+        }
+        let copies = windows.starts.len() * windows.channels;
+        with_scratch([windows.frame, copies], |[frame, copies]| {
+            correlate(frame, copies);
+            // Of the copies of an input channel.
+            for (dx, copies) in dx.iter_mut().zip(copies.chunks_exact(self.multiplier)) {
+                let sum: f32 = copies.iter().sum();
+                *dx = if add { *dx + sum } else { sum };
+            }
+        });
+    }
+
+    fn add_weight_gradient(&self, x: &[f32], dout: &[f32], gradient: WeightGradient<'_>) {
+        let windows = &self.input;
+        let (width, taps) = (windows.width, windows.taps.len());
+        let (input_len, output_len) = (self.geometry.input_len(), self.geometry.output_len());
+        let sums: Vec<Buffer> = x
+            .par_chunks(IMAGES_A_SUM * input_len)
+            .zip(dout.par_chunks(IMAGES_A_SUM * output_len))
+            .map(|(x, dout)| {
                 // Those of the taps, and those of the bias behind them.
                 let mut sums = Buffer::default();
-                if wanted {
-                    sums.resize((self.taps.len() + 1) * self.width).fill(0.0);
-                }
-                let samples = x.chunks_exact(input_len).zip(dout.chunks_exact(output_len));
-                let lens = [self.frame, self.starts.len() * self.width];
+                let (of_taps, of_bias) = sums.resize((taps + 1) * width).split_at_mut(taps * width);
+                of_taps.fill(0.0);
+                of_bias.fill(0.0);
+                let lens = [windows.frame, windows.starts.len() * width];
                 with_scratch(lens, |[frame, wide]| {
-                    for (sample, (x, dout)) in samples.enumerate() {
+                    let samples = x.chunks_exact(input_len).zip(dout.chunks_exact(output_len));
+                    for (x, dout) in samples {
+                        self.frame_input(x, frame);
                         self.widen(dout, wide);
-                        if let Some((dx, add)) = &mut dx {
-                            frame.fill(0.0);
-                            dispatch(AddData {
-                                plan: self,
-                                packed,
-                                dout: wide,
-                                frame,
-                            });
-                            self.deframe(frame, &mut dx[sample * input_len..][..input_len], *add);
-                        }
-                        if wanted {
-                            self.enframe(x, frame);
-                            let (taps, bias) = sums.split_at_mut(self.taps.len() * self.width);
-                            dispatch(AddWeights {
-                                plan: self,
-                                frame,
-                                dout: wide,
-                                sums: taps,
-                            });
-                            add_rows(wide, bias);
-                        }
+                        dispatch(AddWeights {
+                            windows,
+                            frame,
+                            dout: wide,
+                            sums: of_taps,
+                        });
+                        add_rows(wide, of_bias);
                     }
                 });
                 sums
             })
             .collect();
-        let Some(gradient) = gradient else { return };
-        let taps = self.taps.len();
         for sums in &sums {
-            for (tap, row) in sums.chunks_exact(self.width).take(taps).enumerate() {
+            for (tap, row) in sums.chunks_exact(width).take(taps).enumerate() {
                 for (weights, value) in gradient.weight.chunks_exact_mut(taps).zip(row) {
                     weights[tap] += value;
                 }
             }
         }
-        let Some(bias) = gradient.bias else { return };
-        for sums in &sums {
-            let part = &sums[taps * self.width..][..bias.len()];
-            bias.iter_mut()
-                .zip(part)
-                .for_each(|(bias, part)| *bias += part);
+        if let Some(bias) = gradient.bias {
+            for sums in &sums {
+                let sums = bias.iter_mut().zip(&sums[taps * width..]);
+                sums.for_each(|(bias, sum)| *bias += sum);
+            }
         }
-    }
-
-    /// Asserts that every window lies in a frame, and every tap and output pixel in slices of these
-    /// lengths.
-    fn check(&self, frame: usize, taps: usize, pixels: usize) {
-        let last = self.starts.iter().max().zip(self.taps.iter().max());
-        let end = last.map_or(0, |(start, tap)| start + tap + self.width);
-        assert!(end <= frame, "depthwise: frame");
-        assert!(self.taps.len() * self.width <= taps, "depthwise: taps");
-        assert!(
-            self.starts.len() * self.width <= pixels,
-            "depthwise: pixels"
-        );
     }
 }
 
@@ -252,40 +302,31 @@ unsafe fn load<S: Simd>(place: *const f32) -> S::f32s {
     unsafe { place.cast::<S::f32s>().read_unaligned() }
 }
 
-/// Adds a vector to memory.
-#[inline(always)]
-unsafe fn add<S: Simd>(simd: S, place: *mut f32, value: S::f32s) {
-    // SAFETY: the caller's: a vector of values follows.
-    unsafe {
-        let place = place.cast::<S::f32s>();
-        place.write_unaligned(simd.add_f32s(place.read_unaligned(), value));
-    }
-}
-
-/// One image's output.
-struct Forward<'a> {
-    plan: &'a Depthwise,
+/// Bias and `Σ weight · value` of every window of an image.
+struct Correlate<'a> {
+    windows: &'a Windows,
+    /// `[taps + 1, width]`, the bias last.
     packed: &'a [f32],
     frame: &'a [f32],
-    /// `[pixels, channels]`.
+    /// `[windows, channels]`.
     out: &'a mut [f32],
 }
 
-impl WithSimd for Forward<'_> {
+impl WithSimd for Correlate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let plan = self.plan;
-        let pixels = plan.starts.len();
-        let rows = plan.taps.len() * plan.width + plan.width;
+        let windows = self.windows;
+        let pixels = windows.starts.len();
+        let rows = (windows.taps.len() + 1) * windows.width;
         assert!(rows <= self.packed.len(), "depthwise: packed");
-        plan.check(self.frame.len(), self.packed.len(), pixels * plan.width);
+        windows.check(self.frame.len(), rows, pixels * windows.width);
         let mut pixel = 0;
         macro_rules! pixels {
             ($count:literal) => {
                 while pixels - pixel >= $count {
-                    for channel in (0..plan.geometry.out_channels).step_by(S::F32_LANES) {
+                    for channel in (0..windows.channels).step_by(S::F32_LANES) {
                         // SAFETY: `$count` pixels follow, their windows lie in the frame and the taps in
                         // `packed`: checked above. A width is whole vectors.
                         unsafe { self.tile::<S, $count>(simd, pixel, channel) };
@@ -302,19 +343,26 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-impl Forward<'_> {
+impl Correlate<'_> {
     /// One vector of channels of `P` pixels.
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize>(&mut self, simd: S, pixel: usize, channel: usize) {
-        let plan = self.plan;
-        let channels = plan.geometry.out_channels;
+        let windows = self.windows;
+        let channels = windows.channels;
         // SAFETY: the caller's.
         let sums: [S::f32s; P] = unsafe {
             let weights = self.packed.as_ptr().add(channel);
-            let bias = load::<S>(weights.add(plan.taps.len() * plan.width));
+            let bias = load::<S>(weights.add(windows.taps.len() * windows.width));
             let frame = self.frame.as_ptr().add(channel);
-            let starts: [_; P] = std::array::from_fn(|p| frame.add(plan.starts[pixel + p]));
-            sum_taps(simd, [bias; P], starts, &plan.taps, weights, plan.width)
+            let starts: [_; P] = std::array::from_fn(|p| frame.add(windows.starts[pixel + p]));
+            sum_taps(
+                simd,
+                [bias; P],
+                starts,
+                &windows.taps,
+                weights,
+                windows.width,
+            )
         };
         for (p, sum) in (pixel..).zip(sums) {
             let out = &mut self.out[p * channels..(p + 1) * channels][channel..];
@@ -353,44 +401,9 @@ unsafe fn sum_taps<S: Simd, const P: usize>(
     sums
 }
 
-/// Adds one image's input gradient to a frame.
-struct AddData<'a> {
-    plan: &'a Depthwise,
-    packed: &'a [f32],
-    /// `[pixels, width]`.
-    dout: &'a [f32],
-    frame: &'a mut [f32],
-}
-
-impl WithSimd for AddData<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let plan = self.plan;
-        plan.check(self.frame.len(), self.packed.len(), self.dout.len());
-        let frame = self.frame.as_mut_ptr();
-        for (pixel, &start) in plan.starts.iter().enumerate() {
-            for channel in (0..plan.geometry.out_channels).step_by(S::F32_LANES) {
-                // SAFETY: the pixel's values, its window and every tap's weights lie in their slices:
-                // checked above.
-                unsafe {
-                    let d = load::<S>(self.dout.as_ptr().add(pixel * plan.width + channel));
-                    let mut weights = self.packed.as_ptr().add(channel);
-                    for &tap in &plan.taps {
-                        let value = simd.mul_f32s(d, load::<S>(weights));
-                        add(simd, frame.add(start + channel + tap), value);
-                        weights = weights.add(plan.width);
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Adds one image's weight gradient, tap after tap.
 struct AddWeights<'a> {
-    plan: &'a Depthwise,
+    windows: &'a Windows,
     frame: &'a [f32],
     /// `[pixels, width]`.
     dout: &'a [f32],
@@ -403,13 +416,13 @@ impl WithSimd for AddWeights<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let plan = self.plan;
-        plan.check(self.frame.len(), self.sums.len(), self.dout.len());
-        for channel in (0..plan.geometry.out_channels).step_by(S::F32_LANES) {
+        let windows = self.windows;
+        windows.check(self.frame.len(), self.sums.len(), self.dout.len());
+        for channel in (0..windows.channels).step_by(S::F32_LANES) {
             let mut tap = 0;
             macro_rules! taps {
                 ($count:literal) => {
-                    while plan.taps.len() - tap >= $count {
+                    while windows.taps.len() - tap >= $count {
                         // SAFETY: `$count` taps follow; windows, pixels and sums lie in their slices: checked
                         // above.
                         unsafe { self.tile::<S, $count>(simd, tap, channel) };
@@ -429,24 +442,25 @@ impl AddWeights<'_> {
     /// One vector of channels of `T` taps.
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize>(&mut self, simd: S, tap: usize, channel: usize) {
-        let plan = self.plan;
-        let taps: [usize; T] = std::array::from_fn(|t| plan.taps[tap + t]);
+        let windows = self.windows;
+        let taps: [usize; T] = std::array::from_fn(|t| windows.taps[tap + t]);
         let mut sums = [simd.splat_f32s(0.0); T];
         // SAFETY: the caller's.
         unsafe {
             let frame = self.frame.as_ptr().add(channel);
             let mut dout = self.dout.as_ptr().add(channel);
-            for &start in &plan.starts {
+            for &start in &windows.starts {
                 let d = load::<S>(dout);
                 let window = frame.add(start);
                 for t in 0..T {
                     sums[t] = simd.mul_add_e_f32s(load::<S>(window.add(taps[t])), d, sums[t]);
                 }
-                dout = dout.add(plan.width);
+                dout = dout.add(windows.width);
             }
-            let rows = self.sums.as_mut_ptr().add(tap * plan.width + channel);
+            let rows = self.sums.as_mut_ptr().add(tap * windows.width + channel);
             for (t, sum) in sums.into_iter().enumerate() {
-                add(simd, rows.add(t * plan.width), sum);
+                let row = rows.add(t * windows.width).cast::<S::f32s>();
+                row.write_unaligned(simd.add_f32s(row.read_unaligned(), sum));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit, [`Error::Argument`] on a token outside the table.
-pub fn embedding_forward(
+pub(crate) fn embedding_forward(
     dim: usize,
     table: &[f32],
     tokens: &[usize],
@@ -25,7 +25,7 @@ pub fn embedding_forward(
 ///
 /// # Errors
 /// As [`embedding_forward`].
-pub fn embedding_backward(
+pub(crate) fn embedding_backward(
     dim: usize,
     tokens: &[usize],
     dout: &[f32],
@@ -56,5 +56,41 @@ fn check(dim: usize, table: usize, tokens: &[usize], out: usize) -> Result<()> {
             found: token.to_string(),
             expected: format!("a row below {vocabulary}"),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::levels::values;
+
+    #[test]
+    fn rows_are_copied_and_their_gradients_added() {
+        let (dim, tokens) = (4, [2, 0, 2, 5, 1, 2]);
+        let table = values(6 * dim, 1);
+        let mut out = vec![f32::NAN; tokens.len() * dim];
+        embedding_forward(dim, &table, &tokens, &mut out).unwrap();
+        let dout = values(out.len(), 2);
+        let mut expected = vec![1.0; table.len()];
+        for (place, token) in tokens.iter().enumerate() {
+            assert_eq!(out[place * dim..][..dim], table[token * dim..][..dim]);
+            for value in 0..dim {
+                expected[token * dim + value] += dout[place * dim + value];
+            }
+        }
+        let mut dtable = vec![1.0; table.len()];
+        embedding_backward(dim, &tokens, &dout, &mut dtable).unwrap();
+        assert_eq!(dtable, expected);
+    }
+
+    #[test]
+    fn a_token_outside_of_the_table_is_refused_in_one_line() {
+        let error = embedding_forward(2, &[0.0; 12], &[6], &mut [0.0; 2]).unwrap_err();
+        assert_eq!(error.to_string(), "token: found 6, expected a row below 6");
+        let error = embedding_forward(5, &[0.0; 12], &[1], &mut [0.0; 5]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "embedding: found shape table of 12 values, expected rows of 5 values, at least one"
+        );
     }
 }

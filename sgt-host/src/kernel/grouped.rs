@@ -19,16 +19,16 @@ use rayon::prelude::*;
 
 /// Sizes of a convolution in groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GroupedShape {
+pub(crate) struct GroupedShape {
     /// The convolution of all channels with all channels.
-    pub ungrouped: Conv2dGeometry,
+    pub(crate) ungrouped: Conv2dGeometry,
     /// Parts of the channels; they divide those of the input and of the output.
-    pub groups: usize,
+    pub(crate) groups: usize,
 }
 
 impl GroupedShape {
     /// The convolution of one group.
-    pub const fn group(&self) -> Conv2dGeometry {
+    pub(crate) const fn group(&self) -> Conv2dGeometry {
         Conv2dGeometry {
             in_channels: self.ungrouped.in_channels / self.groups,
             out_channels: self.ungrouped.out_channels / self.groups,
@@ -37,7 +37,7 @@ impl GroupedShape {
     }
 
     /// Values of the weight `[out, in / groups, kh, kw]`.
-    pub const fn weight_len(&self) -> usize {
+    pub(crate) const fn weight_len(&self) -> usize {
         self.groups * self.group().weight_len()
     }
 
@@ -45,7 +45,7 @@ impl GroupedShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.ungrouped.check()?;
         let Conv2dGeometry {
             in_channels,
@@ -67,7 +67,7 @@ impl GroupedShape {
 
 /// The plan of a convolution in groups.
 #[derive(Clone, Debug)]
-pub struct Grouped {
+pub(crate) struct Grouped {
     shape: GroupedShape,
     form: Form,
 }
@@ -81,7 +81,7 @@ enum Form {
 
 /// Memory of [`Grouped`], kept from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct GroupedState {
+pub(crate) struct GroupedState {
     packed: Buffer,
     /// One group's channels.
     x: Buffer,
@@ -95,7 +95,7 @@ impl Grouped {
     ///
     /// # Errors
     /// [`Error::Shape`] on sizes that do not fit each other.
-    pub fn new(shape: &GroupedShape) -> Result<Self> {
+    pub(crate) fn new(shape: &GroupedShape) -> Result<Self> {
         shape.check()?;
         let form = if shape.groups == shape.ungrouped.in_channels {
             Form::Depthwise(Depthwise::new(&shape.ungrouped))
@@ -120,7 +120,7 @@ impl Grouped {
     ///
     /// # Errors
     /// [`Error::Shape`] when a length does not fit the shape.
-    pub fn forward(
+    pub(crate) fn forward(
         &self,
         weight: &[f32],
         bias: Option<&[f32]>,
@@ -164,7 +164,7 @@ impl Grouped {
     ///
     /// # Errors
     /// [`Error::Shape`] when a length does not fit the shape.
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         weight: &[f32],
         x: &[f32],

@@ -20,7 +20,7 @@ mod tests;
 
 use super::buffer::Buffer;
 use super::dispatch::dispatch;
-pub use super::request::InputGradient;
+pub(crate) use super::request::InputGradient;
 use super::rescale::halfway;
 use super::sums::sum_of_products;
 use super::{batch_len, expect_len};
@@ -35,7 +35,7 @@ const OPERATION: &str = "layer norm";
 
 /// What rows are divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LayerNormForm {
+pub(crate) enum LayerNormForm {
     /// `√(variance + ε)`, the variance over `dim`, ε = 1e-5.
     #[default]
     Standard,
@@ -46,7 +46,7 @@ pub enum LayerNormForm {
 
 impl LayerNormForm {
     /// What keeps the divisor from 0.
-    pub const fn epsilon(self) -> f32 {
+    pub(crate) const fn epsilon(self) -> f32 {
         match self {
             Self::Standard => 1e-5,
             Self::Unbiased => 1e-6,
@@ -56,11 +56,11 @@ impl LayerNormForm {
 
 /// The values of a position, and the form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LayerNormShape {
+pub(crate) struct LayerNormShape {
     /// Values a row.
-    pub dim: usize,
+    pub(crate) dim: usize,
     /// What rows are divided by.
-    pub form: LayerNormForm,
+    pub(crate) form: LayerNormForm,
 }
 
 impl LayerNormShape {
@@ -68,7 +68,7 @@ impl LayerNormShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let least = match self.form {
             LayerNormForm::Standard => 1,
             LayerNormForm::Unbiased => 2,
@@ -127,25 +127,25 @@ impl LayerNormShape {
 
 /// The parameters, `[dim]` each.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerNormParameters<'a> {
+pub(crate) struct LayerNormParameters<'a> {
     /// The scale.
-    pub weight: &'a [f32],
+    pub(crate) weight: &'a [f32],
     /// The shift.
-    pub bias: &'a [f32],
+    pub(crate) bias: &'a [f32],
 }
 
 /// Where the parameters' gradients are added.
 #[derive(Debug)]
-pub struct LayerNormGradients<'a> {
+pub(crate) struct LayerNormGradients<'a> {
     /// Of the scale.
-    pub weight: &'a mut [f32],
+    pub(crate) weight: &'a mut [f32],
     /// Of the shift.
-    pub bias: &'a mut [f32],
+    pub(crate) bias: &'a mut [f32],
 }
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct LayerNormCache {
+pub(crate) struct LayerNormCache {
     shape: LayerNormShape,
     /// `[rows, dim]`: before weight and bias.
     normalised: Buffer,
@@ -159,7 +159,7 @@ pub struct LayerNormCache {
 ///
 /// # Errors
 /// [`Error::Shape`] when `x` is empty or no whole number of rows, or a length doesn't fit.
-pub fn forward(
+pub(crate) fn forward(
     shape: &LayerNormShape,
     parameters: &LayerNormParameters,
     x: &[f32],
@@ -194,7 +194,7 @@ pub fn forward(
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass or a length doesn't fit it.
-pub fn backward(
+pub(crate) fn backward(
     parameters: &LayerNormParameters,
     cache: &mut LayerNormCache,
     dout: &[f32],
@@ -277,7 +277,7 @@ fn accumulate(sums: &mut [f32], part: &[f32]) {
 ///
 /// # Errors
 /// [`Error::Shape`] when a length doesn't fit.
-pub fn multipliers(
+pub(crate) fn multipliers(
     shape: &LayerNormShape,
     parameters: &LayerNormParameters,
     [x, baseline]: [&[f32]; 2],

@@ -25,7 +25,7 @@ const COLUMNS_A_TASK: usize = 4 * PANEL;
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit.
-pub fn linear_forward(
+pub(crate) fn linear_forward(
     inputs: usize,
     outputs: usize,
     weight: &[f32],
@@ -92,7 +92,7 @@ pub fn linear_forward(
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit.
-pub fn linear_backward(
+pub(crate) fn linear_backward(
     inputs: usize,
     outputs: usize,
     weight: &[f32],
@@ -224,4 +224,89 @@ fn multiply_columns(left: &Left<'_>, right: &[f32], columns: usize, out: &mut [f
                 );
             }
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::dispatch::on_every_instruction_set;
+    use crate::kernel::levels::values;
+    use crate::kernel::oracle::{TOLERANCE, assert_close, doubles};
+
+    /// Batch, inputs, outputs: around the sizes of vectors, of tasks and of their sums.
+    const SIZES: [[usize; 3]; 5] = [
+        [1, 1, 1],
+        [5, 37, 11],
+        [30, 70, 130],
+        [3, INPUTS_A_SUM + 1, 5],
+        [2, 4 * PANEL + 3, 17],
+    ];
+
+    #[test]
+    fn agrees_with_its_definition_on_every_instruction_set() {
+        on_every_instruction_set(|arch| {
+            for [batch, inputs, outputs] in SIZES {
+                let name = format!("{arch:?}, {batch} samples of {inputs} to {outputs}");
+                let x = values(batch * inputs, 1);
+                let weight = values(inputs * outputs, 2);
+                let bias = values(outputs, 3);
+                let dout = values(batch * outputs, 4);
+                let [wide_x, wide_weight, wide_dout] = [&x, &weight, &dout].map(|v| doubles(v));
+                let mut expected = Vec::new();
+                let mut expected_dx = vec![0.0; x.len()];
+                let mut expected_weight = vec![0.0; weight.len()];
+                let mut expected_bias = vec![0.0; outputs];
+                for sample in 0..batch {
+                    let places = sample * inputs..(sample + 1) * inputs;
+                    for output in 0..outputs {
+                        let weights = output * inputs..(output + 1) * inputs;
+                        let d = wide_dout[sample * outputs + output];
+                        let mut sum = f64::from(bias[output]);
+                        expected_bias[output] += d;
+                        for (x, weight) in places.clone().zip(weights) {
+                            sum += wide_x[x] * wide_weight[weight];
+                            expected_dx[x] += wide_weight[weight] * d;
+                            expected_weight[weight] += wide_x[x] * d;
+                        }
+                        expected.push(sum);
+                    }
+                }
+                let mut out = vec![f32::NAN; dout.len()];
+                linear_forward(inputs, outputs, &weight, Some(&bias), &x, &mut out).unwrap();
+                assert_close(&format!("out: {name}"), &out, 0.0, &expected, TOLERANCE);
+                let mut dx = vec![f32::NAN; x.len()];
+                let (mut of_weight, mut of_bias) = (vec![1.0; weight.len()], vec![1.0; outputs]);
+                let gradient = Some(WeightGradient {
+                    weight: &mut of_weight,
+                    bias: Some(&mut of_bias),
+                });
+                let target = Some(dx.as_mut_slice());
+                linear_backward(inputs, outputs, &weight, &x, &dout, target, gradient).unwrap();
+                assert_close(&format!("dx: {name}"), &dx, 0.0, &expected_dx, TOLERANCE);
+                assert_close(
+                    &format!("weight: {name}"),
+                    &of_weight,
+                    1.0,
+                    &expected_weight,
+                    TOLERANCE,
+                );
+                assert_close(
+                    &format!("bias: {name}"),
+                    &of_bias,
+                    1.0,
+                    &expected_bias,
+                    TOLERANCE,
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_in_one_line() {
+        let error = linear_forward(3, 2, &[0.0; 6], None, &[0.0; 4], &mut [0.0; 2]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "linear: found shape x of 4 values, expected one or more samples of 3 values"
+        );
+    }
 }

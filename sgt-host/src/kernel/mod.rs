@@ -32,30 +32,32 @@
 //! | [`layer_norm`] | layer normalisation |
 //! | [`embedding`] | rows of a table, and the scatter-add of their gradient |
 
-pub mod activation;
-pub mod attention;
-pub mod batch_norm;
+pub(crate) mod activation;
+pub(crate) mod attention;
+pub(crate) mod batch_norm;
 pub(crate) mod buffer;
-pub mod conv2d;
+pub(crate) mod conv2d;
 pub(crate) mod conv_block;
 mod depthwise;
 mod dispatch;
 mod dot;
-pub mod dropout;
-pub mod embedding;
-pub mod grouped;
-pub mod input_cell;
-pub mod layer_norm;
+pub(crate) mod dropout;
+pub(crate) mod embedding;
+#[cfg(test)]
+mod golden;
+pub(crate) mod grouped;
+pub(crate) mod input_cell;
+pub(crate) mod layer_norm;
 pub(crate) mod layout;
 mod lengths;
 #[cfg(test)]
 mod levels;
-pub mod linear;
-pub mod lstm;
+pub(crate) mod linear;
+pub(crate) mod lstm;
 mod matrix;
 #[cfg(test)]
 mod oracle;
-pub mod pool;
+pub(crate) mod pool;
 mod pooled_gradient;
 pub(crate) mod positional;
 mod product;

@@ -13,8 +13,9 @@
 
 use super::buffer::LINE;
 use super::conv2d::Plan;
+use super::dispatch::dispatch;
 use super::product::Run;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// Values of the padded image that the windows of a band cover: what the innermost cache holds
 /// beside the sums.
@@ -202,7 +203,7 @@ impl PooledGradient {
 
     /// Adds the input's gradient to the padded image `dx`. `lists` holds the same image's pixels.
     pub(crate) fn add_data(&self, packed: &[f32], dout: &[f32], lists: &Lists, dx: &mut [f32]) {
-        Arch::new().dispatch(AddData {
+        dispatch(AddData {
             gradient: self,
             packed,
             dout,
@@ -214,7 +215,7 @@ impl PooledGradient {
     /// Adds the weight's gradient to `sums`, in the order of [`PooledGradient::pack`]. `lists`
     /// holds the entries of the padded image `x`.
     pub(crate) fn add_weights(&self, x: &[f32], lists: &Lists, sums: &mut [f32]) {
-        Arch::new().dispatch(AddWeights {
+        dispatch(AddWeights {
             gradient: self,
             x,
             lists,

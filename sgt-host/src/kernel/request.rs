@@ -4,7 +4,7 @@ use crate::{Error, Result};
 
 /// What a forward pass keeps for the backward passes that follow it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// All that weight gradients and the input's gradient need.
     #[default]
     ForWeights,
@@ -28,7 +28,7 @@ impl Keep {
 
 /// What becomes of the input's gradient, which has the input's shape.
 #[derive(Debug)]
-pub enum InputGradient<'a> {
+pub(crate) enum InputGradient<'a> {
     /// It isn't computed.
     Skip,
     /// It replaces what the slice holds.

@@ -1,6 +1,6 @@
 //! Descriptions as text: TOML for people, JSON for weight files.
 
-use super::{Description, InputShape, SeriesOrder};
+use super::{Description, InputShape, Layer, SeriesOrder};
 use crate::file::data_error;
 use crate::{Error, Result, file, strict};
 use std::path::Path;
@@ -57,7 +57,8 @@ impl Description {
             },
             other => other,
         };
-        let description: Self = strict::read(table, origin)?;
+        let description: Self = strict::read(table.clone(), origin)
+            .map_err(|error| layers_mistake(&table, origin, "layers").unwrap_or(error))?;
         description.summary().map_err(named)?;
         if let Some(gaps) = gaps {
             let (own, data) = (description.input, gaps.input);
@@ -119,6 +120,21 @@ fn read_table(path: &Path) -> Result<(String, Table)> {
         table.insert("name".into(), stem.into());
     }
     Ok((origin, table))
+}
+
+/// The first mistake inside a layer of the list at `place` of `origin`, which `table` holds; that of
+/// a residual block after those of its layers.
+fn layers_mistake(table: &Table, origin: &str, place: &str) -> Option<Error> {
+    let (_, key) = place.rsplit_once('.').unwrap_or(("", place));
+    let layers = table.get(key)?.as_array()?;
+    layers.iter().enumerate().find_map(|(index, layer)| {
+        let layer = layer.as_table()?;
+        let place = format!("{place}.{index}");
+        let inside = |key: &str| layers_mistake(layer, origin, &format!("{place}.{key}"));
+        inside("body")
+            .or_else(|| inside("shortcut"))
+            .or_else(|| Layer::mistake(layer.clone(), origin, &place))
+    })
 }
 
 /// Writes the number of classes wherever `outputs` asks for it.

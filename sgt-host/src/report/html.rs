@@ -130,10 +130,14 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
     }
     let mut html = table_head(caption, caption, &["Metric", "Samples"], comparison.names());
     for row in rows {
-        let arrow = match row.metric.direction() {
-            Direction::HigherIsBetter => "\u{a0}<abbr title=\"higher is better\">↑</abbr>",
-            Direction::LowerIsBetter => "\u{a0}<abbr title=\"lower is better\">↓</abbr>",
-            Direction::Descriptive => "",
+        let direction = row.metric.direction();
+        let arrow = match direction {
+            Direction::Descriptive => String::new(),
+            _ => format!(
+                "\u{a0}<abbr title=\"{}\">{}</abbr>",
+                direction.sentence(),
+                direction.arrow()
+            ),
         };
         let _ = write!(
             html,
@@ -382,10 +386,8 @@ fn metrics(comparison: &Comparison) -> String {
         table(comparison, &rows, "Every metric of every regime")
     );
     body += "<h3>What the metrics mean</h3>\n<dl>\n";
-    for metric in Metric::ALL {
-        if !rows.iter().any(|row| row.metric == metric) {
-            continue;
-        }
+    let shown = |metric: &&Metric| rows.iter().any(|row| row.metric == **metric);
+    for metric in Metric::ALL.iter().filter(shown) {
         let _ = writeln!(
             body,
             "<dt>{}</dt><dd>{} {} Sensitive to {}.</dd>",

@@ -24,7 +24,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         100.0 * CONFIDENCE_LEVEL
     );
     text += &training(comparison);
-    for metric in Metric::ALL {
+    for &metric in Metric::ALL {
         let rows = comparison.rows.iter().filter(|row| row.metric == metric);
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() {

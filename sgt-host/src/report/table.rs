@@ -2,8 +2,10 @@
 
 use super::text::{notes, title};
 use crate::compare::{Comparison, ComparisonRow};
-use crate::metrics::statistics::{MeanDeviation, PairedComparison};
+use crate::metrics::Direction;
+use crate::metrics::statistics::MeanDeviation;
 use crate::{Error, Result};
+use serde::Serialize;
 use std::fmt::Write;
 
 const COLUMN_WIDTH: usize = 16;
@@ -66,28 +68,30 @@ fn number(value: &MeanDeviation) -> String {
     format!("{:.3} ± {:.3}", value.mean, value.deviation)
 }
 
-/// The columns of [`csv`].
-const COLUMNS: [&str; 12] = [
-    "metric",
-    "about",
-    "direction",
-    "samples",
-    "of test samples",
-    "regime",
-    "mean",
-    "deviation",
-    "seeds",
-    "difference",
-    "low",
-    "high",
-];
+/// A line of the CSV: one row of a comparison under one regime.
+#[derive(Serialize)]
+struct Line<'c> {
+    metric: &'static str,
+    about: String,
+    direction: Direction,
+    samples: Option<usize>,
+    #[serde(rename = "of test samples")]
+    of: Option<usize>,
+    regime: &'c str,
+    mean: f64,
+    deviation: f64,
+    seeds: usize,
+    difference: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+}
 
 /// Every number in long form, a line a row and regime: what it is, over how many samples, mean
 /// and deviation over seeds, and the paired difference to the first regime with its confidence
 /// interval.
 ///
 /// # Errors
-/// None in practice: every row has as many fields as the header.
+/// None in practice: every line has as many fields as the header.
 pub fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
     let refused = |reason: &dyn std::fmt::Display| Error::Argument {
         argument: "comparison".into(),
@@ -95,39 +99,25 @@ pub fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
         expected: "rows that CSV can hold".into(),
     };
     let mut table = csv::Writer::from_writer(Vec::new());
-    let mut write = |fields: [String; COLUMNS.len()]| {
-        table
-            .write_record(fields)
-            .map_err(|reason| refused(&reason))
-    };
-    write(COLUMNS.map(Into::into))?;
     for row in &comparison.rows {
         let cells = row.values.iter().zip(&row.against_first);
         for ((value, difference), regime) in cells.zip(comparison.names()) {
             let Some(value) = value else { continue };
-            let samples = |count: fn(_) -> usize| {
-                row.measured
-                    .map(|measured| count(measured).to_string())
-                    .unwrap_or_default()
+            let line = Line {
+                metric: row.metric.name(),
+                about: row.about.to_string(),
+                direction: row.metric.direction(),
+                samples: row.measured.map(|measured| measured.samples),
+                of: row.measured.map(|measured| measured.of),
+                regime,
+                mean: value.mean,
+                deviation: value.deviation,
+                seeds: value.count,
+                difference: difference.map(|pair| pair.difference),
+                low: difference.map(|pair| pair.low),
+                high: difference.map(|pair| pair.high),
             };
-            let difference = |part: fn(&PairedComparison) -> f64| {
-                let part = difference.as_ref().map(part);
-                part.map(|number| number.to_string()).unwrap_or_default()
-            };
-            write([
-                row.metric.to_string(),
-                row.about.to_string(),
-                row.metric.direction().name().into(),
-                samples(|measured| measured.samples),
-                samples(|measured| measured.of),
-                regime.clone(),
-                value.mean.to_string(),
-                value.deviation.to_string(),
-                value.count.to_string(),
-                difference(|pair| pair.difference),
-                difference(|pair| pair.low),
-                difference(|pair| pair.high),
-            ])?;
+            table.serialize(line).map_err(|reason| refused(&reason))?;
         }
     }
     table.into_inner().map_err(|reason| refused(&reason))

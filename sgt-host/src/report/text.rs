@@ -1,7 +1,7 @@
 //! Numbers and text, ready for a page.
 
 use crate::compare::Comparison;
-use crate::evaluation::Measured;
+use crate::evaluation::{Measured, grouped};
 use crate::metrics::Metric;
 use crate::metrics::statistics::MeanDeviation;
 
@@ -13,33 +13,27 @@ pub(super) fn title(comparison: &Comparison) -> String {
 /// What a reader must know of the numbers, a sentence each: on what, over how many samples, in
 /// which unit.
 pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
-    let Comparison {
-        training_samples,
-        test_samples,
-        unit,
-        evaluation,
-        ..
-    } = comparison;
+    let (train, test) = (comparison.training_samples, comparison.test_samples);
     let mut notes = vec![format!(
-        "{training_samples} training and {test_samples} test samples."
+        "{} training and {} test samples.",
+        grouped(train),
+        grouped(test)
     )];
     if let Some(measured) = comparison.measured() {
-        let samples = evaluation.stability_samples.min(*test_samples);
-        let few = Measured {
-            samples,
-            ..measured
-        };
-        let few = match samples {
-            0 => String::new(),
-            _ => format!("; max-sensitivity, saliency overlap and randomisation over {few}"),
+        let samples = comparison.evaluation.stability_samples.min(test);
+        let few = Measured { samples, of: test };
+        let few = if samples > 0 {
+            format!("; max-sensitivity, saliency overlap and randomisation over {few}")
+        } else {
+            String::new()
         };
         notes.push(format!(
             "Accuracy is over the whole test part, all other measures over {measured} samples, \
              drawn from every class alike with seed {}{few}.",
-            evaluation.seed
+            comparison.evaluation.seed
         ));
     }
-    notes.push(format!("ε, noise and saliency are in {unit}."));
+    notes.push(format!("ε, noise and saliency are in {}.", comparison.unit));
     notes
 }
 
@@ -153,48 +147,8 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Notation, base64, escape};
-    use crate::compare::Comparison;
-    use crate::evaluation::Measured;
     use crate::metrics::Metric;
     use crate::metrics::statistics::MeanDeviation;
-
-    /// What was compared, as a heading.
-    pub(super) fn title(comparison: &Comparison) -> String {
-        format!("{} with {}", comparison.data, comparison.model)
-    }
-
-    /// What a reader must know of the numbers, a sentence each: on what, over how many samples, in
-    /// which unit.
-    pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
-        let Comparison {
-            training_samples,
-            test_samples,
-            unit,
-            evaluation,
-            ..
-        } = comparison;
-        let mut notes = vec![format!(
-            "{training_samples} training and {test_samples} test samples."
-        )];
-        if let Some(measured) = comparison.measured() {
-            let samples = evaluation.stability_samples.min(*test_samples);
-            let few = Measured {
-                samples,
-                ..measured
-            };
-            let few = match samples {
-                0 => String::new(),
-                _ => format!("; max-sensitivity, saliency overlap and randomisation over {few}"),
-            };
-            notes.push(format!(
-                "Accuracy is over the whole test part, all other measures over {measured} samples, \
-             drawn from every class alike with seed {}{few}.",
-                evaluation.seed
-            ));
-        }
-        notes.push(format!("ε, noise and saliency are in {unit}."));
-        notes
-    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

@@ -23,6 +23,7 @@ use std::marker::PhantomData;
 ///
 /// Layers with parameters are named as PyTorch's modules usually are, see
 /// [`Architecture::describe`]; [`Then::named`] names the last one.
+// Each method checks by itself, so that the message points to the line that calls it.
 pub trait Chain: Clone + Debug + Send + Sync + 'static {
     /// What the first layer reads.
     type Input: Input;

@@ -216,7 +216,8 @@ impl<A: Chain, const CLASSES: usize, D: Device<f32>> TypedNetwork<A, CLASSES, D>
 }
 
 impl<A: Chain, const CLASSES: usize> TypedNetwork<A, CLASSES> {
-    /// Logits of a batch, in evaluation mode.
+    /// Logits of a batch, in evaluation mode. The parameters are copied to the engine at every call:
+    /// for many batches take [`TypedNetwork::to_engine`] once.
     ///
     /// # Errors
     /// [`Error::Shape`] on an empty batch.

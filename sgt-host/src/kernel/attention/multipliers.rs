@@ -19,7 +19,7 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// As [`forward`](super::forward).
-pub fn multipliers(
+pub(crate) fn multipliers(
     shape: &AttentionShape,
     parameters: &AttentionParameters,
     lengths: Option<&[usize]>,

@@ -21,9 +21,9 @@ mod running;
 #[cfg(test)]
 mod tests;
 
-pub use rescale::multipliers;
+pub(crate) use rescale::multipliers;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, with_scratch};
 use super::conv2d::WeightGradient;
 use super::dispatch::dispatch;
 use super::layout::transpose;
@@ -34,7 +34,7 @@ use super::request::{InputGradient, Keep};
 use super::{batch_len, expect_len};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use running::{Backward, Forward, Tanh};
+use running::{Backward, Forward, Tanh, scratch_lens};
 
 /// Gates of a cell.
 const GATES: usize = 4;
@@ -43,19 +43,19 @@ const PIECE: usize = 1 << 14;
 
 /// The sizes of the network and the rows into which its states are read out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InputCellShape {
+pub(crate) struct InputCellShape {
     /// The recurrent part, whose `input` is that of the whole.
-    pub lstm: LstmShape,
+    pub(crate) lstm: LstmShape,
     /// Attention distributions over the steps.
-    pub hops: usize,
+    pub(crate) hops: usize,
     /// Hidden units of the scores.
-    pub attention_width: usize,
+    pub(crate) attention_width: usize,
 }
 
 impl InputCellShape {
     /// Values in `weight_ibarh`, `weight_hh`, `bias`, and weight and bias of `linear_first` and of
     /// `linear_second`.
-    pub const fn parameter_lens(&self) -> [usize; 7] {
+    pub(crate) const fn parameter_lens(&self) -> [usize; 7] {
         let gates = GATES * self.lstm.hidden;
         let width = self.attention_width;
         [
@@ -73,7 +73,7 @@ impl InputCellShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.lstm.check()?;
         let (hops, width) = (self.hops, self.attention_width);
         if hops * width == 0 {
@@ -89,21 +89,21 @@ impl InputCellShape {
 
 /// The parameters, in the layouts of the published code.
 #[derive(Clone, Copy, Debug)]
-pub struct InputCellParameters<'a> {
+pub(crate) struct InputCellParameters<'a> {
     /// `[input, 4 · hidden]`, gates in the order i, f, g, o.
-    pub weight_ibarh: &'a [f32],
+    pub(crate) weight_ibarh: &'a [f32],
     /// `[hidden, 4 · hidden]`.
-    pub weight_hh: &'a [f32],
+    pub(crate) weight_hh: &'a [f32],
     /// `[4 · hidden]`.
-    pub bias: &'a [f32],
+    pub(crate) bias: &'a [f32],
     /// `[attention width, input]`.
-    pub first_weight: &'a [f32],
+    pub(crate) first_weight: &'a [f32],
     /// `[attention width]`.
-    pub first_bias: &'a [f32],
+    pub(crate) first_bias: &'a [f32],
     /// `[hops, attention width]`.
-    pub second_weight: &'a [f32],
+    pub(crate) second_weight: &'a [f32],
     /// `[hops]`.
-    pub second_bias: &'a [f32],
+    pub(crate) second_bias: &'a [f32],
 }
 
 impl InputCellParameters<'_> {
@@ -126,21 +126,21 @@ impl InputCellParameters<'_> {
 
 /// Where the parameters' gradients are added, in the layouts of [`InputCellParameters`].
 #[derive(Debug)]
-pub struct InputCellGradients<'a> {
+pub(crate) struct InputCellGradients<'a> {
     /// `[input, 4 · hidden]`.
-    pub weight_ibarh: &'a mut [f32],
+    pub(crate) weight_ibarh: &'a mut [f32],
     /// `[hidden, 4 · hidden]`.
-    pub weight_hh: &'a mut [f32],
+    pub(crate) weight_hh: &'a mut [f32],
     /// `[4 · hidden]`.
-    pub bias: &'a mut [f32],
+    pub(crate) bias: &'a mut [f32],
     /// `[attention width, input]`.
-    pub first_weight: &'a mut [f32],
+    pub(crate) first_weight: &'a mut [f32],
     /// `[attention width]`.
-    pub first_bias: &'a mut [f32],
+    pub(crate) first_bias: &'a mut [f32],
     /// `[hops, attention width]`.
-    pub second_weight: &'a mut [f32],
+    pub(crate) second_weight: &'a mut [f32],
     /// `[hops]`.
-    pub second_bias: &'a mut [f32],
+    pub(crate) second_bias: &'a mut [f32],
 }
 
 impl InputCellGradients<'_> {
@@ -160,7 +160,7 @@ impl InputCellGradients<'_> {
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct InputCellCache {
+pub(crate) struct InputCellCache {
     shape: InputCellShape,
     keep: Keep,
     lengths: Vec<usize>,
@@ -265,7 +265,7 @@ impl Transposed {
 /// # Errors
 /// [`Error::Shape`] when a slice's length doesn't fit the shape, [`Error::Argument`] when the
 /// lengths are not one a sample or not from 1 to `steps`.
-pub fn forward(
+pub(crate) fn forward(
     shape: &InputCellShape,
     parameters: InputCellParameters,
     x: &[f32],
@@ -307,13 +307,16 @@ pub fn forward(
         .zip(shares.par_chunks_exact_mut(steps * 2 * hops))
         .zip(&cache.lengths)
         .for_each(|((((means, x), scores), shares), &length)| {
-            dispatch(Forward {
-                hops,
-                length,
-                scores,
-                x,
-                shares,
-                means,
+            with_scratch(scratch_lens(hops, length), |[_, states, _]| {
+                dispatch(Forward {
+                    hops,
+                    length,
+                    scores,
+                    x,
+                    shares,
+                    means,
+                    states,
+                });
             });
         });
     cache.weights.read(&shape.lstm, &parameters);
@@ -341,7 +344,7 @@ pub fn forward(
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
 /// gradients are asked of a [`Keep::ForInput`] pass.
-pub fn backward(
+pub(crate) fn backward(
     parameters: InputCellParameters,
     cache: &mut InputCellCache,
     dout: &[f32],
@@ -389,13 +392,16 @@ pub fn backward(
         .zip(cache.scores.par_chunks_exact_mut(steps * hops))
         .zip(&cache.lengths)
         .for_each(|((((gradient, x), shares), d_scores), &length)| {
-            dispatch(Backward {
-                hops,
-                length,
-                x,
-                shares,
-                gradient,
-                d_scores,
+            with_scratch(scratch_lens(hops, length), |scratch| {
+                dispatch(Backward {
+                    hops,
+                    length,
+                    x,
+                    shares,
+                    gradient,
+                    d_scores,
+                    scratch,
+                });
             });
         });
 

@@ -24,7 +24,7 @@ use super::*;
 ///
 /// # Errors
 /// As [`forward`].
-pub fn multipliers(
+pub(crate) fn multipliers(
     shape: &InputCellShape,
     parameters: InputCellParameters,
     x: &[f32],

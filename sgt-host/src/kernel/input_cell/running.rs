@@ -19,7 +19,7 @@
     reason = "vector code must be inlined into the function that enables its instruction set"
 )]
 
-use super::super::buffer::with_scratch;
+use super::super::buffer::LINE;
 use super::super::transcendental::{exp, tanh};
 use pulp::{Simd, WithSimd};
 
@@ -42,6 +42,11 @@ impl WithSimd for Tanh<'_> {
     }
 }
 
+/// Scratch values that a pass over one sample of `length` real steps needs.
+pub(super) const fn scratch_lens(hops: usize, length: usize) -> [usize; 3] {
+    [(length + 1) * hops * LINE, hops * LINE, hops]
+}
+
 /// The attention of one sample.
 pub(super) struct Forward<'a> {
     pub(super) hops: usize,
@@ -55,6 +60,8 @@ pub(super) struct Forward<'a> {
     pub(super) shares: &'a mut [f32],
     /// `[steps, input]`: M, overwritten in front of `length`.
     pub(super) means: &'a mut [f32],
+    /// The second of [`scratch_lens`].
+    pub(super) states: &'a mut [f32],
 }
 
 impl WithSimd for Forward<'_> {
@@ -69,6 +76,7 @@ impl WithSimd for Forward<'_> {
             x,
             shares,
             means,
+            states,
         } = self;
         for first in (0..hops).step_by(S::F32_LANES) {
             let block = first..hops.min(first + S::F32_LANES);
@@ -96,33 +104,31 @@ impl WithSimd for Forward<'_> {
         }
         let steps = Steps {
             hops,
-            length,
             shares,
             x,
             input: x.len() / (shares.len() / (2 * hops)),
         };
         let part = simd.splat_f32s(1.0 / hops as f32);
-        with_scratch([hops * S::F32_LANES], |[states]| {
-            let states = S::as_mut_simd_f32s(states).0;
-            for first in (0..steps.input).step_by(S::F32_LANES) {
-                steps.run(simd, first, states, |step, states| {
-                    let mut sum = simd.splat_f32s(0.0);
-                    for &state in &*states {
-                        sum = simd.add_f32s(sum, state);
-                    }
-                    let mean = simd.mul_f32s(sum, part);
-                    let place = steps.values(step, first, S::F32_LANES);
-                    simd.partial_store_f32s(&mut means[place], mean);
-                });
+        let states = &mut S::as_mut_simd_f32s(states).0[..hops];
+        for first in (0..steps.input).step_by(S::F32_LANES) {
+            states.fill(simd.splat_f32s(0.0));
+            for step in 0..length {
+                steps.advance(simd, step, first, states);
+                let mut sum = simd.splat_f32s(0.0);
+                for &state in &*states {
+                    sum = simd.add_f32s(sum, state);
+                }
+                let mean = simd.mul_f32s(sum, part);
+                let place = steps.values(step, first, S::F32_LANES);
+                simd.partial_store_f32s(&mut means[place], mean);
             }
-        });
+        }
     }
 }
 
 /// The inputs of one sample and their shares.
 struct Steps<'a> {
     hops: usize,
-    length: usize,
     shares: &'a [f32],
     x: &'a [f32],
     input: usize,
@@ -141,24 +147,14 @@ impl Steps<'_> {
         self.shares[step * 2 * self.hops..][..2 * self.hops].split_at(self.hops)
     }
 
-    /// Carries a vector of the means `A`, one a hop, through the steps, and shows them after each.
+    /// Takes a vector of the means `A`, one a hop, over a step.
     #[inline(always)]
-    fn run<S: Simd>(
-        &self,
-        simd: S,
-        first: usize,
-        states: &mut [S::f32s],
-        mut visit: impl FnMut(usize, &mut [S::f32s]),
-    ) {
-        states.fill(simd.splat_f32s(0.0));
-        for step in 0..self.length {
-            let x = simd.partial_load_f32s(&self.x[self.values(step, first, S::F32_LANES)]);
-            let (new, kept) = self.shares(step);
-            for ((state, &new), &kept) in states.iter_mut().zip(new).zip(kept) {
-                let x = simd.mul_f32s(simd.splat_f32s(new), x);
-                *state = simd.mul_add_e_f32s(simd.splat_f32s(kept), *state, x);
-            }
-            visit(step, states);
+    fn advance<S: Simd>(&self, simd: S, step: usize, first: usize, states: &mut [S::f32s]) {
+        let x = simd.partial_load_f32s(&self.x[self.values(step, first, S::F32_LANES)]);
+        let (new, kept) = self.shares(step);
+        for ((state, &new), &kept) in states.iter_mut().zip(new).zip(kept) {
+            let x = simd.mul_f32s(simd.splat_f32s(new), x);
+            *state = simd.mul_add_e_f32s(simd.splat_f32s(kept), *state, x);
         }
     }
 }
@@ -176,6 +172,8 @@ pub(super) struct Backward<'a> {
     pub(super) gradient: &'a mut [f32],
     /// `[steps, hops]`: overwritten.
     pub(super) d_scores: &'a mut [f32],
+    /// Of [`scratch_lens`].
+    pub(super) scratch: [&'a mut [f32]; 3],
 }
 
 impl WithSimd for Backward<'_> {
@@ -190,50 +188,46 @@ impl WithSimd for Backward<'_> {
             shares,
             gradient,
             d_scores,
+            scratch: [history, pulled, carried],
         } = self;
         let steps = Steps {
             hops,
-            length,
             shares,
             x,
             input: x.len() / (shares.len() / (2 * hops)),
         };
         d_scores.fill(0.0);
-        let vectors = hops * S::F32_LANES;
-        with_scratch(
-            [(length + 1) * vectors, vectors, hops],
-            |[history, pulled, carried]| {
-                // `A_{t−1}` of step t, from zeros on.
-                let history = S::as_mut_simd_f32s(history).0;
-                let pulled = S::as_mut_simd_f32s(pulled).0;
-                for first in (0..steps.input).step_by(S::F32_LANES) {
-                    history[..hops].fill(simd.splat_f32s(0.0));
-                    steps.run(simd, first, pulled, |step, states| {
-                        history[(step + 1) * hops..][..hops].copy_from_slice(states);
-                    });
-                    pulled.fill(simd.splat_f32s(0.0));
-                    for step in (0..length).rev() {
-                        let before = &history[step * hops..][..hops];
-                        let d_shares = &mut d_scores[step * hops..][..hops];
-                        let place = steps.values(step, first, S::F32_LANES);
-                        steps.pull(simd, (step, place), before, pulled, gradient, d_shares);
-                    }
-                }
-                // ℓ, one a hop.
-                carried.fill(0.0);
-                for step in (0..length).rev() {
-                    let (new, kept) = steps.shares(step);
-                    let scores = d_scores[step * hops..][..hops]
-                        .iter_mut()
-                        .zip(carried.iter_mut());
-                    for ((score, carried), (new, kept)) in scores.zip(new.iter().zip(kept)) {
-                        let d_share = *score;
-                        *score = new * (kept * d_share + *carried);
-                        *carried = kept * (*carried - new * d_share);
-                    }
-                }
-            },
-        );
+        // `A_{t−1}` of step t, from zeros on.
+        let history = S::as_mut_simd_f32s(history).0;
+        let pulled = &mut S::as_mut_simd_f32s(pulled).0[..hops];
+        for first in (0..steps.input).step_by(S::F32_LANES) {
+            history[..hops].fill(simd.splat_f32s(0.0));
+            for step in 0..length {
+                let (before, after) = history[step * hops..][..2 * hops].split_at_mut(hops);
+                after.copy_from_slice(before);
+                steps.advance(simd, step, first, after);
+            }
+            pulled.fill(simd.splat_f32s(0.0));
+            for step in (0..length).rev() {
+                let before = &history[step * hops..][..hops];
+                let d_shares = &mut d_scores[step * hops..][..hops];
+                let place = steps.values(step, first, S::F32_LANES);
+                steps.pull(simd, (step, place), before, pulled, gradient, d_shares);
+            }
+        }
+        // ℓ, one a hop.
+        carried.fill(0.0);
+        for step in (0..length).rev() {
+            let (new, kept) = steps.shares(step);
+            let scores = d_scores[step * hops..][..hops]
+                .iter_mut()
+                .zip(carried.iter_mut());
+            for ((score, carried), (new, kept)) in scores.zip(new.iter().zip(kept)) {
+                let d_share = *score;
+                *score = new * (kept * d_share + *carried);
+                *carried = kept * (*carried - new * d_share);
+            }
+        }
     }
 }
 

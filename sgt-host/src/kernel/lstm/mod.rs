@@ -25,8 +25,8 @@ mod rescale;
 #[cfg(test)]
 mod tests;
 
-pub use super::request::{InputGradient, Keep};
-pub use rescale::multipliers;
+pub(crate) use super::request::{InputGradient, Keep};
+pub(crate) use rescale::multipliers;
 
 use super::dispatch::dispatch;
 use super::lengths::real_steps;
@@ -38,11 +38,11 @@ use rayon::prelude::*;
 
 /// Samples in one task: 16 would take 5 % less processor time a sample, but leave batches of 16 and
 /// fewer to one thread.
-pub const CHUNK_ROWS: usize = 8;
+pub(crate) const CHUNK_ROWS: usize = 8;
 
 /// Which end of the sequence comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// From the first step to the last.
     #[default]
     Forward,
@@ -63,7 +63,7 @@ impl Direction {
 
 /// Which hidden states leave the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Readout {
+pub(crate) enum Readout {
     /// The state after the last step processed, `[batch, hidden]`: PyTorch's `h_n`.
     #[default]
     Last,
@@ -73,26 +73,26 @@ pub enum Readout {
 
 /// The sizes of one direction, and the rows into which its states are read out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LstmShape {
+pub(crate) struct LstmShape {
     /// Time steps of a sample.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Values a step.
-    pub input: usize,
+    pub(crate) input: usize,
     /// Hidden units.
-    pub hidden: usize,
+    pub(crate) hidden: usize,
     /// Order of the steps.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
     /// Which states are read out.
-    pub readout: Readout,
+    pub(crate) readout: Readout,
     /// Values in a row of the readout: `hidden`, or more when directions share a row.
-    pub row_width: usize,
+    pub(crate) row_width: usize,
     /// The first of this direction's values in such a row.
-    pub row_offset: usize,
+    pub(crate) row_offset: usize,
 }
 
 impl LstmShape {
     /// The forward direction, whose last state is read out into rows of its own.
-    pub const fn new(steps: usize, input: usize, hidden: usize) -> Self {
+    pub(crate) const fn new(steps: usize, input: usize, hidden: usize) -> Self {
         Self {
             steps,
             input,
@@ -106,7 +106,7 @@ impl LstmShape {
 
     /// Both directions of a bidirectional LSTM of these sizes and this readout, whose rows are
     /// `[forward state, reverse state]`.
-    pub fn bidirectional(self) -> [Self; 2] {
+    pub(crate) fn bidirectional(self) -> [Self; 2] {
         [(Direction::Forward, 0), (Direction::Reverse, self.hidden)].map(
             |(direction, row_offset)| Self {
                 direction,
@@ -118,12 +118,12 @@ impl LstmShape {
     }
 
     /// Values in the input of a sample, `[steps, input]`.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.steps * self.input
     }
 
     /// Values in the readout of a sample.
-    pub const fn output_len(&self) -> usize {
+    pub(crate) const fn output_len(&self) -> usize {
         match self.readout {
             Readout::Last => self.row_width,
             Readout::All => self.steps * self.row_width,
@@ -131,7 +131,7 @@ impl LstmShape {
     }
 
     /// Values in `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`.
-    pub const fn parameter_lens(&self) -> [usize; 4] {
+    pub(crate) const fn parameter_lens(&self) -> [usize; 4] {
         let gates = GATES * self.hidden;
         [gates * self.input, gates * self.hidden, gates, gates]
     }
@@ -140,7 +140,7 @@ impl LstmShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let Self {
             steps,
             input,
@@ -177,15 +177,15 @@ impl LstmShape {
 
 /// The parameters of one direction, in PyTorch's layouts and gate order (i, f, g, o).
 #[derive(Clone, Copy, Debug)]
-pub struct LstmParameters<'a> {
+pub(crate) struct LstmParameters<'a> {
     /// `[4 · hidden, input]`.
-    pub weight_ih: &'a [f32],
+    pub(crate) weight_ih: &'a [f32],
     /// `[4 · hidden, hidden]`.
-    pub weight_hh: &'a [f32],
+    pub(crate) weight_hh: &'a [f32],
     /// `[4 · hidden]`.
-    pub bias_ih: &'a [f32],
+    pub(crate) bias_ih: &'a [f32],
     /// `[4 · hidden]`.
-    pub bias_hh: &'a [f32],
+    pub(crate) bias_hh: &'a [f32],
 }
 
 impl LstmParameters<'_> {
@@ -200,15 +200,15 @@ impl LstmParameters<'_> {
 
 /// Where the parameters' gradients are added, in the layouts of [`LstmParameters`].
 #[derive(Debug)]
-pub struct LstmGradients<'a> {
+pub(crate) struct LstmGradients<'a> {
     /// `[4 · hidden, input]`.
-    pub weight_ih: &'a mut [f32],
+    pub(crate) weight_ih: &'a mut [f32],
     /// `[4 · hidden, hidden]`.
-    pub weight_hh: &'a mut [f32],
+    pub(crate) weight_hh: &'a mut [f32],
     /// `[4 · hidden]`.
-    pub bias_ih: &'a mut [f32],
+    pub(crate) bias_ih: &'a mut [f32],
     /// `[4 · hidden]`.
-    pub bias_hh: &'a mut [f32],
+    pub(crate) bias_hh: &'a mut [f32],
 }
 
 impl LstmGradients<'_> {
@@ -231,7 +231,7 @@ impl LstmGradients<'_> {
 
 /// What a forward pass leaves for backward passes. Keeps its buffers from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct LstmCache {
+pub(crate) struct LstmCache {
     shape: LstmShape,
     batch: usize,
     geometry: Geometry,
@@ -250,7 +250,7 @@ pub struct LstmCache {
 /// # Errors
 /// [`Error::Shape`] when a slice's length doesn't fit the shape, [`Error::Argument`] when the
 /// lengths are not one a sample or not from 1 to `steps`.
-pub fn forward(
+pub(crate) fn forward(
     shape: &LstmShape,
     parameters: LstmParameters,
     x: &[f32],
@@ -302,7 +302,7 @@ pub fn forward(
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
 /// gradients are asked of a [`Keep::ForInput`] pass.
-pub fn backward(
+pub(crate) fn backward(
     parameters: LstmParameters,
     cache: &mut LstmCache,
     dout: &[f32],

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// As [`forward`](super::forward).
-pub fn multipliers(
+pub(crate) fn multipliers(
     shape: &LstmShape,
     parameters: LstmParameters,
     x: &[f32],

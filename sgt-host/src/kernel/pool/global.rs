@@ -4,7 +4,7 @@
 //! Samples may have lengths: the positions behind a sample's last real one are padding, which is not
 //! read and has no gradient.
 
-use super::maximum;
+use super::Maximum;
 use super::rescale::{Maxima, multipliers};
 use crate::kernel::dispatch::dispatch;
 use crate::kernel::lengths::real_steps;
@@ -16,16 +16,16 @@ use rayon::prelude::*;
 
 /// The sizes of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct GlobalPoolShape {
+pub(crate) struct GlobalPoolShape {
     /// Pixels or steps.
-    pub positions: usize,
+    pub(crate) positions: usize,
     /// Channels, innermost.
-    pub channels: usize,
+    pub(crate) channels: usize,
 }
 
 impl GlobalPoolShape {
     /// Values of one input sample.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.positions * self.channels
     }
 
@@ -48,7 +48,7 @@ impl GlobalPoolShape {
 /// # Errors
 /// [`Error::Shape`] when a length of a slice does not fit, [`Error::Argument`] when the lengths are not
 /// one a sample or not from 1 to `positions`.
-pub fn global_average_pool_forward(
+pub(crate) fn global_average_pool_forward(
     shape: &GlobalPoolShape,
     x: &[f32],
     lengths: Option<&[usize]>,
@@ -68,7 +68,7 @@ pub fn global_average_pool_forward(
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_average_pool_backward(
+pub(crate) fn global_average_pool_backward(
     shape: &GlobalPoolShape,
     lengths: Option<&[usize]>,
     dout: &[f32],
@@ -96,7 +96,7 @@ pub fn global_average_pool_backward(
 
 /// What [`global_max_pool_forward`] leaves for backward passes. Keeps its buffer from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct GlobalMaxPoolCache {
+pub(crate) struct GlobalMaxPoolCache {
     shape: GlobalPoolShape,
     /// `[batch, channels]`: the position of each maximum.
     argmax: Vec<u32>,
@@ -107,7 +107,7 @@ pub struct GlobalMaxPoolCache {
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_max_pool_forward(
+pub(crate) fn global_max_pool_forward(
     shape: &GlobalPoolShape,
     x: &[f32],
     lengths: Option<&[usize]>,
@@ -124,7 +124,7 @@ pub fn global_max_pool_forward(
         .zip(x.par_chunks_exact(shape.input_len()))
         .zip(&lengths)
         .for_each(|(((out, argmax), x), &length)| {
-            dispatch(Maximum {
+            dispatch(MaximumOf {
                 x,
                 length,
                 out,
@@ -138,7 +138,7 @@ pub fn global_max_pool_forward(
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass or a length does not fit it.
-pub fn global_max_pool_backward(
+pub(crate) fn global_max_pool_backward(
     cache: &GlobalMaxPoolCache,
     dout: &[f32],
     dx: InputGradient,
@@ -176,7 +176,7 @@ pub fn global_max_pool_backward(
 ///
 /// # Errors
 /// As [`global_average_pool_forward`].
-pub fn global_max_pool_multipliers(
+pub(crate) fn global_max_pool_multipliers(
     shape: &GlobalPoolShape,
     x: &[f32],
     reference: &[f32],
@@ -226,10 +226,13 @@ impl WithSimd for Mean<'_> {
         let share = 1.0 / self.length as f32;
         self.out.fill(0.0);
         for position in self.x.chunks_exact(self.out.len()).take(self.length) {
-            let values = self.out.iter_mut().zip(position);
-            values.for_each(|(out, x)| *out += x);
+            for (out, x) in self.out.iter_mut().zip(position) {
+                *out += x;
+            }
         }
-        self.out.iter_mut().for_each(|out| *out *= share);
+        for out in self.out {
+            *out *= share;
+        }
     }
 }
 
@@ -249,11 +252,8 @@ impl WithSimd for Spread<'_> {
         let share = 1.0 / self.length as f32;
         let (real, padding) = self.dx.split_at_mut(self.length * self.dout.len());
         for position in real.chunks_exact_mut(self.dout.len()) {
-            let values = position.iter_mut().zip(self.dout);
-            if self.add {
-                values.for_each(|(dx, d)| *dx += d * share);
-            } else {
-                values.for_each(|(dx, d)| *dx = d * share);
+            for (dx, d) in position.iter_mut().zip(self.dout) {
+                *dx = if self.add { *dx + d * share } else { d * share };
             }
         }
         if !self.add {
@@ -263,19 +263,22 @@ impl WithSimd for Spread<'_> {
 }
 
 /// The maximum of one sample.
-struct Maximum<'a> {
+struct MaximumOf<'a> {
     x: &'a [f32],
     length: usize,
     out: &'a mut [f32],
     argmax: &'a mut [u32],
 }
 
-impl WithSimd for Maximum<'_> {
+impl WithSimd for MaximumOf<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let positions = (0..).zip(self.x.chunks_exact(self.out.len()));
-        maximum(positions.take(self.length), self.out, self.argmax);
+        let positions = self.x.chunks_exact(self.out.len()).take(self.length);
+        let mut maximum = Maximum::new(self.out, self.argmax);
+        for (position, x) in (0..).zip(positions) {
+            maximum.take(position, x);
+        }
     }
 }

@@ -10,14 +10,14 @@
 //! as in PyTorch's defaults. Equal values: the first in row order is the maximum. A NaN is larger than
 //! any number. A series is an image of height 1.
 
-pub mod global;
+pub(crate) mod global;
 mod maximum;
 mod rescale;
 #[cfg(test)]
 mod tests;
 
-pub(super) use maximum::maximum;
-pub use rescale::max_pool_multipliers;
+pub(super) use maximum::Maximum;
+pub(crate) use rescale::max_pool_multipliers;
 
 use super::dispatch::dispatch;
 use super::request::InputGradient;
@@ -28,22 +28,24 @@ use rayon::prelude::*;
 
 /// Sizes of a pooling layer. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct PoolShape {
+pub(crate) struct PoolShape {
     /// Channels.
-    pub channels: usize,
+    pub(crate) channels: usize,
     /// `[height, width]` of the input; a series has height 1.
-    pub input: [usize; 2],
+    pub(crate) input: [usize; 2],
     /// `[height, width]` of a window.
-    pub window: [usize; 2],
+    pub(crate) window: [usize; 2],
     /// Step between windows.
-    pub stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Padding in front of the input, and behind it; at most half a window.
-    pub padding: [usize; 2],
+    pub(crate) padding: [usize; 2],
 }
 
+/// Shapes that tests write in a line.
+#[cfg(test)]
 impl PoolShape {
     /// Windows side by side over an image, without padding.
-    pub const fn image(channels: usize, input: [usize; 2], window: [usize; 2]) -> Self {
+    pub(crate) const fn image(channels: usize, input: [usize; 2], window: [usize; 2]) -> Self {
         Self {
             channels,
             input,
@@ -54,12 +56,14 @@ impl PoolShape {
     }
 
     /// Windows side by side over a series, without padding.
-    pub const fn series(channels: usize, steps: usize, window: usize) -> Self {
+    pub(crate) const fn series(channels: usize, steps: usize, window: usize) -> Self {
         Self::image(channels, [1, steps], [1, window])
     }
+}
 
+impl PoolShape {
     /// `[height, width]` of the output; 0 where no window fits.
-    pub const fn output(&self) -> [usize; 2] {
+    pub(crate) const fn output(&self) -> [usize; 2] {
         let mut output = [0; 2];
         let mut axis = 0;
         while axis < 2 {
@@ -73,12 +77,12 @@ impl PoolShape {
     }
 
     /// Values of one input sample.
-    pub const fn input_len(&self) -> usize {
+    pub(crate) const fn input_len(&self) -> usize {
         self.channels * self.input[0] * self.input[1]
     }
 
     /// Values of one output sample.
-    pub const fn output_len(&self) -> usize {
+    pub(crate) const fn output_len(&self) -> usize {
         let [height, width] = self.output();
         self.channels * height * width
     }
@@ -91,7 +95,7 @@ impl PoolShape {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let holds_input = (0..2).all(|axis| 2 * self.padding[axis] <= self.window[axis]);
         // The place of a maximum in its window is two bytes.
         let is_small = (1..=usize::from(u16::MAX)).contains(&self.area());
@@ -136,7 +140,7 @@ impl PoolShape {
 
 /// What [`max_pool_forward`] leaves for backward passes. Keeps its buffer from call to call.
 #[derive(Clone, Debug, Default)]
-pub struct MaxPoolCache {
+pub(crate) struct MaxPoolCache {
     shape: PoolShape,
     /// `[batch, positions, channels]`: the place of each maximum in its window.
     argmax: Vec<u16>,
@@ -147,7 +151,7 @@ pub struct MaxPoolCache {
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit the shape.
-pub fn max_pool_forward(
+pub(crate) fn max_pool_forward(
     shape: &PoolShape,
     x: &[f32],
     out: &mut [f32],
@@ -176,7 +180,11 @@ pub fn max_pool_forward(
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass or a length does not fit it.
-pub fn max_pool_backward(cache: &MaxPoolCache, dout: &[f32], dx: InputGradient) -> Result<()> {
+pub(crate) fn max_pool_backward(
+    cache: &MaxPoolCache,
+    dout: &[f32],
+    dx: InputGradient,
+) -> Result<()> {
     let MaxPoolCache { shape, argmax } = cache;
     if argmax.is_empty() {
         return Err(Error::Shape {
@@ -212,7 +220,7 @@ pub fn max_pool_backward(cache: &MaxPoolCache, dout: &[f32], dx: InputGradient) 
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit the shape.
-pub fn average_pool_forward(shape: &PoolShape, x: &[f32], out: &mut [f32]) -> Result<()> {
+pub(crate) fn average_pool_forward(shape: &PoolShape, x: &[f32], out: &mut [f32]) -> Result<()> {
     shape.check()?;
     let batch = batch_len("average pool", "x", x.len(), shape.input_len())?;
     expect_len("average pool", "out", out.len(), batch * shape.output_len())?;
@@ -226,7 +234,11 @@ pub fn average_pool_forward(shape: &PoolShape, x: &[f32], out: &mut [f32]) -> Re
 ///
 /// # Errors
 /// [`Error::Shape`] when a length does not fit the shape.
-pub fn average_pool_backward(shape: &PoolShape, dout: &[f32], dx: InputGradient) -> Result<()> {
+pub(crate) fn average_pool_backward(
+    shape: &PoolShape,
+    dout: &[f32],
+    dx: InputGradient,
+) -> Result<()> {
     shape.check()?;
     let batch = batch_len("average pool", "dout", dout.len(), shape.output_len())?;
     let (Some(dx), add) = dx.into_parts() else {
@@ -261,9 +273,10 @@ impl WithSimd for MaxForward<'_> {
         let out = self.out.chunks_exact_mut(channels);
         let windows = out.zip(self.argmax.chunks_exact_mut(channels));
         for (window, (out, argmax)) in windows.enumerate() {
-            let rows = self.shape.taps(window);
-            let rows = rows.map(|(tap, at)| (tap as u16, &self.x[at * channels..][..channels]));
-            maximum(rows, out, argmax);
+            let mut maximum = Maximum::new(out, argmax);
+            for (tap, at) in self.shape.taps(window) {
+                maximum.take(tap as u16, &self.x[at * channels..][..channels]);
+            }
         }
     }
 }
@@ -284,12 +297,12 @@ impl WithSimd for MaxBackward<'_> {
         let channels = self.shape.channels;
         let dout = self.dout.chunks_exact(channels);
         for (window, (dout, argmax)) in dout.zip(self.argmax.chunks_exact(channels)).enumerate() {
-            self.shape.taps(window).for_each(|(tap, at)| {
+            for (tap, at) in self.shape.taps(window) {
                 let dx = &mut self.dx[at * channels..][..channels];
                 for ((dx, &d), &argmax) in dx.iter_mut().zip(dout).zip(argmax) {
                     *dx += if argmax == tap as u16 { d } else { 0.0 };
                 }
-            });
+            }
         }
     }
 }
@@ -310,11 +323,14 @@ impl WithSimd for AverageForward<'_> {
         let area = self.shape.area() as f32;
         for (window, out) in self.out.chunks_exact_mut(channels).enumerate() {
             out.fill(0.0);
-            self.shape.taps(window).for_each(|(_, at)| {
-                let x = &self.x[at * channels..][..channels];
-                out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
-            });
-            out.iter_mut().for_each(|out| *out /= area);
+            for (_, at) in self.shape.taps(window) {
+                for (out, x) in out.iter_mut().zip(&self.x[at * channels..][..channels]) {
+                    *out += x;
+                }
+            }
+            for out in out {
+                *out /= area;
+            }
         }
     }
 }
@@ -334,10 +350,11 @@ impl WithSimd for AverageBackward<'_> {
         let channels = self.shape.channels;
         let share = 1.0 / self.shape.area() as f32;
         for (window, dout) in self.dout.chunks_exact(channels).enumerate() {
-            self.shape.taps(window).for_each(|(_, at)| {
-                let dx = &mut self.dx[at * channels..][..channels];
-                dx.iter_mut().zip(dout).for_each(|(dx, d)| *dx += d * share);
-            });
+            for (_, at) in self.shape.taps(window) {
+                for (dx, d) in self.dx[at * channels..][..channels].iter_mut().zip(dout) {
+                    *dx += d * share;
+                }
+            }
         }
     }
 }

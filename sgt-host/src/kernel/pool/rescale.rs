@@ -1,6 +1,6 @@
 //! `DeepLIFT` through max pooling, as Captum has it.
 
-use super::{PoolShape, maximum};
+use super::{Maximum, PoolShape};
 use crate::Result;
 use crate::kernel::request::InputGradient;
 use crate::kernel::rescale::SMALLEST_CHANGE;
@@ -24,7 +24,7 @@ const TIE: f32 = 1e-6;
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when a length does not fit the shape.
-pub fn max_pool_multipliers(
+pub(crate) fn max_pool_multipliers(
     shape: &PoolShape,
     x: &[f32],
     reference: &[f32],
@@ -76,9 +76,11 @@ impl Maxima {
             let first = maxima.values.len();
             maxima.values.resize(first + channels, 0.0);
             maxima.places.resize(first + channels, 0);
-            let rows = positions.map(|at| (at * channels, &x[at * channels..][..channels]));
             let places = &mut maxima.places[first..];
-            maximum(rows, &mut maxima.values[first..], places);
+            let mut maximum = Maximum::new(&mut maxima.values[first..], &mut *places);
+            for place in positions.map(|position| position * channels) {
+                maximum.take(place, &x[place..][..channels]);
+            }
             for (channel, place) in places.iter_mut().enumerate() {
                 *place += channel;
             }

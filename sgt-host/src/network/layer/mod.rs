@@ -40,7 +40,9 @@ pub use self_attention::{Projections, SelfAttention};
 use super::Shape;
 use super::engine::Place;
 use super::start::Start;
+use crate::{Error, strict};
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 /// What a layer says of itself; the closed set of implementations is [`Layer`].
 pub(crate) trait Rule {
@@ -268,6 +270,16 @@ macro_rules! layers {
             pub(crate) fn name_mut(&mut self) -> &mut String {
                 match self {
                     $(Self::$layer(layer) => &mut layer.name,)+
+                }
+            }
+
+            /// What the reader of the layer's own kind says of a table at `place` of what `origin`
+            /// names; nothing for a kind that is none. [`Layer`]'s own reader does not know the
+            /// kind before it has read all keys, and has lost their names then.
+            pub(crate) fn mistake(mut table: Table, origin: &str, place: &str) -> Option<Error> {
+                match table.remove("kind")?.as_str()? {
+                    $($kind => strict::read_at::<$layer>(table, origin, place).err(),)+
+                    _ => None,
                 }
             }
 

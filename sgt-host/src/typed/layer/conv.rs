@@ -111,47 +111,32 @@ impl<const I: usize, const O: usize, const K: usize, P, const S: usize, const L:
     Conv<I, O, K, P, S, L>
 {
     /// The same with outputs `STRIDE` inputs apart.
-    pub const fn stride<const STRIDE: usize>(self) -> Conv<I, O, K, P, STRIDE, L>
-    where
-        P: Copy,
-    {
+    pub fn stride<const STRIDE: usize>(self) -> Conv<I, O, K, P, STRIDE, L> {
         Conv(PhantomData)
     }
 
     /// The same with neighbouring taps `DILATION` inputs apart.
-    pub const fn dilation<const DILATION: usize>(self) -> Conv<I, O, K, P, S, DILATION>
-    where
-        P: Copy,
-    {
+    pub fn dilation<const DILATION: usize>(self) -> Conv<I, O, K, P, S, DILATION> {
         Conv(PhantomData)
     }
 
     /// The same with `ZEROS` zeros on both sides of each axis.
-    pub const fn padding<const ZEROS: usize>(self) -> Conv<I, O, K, Zeros<ZEROS>, S, L>
-    where
-        P: Copy,
-    {
+    pub fn padding<const ZEROS: usize>(self) -> Conv<I, O, K, Zeros<ZEROS>, S, L> {
         Conv(PhantomData)
     }
 
     /// The same with as many outputs as inputs.
-    pub const fn same(self) -> Conv<I, O, K, Same, S, L>
-    where
-        P: Copy,
-    {
+    pub fn same(self) -> Conv<I, O, K, Same, S, L> {
         Conv(PhantomData)
     }
 
     /// The same with all zeros in front of a series.
-    pub const fn causal(self) -> Conv<I, O, K, Causal, S, L>
-    where
-        P: Copy,
-    {
+    pub fn causal(self) -> Conv<I, O, K, Causal, S, L> {
         Conv(PhantomData)
     }
 
     /// The same without bias.
-    pub const fn without_bias(self) -> Unbiased<Self> {
+    pub fn without_bias(self) -> Unbiased<Self> {
         Unbiased(self)
     }
 }

@@ -163,35 +163,35 @@ impl<const I: usize, const H: usize> Lstm<I, H> {
     }
 }
 
-impl<const I: usize, const H: usize, W: Copy, R: Copy> Lstm<I, H, W, R> {
+impl<const I: usize, const H: usize, W, R> Lstm<I, H, W, R> {
     /// The same from the last step to the first.
-    pub const fn reverse(self) -> Lstm<I, H, Reverse, R> {
+    pub fn reverse(self) -> Lstm<I, H, Reverse, R> {
         Lstm(PhantomData)
     }
 
     /// The same in both directions: it gives 2 · `H` values.
-    pub const fn both(self) -> Lstm<I, H, Both, R> {
+    pub fn both(self) -> Lstm<I, H, Both, R> {
         Lstm(PhantomData)
     }
 
     /// The same, but the mean of all states is given.
-    pub const fn mean(self) -> Lstm<I, H, W, Mean> {
+    pub fn mean(self) -> Lstm<I, H, W, Mean> {
         Lstm(PhantomData)
     }
 
     /// The same, but the largest value of each unit is given.
-    pub const fn max(self) -> Lstm<I, H, W, Max> {
+    pub fn max(self) -> Lstm<I, H, W, Max> {
         Lstm(PhantomData)
     }
 
     /// The same, but a mean of all states that is weighted by a learned attention is given. `WIDTH`
     /// is the number of values of a step's states: `H`, or 2 · `H` of both directions.
-    pub const fn attention<const WIDTH: usize>(self) -> Lstm<I, H, W, Attention<WIDTH>> {
+    pub fn attention<const WIDTH: usize>(self) -> Lstm<I, H, W, Attention<WIDTH>> {
         Lstm(PhantomData)
     }
 
     /// The same, but all states are given: a series.
-    pub const fn all(self) -> Lstm<I, H, W, All> {
+    pub fn all(self) -> Lstm<I, H, W, All> {
         Lstm(PhantomData)
     }
 }
