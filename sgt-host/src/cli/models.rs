@@ -117,7 +117,11 @@ fn from_file(name: &str, arguments: &Arguments) -> Result<Description> {
     if arguments.input.is_none() && arguments.classes.is_none() && whole.is_ok() {
         return whole;
     }
-    let Some(own) = own_input(path) else {
+    let Some(table) = table(path) else {
+        return whole;
+    };
+    let own = table.get("input").cloned();
+    let Ok(own) = own.map(toml::Value::try_into).transpose() else {
         return whole;
     };
     let input = match (&arguments.input, own) {
@@ -151,14 +155,10 @@ fn from_file(name: &str, arguments: &Arguments) -> Result<Description> {
     Description::read(path, Some(gaps))
 }
 
-/// The input that a description's file gives, if any; `None` when the file is damaged there.
-fn own_input(path: &Path) -> Option<Option<InputShape>> {
+/// The content of a TOML file, where it is one.
+fn table(path: &Path) -> Option<toml::Table> {
     let text = String::from_utf8(file::read(path).ok()?).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    match table.get("input") {
-        None => Some(None),
-        Some(input) => input.clone().try_into().ok().map(Some),
-    }
+    text.parse().ok()
 }
 
 #[derive(Serialize)]

@@ -115,13 +115,9 @@ impl Writer {
             .with(geometry.in_channels)
             .with(own.channels)
             .with(size(&geometry.kernel[first..]))
-            .unless("stride", "1".to_string(), size(&geometry.stride[first..]))
-            .unless("padding", "0".to_string(), padding)
-            .unless(
-                "dilation",
-                "1".to_string(),
-                size(&geometry.dilation[first..]),
-            )
+            .unless("stride", "1", size(&geometry.stride[first..]))
+            .unless("padding", "0", padding)
+            .unless("dilation", "1", size(&geometry.dilation[first..]))
             .unless("groups", 1, own.groups)
             .unless("bias", "True", python(own.bias));
         let module = self.module(index, summary.layer, module);
@@ -179,15 +175,15 @@ impl Writer {
                     .unless("dropout", number(0.0), number(own.dropout))
                     .named("batch_first", "True");
                 let module = self.module(index, summary.layer, module);
-                let mut arguments = format!("{x}, {x}, {x}, need_weights=False");
+                let mut attend = call(&module).with(&*x).with(&*x).with(&*x);
                 if let Some(padding) = padding {
-                    arguments.push_str(&format!(", key_padding_mask={padding}"));
+                    attend = attend.named("key_padding_mask", padding);
                 }
                 if own.causal {
-                    let later = self.later(steps);
-                    arguments.push_str(&format!(", attn_mask={later}"));
+                    attend = attend.named("attn_mask", self.later(steps));
                 }
-                self.give_first(&format!("{module}({arguments})"), summary.output);
+                let attend = attend.named("need_weights", "False").flat();
+                self.give_first(&attend, summary.output);
             }
             Projections::Separate => {
                 self.helpers.insert(Helper::SeparateAttention);
@@ -219,7 +215,7 @@ impl Writer {
         let module = call(&format!("{function}{}d", axes(summary.input)))
             .with(pair(window))
             .unless("stride", pair(window), pair(stride))
-            .unless("padding", "0".to_string(), pair(padding));
+            .unless("padding", "0", pair(padding));
         let module = self.module(index, summary.layer, module);
         self.apply(&module, summary.output);
         if let (Shape::Series { steps, .. }, Pair::Same(stride)) = (summary.output, stride) {

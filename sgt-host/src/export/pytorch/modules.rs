@@ -98,12 +98,14 @@ impl Modules {
         for (depth, part) in path.split('.').enumerate() {
             let is_list = depth > 0 && modules.is_some_and(Self::is_list);
             if !rest.is_empty() || !(is_list || is_attribute(part)) {
-                let dot = if rest.is_empty() { "" } else { "." };
-                rest.push_str(&format!("{dot}{part}"));
+                if !rest.is_empty() {
+                    rest.push('.');
+                }
+                rest.push_str(part);
             } else if is_list {
-                access.push_str(&format!("[{part}]"));
+                access = format!("{access}[{part}]");
             } else {
-                access.push_str(&format!(".{part}"));
+                access = format!("{access}.{part}");
             }
             let child = modules.and_then(|modules| modules.child(part));
             modules = match child {

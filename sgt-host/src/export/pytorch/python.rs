@@ -27,25 +27,44 @@ pub(super) fn call(function: &str) -> Expression {
     }
 }
 
+impl From<&str> for Expression {
+    fn from(code: &str) -> Self {
+        Self::Atom(code.into())
+    }
+}
+
+impl From<String> for Expression {
+    fn from(code: String) -> Self {
+        Self::Atom(code)
+    }
+}
+
+impl From<usize> for Expression {
+    fn from(number: usize) -> Self {
+        Self::Atom(number.to_string())
+    }
+}
+
 impl Expression {
     /// The call with one more argument.
-    pub(super) fn with(self, value: impl ToString) -> Self {
-        self.item(String::new(), Self::Atom(value.to_string()))
+    pub(super) fn with(self, value: impl Into<Self>) -> Self {
+        self.item(String::new(), value.into())
     }
 
     /// The call with one more argument by keyword.
-    pub(super) fn named(self, keyword: &str, value: impl ToString) -> Self {
-        self.item(format!("{keyword}="), Self::Atom(value.to_string()))
+    pub(super) fn named(self, keyword: &str, value: impl Into<Self>) -> Self {
+        self.item(format!("{keyword}="), value.into())
     }
 
     /// [`Expression::named`] where `value` is not the function's own default.
-    pub(super) fn unless<T: ToString + PartialEq>(
+    pub(super) fn unless(
         self,
         keyword: &str,
-        default: T,
-        value: T,
+        default: impl Into<Self>,
+        value: impl Into<Self>,
     ) -> Self {
-        if value == default {
+        let value = value.into();
+        if value == default.into() {
             return self;
         }
         self.named(keyword, value)
@@ -58,7 +77,8 @@ impl Expression {
         self
     }
 
-    fn flat(&self) -> String {
+    /// On one line.
+    pub(super) fn flat(&self) -> String {
         match self {
             Self::Atom(text) => text.clone(),
             Self::Items { open, items, close } => {
@@ -151,7 +171,10 @@ pub(super) fn string(text: &str) -> String {
             '"' | '\\' => literal.extend(['\\', c]),
             ' '..='~' => literal.push(c),
             _ if c.is_alphanumeric() => literal.push(c),
-            _ => literal.push_str(&format!("\\U{:08x}", u32::from(c))),
+            _ => {
+                let escaped = format!("\\U{:08x}", u32::from(c));
+                literal.push_str(&escaped);
+            }
         }
     }
     literal.push('"');
