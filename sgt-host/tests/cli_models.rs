@@ -48,7 +48,7 @@ fn a_named_network_is_shown_in_any_size() {
     let text = succeeds(folder.path(), "models mnist-cnn");
     // The published network's count, and its first layer's: 26 × 26 × 32 outputs of 9 products.
     assert!(
-        text.contains("1 199 882") && text.contains("194 688"),
+        text.contains("1,199,882") && text.contains("194,688"),
         "{text}"
     );
     let said = succeeds(

@@ -61,5 +61,5 @@ mod weights;
 pub use chain::{Chain, Inside, Step, Then};
 pub use input::{BatchOf, Image, Input, Series, SeriesChannelsFirst, Tokens};
 pub use named::{cifar_cnn, mnist_cnn, sensor_lstm};
-pub use network::{Architecture, TypedNetwork};
+pub use network::{Architecture, Logits, TypedNetwork};
 pub use weights::NoWeights;
