@@ -121,24 +121,43 @@ impl<M: Model> Classifier<M> {
         &self.class_names
     }
 
-    fn normalize(&self, x: &[f32], out: &mut Vec<f32>) {
-        out.clear();
-        out.extend_from_slice(x);
-        self.for_each_channel(out, |value, channel| {
-            (value - self.mean[channel]) * self.scale[channel]
-        });
+    /// Whether the network reads its inputs as they are.
+    fn is_identity(&self) -> bool {
+        self.mean.iter().all(|&mean| mean == 0.0) && self.scale.iter().all(|&scale| scale == 1.0)
+    }
+
+    /// The batch as the network reads it; `memory` is used where that differs.
+    fn normalize<'x>(&self, x: &'x [f32], memory: &'x mut Vec<f32>) -> &'x [f32] {
+        if self.is_identity() {
+            return x;
+        }
+        memory.clear();
+        memory.extend_from_slice(x);
+        self.for_each_channel(memory, |value, mean, scale| (value - mean) * scale);
+        memory
     }
 
     fn scale_gradient(&self, dx: &mut [f32]) {
-        self.for_each_channel(dx, |value, channel| value * self.scale[channel]);
+        if !self.is_identity() {
+            self.for_each_channel(dx, |value, _, scale| value * scale);
+        }
     }
 
-    fn for_each_channel(&self, values: &mut [f32], f: impl Fn(f32, usize) -> f32) {
+    /// `value = f(value, mean, scale)` with those of its channel.
+    fn for_each_channel(&self, values: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) {
         let run = self.network.input().channel_run();
-        for (index, chunk) in values.chunks_mut(run).enumerate() {
-            let channel = index % self.mean.len();
-            for value in chunk {
-                *value = f(*value, channel);
+        for values in values.chunks_mut(run * self.mean.len()) {
+            let channels = self.mean.iter().zip(&self.scale);
+            if run == 1 {
+                for (value, (&mean, &scale)) in values.iter_mut().zip(channels) {
+                    *value = f(*value, mean, scale);
+                }
+            } else {
+                for (values, (&mean, &scale)) in values.chunks_mut(run).zip(channels) {
+                    for value in values {
+                        *value = f(*value, mean, scale);
+                    }
+                }
             }
         }
     }
@@ -166,11 +185,8 @@ impl<M: Model> Model for Classifier<M> {
         pass: &'p mut Self::Pass,
     ) -> Result<&'p [f32]> {
         let Samples { x, valid } = samples.into();
-        self.normalize(x, &mut pass.normalized);
-        let samples = Samples {
-            x: &pass.normalized,
-            valid,
-        };
+        let x = self.normalize(x, &mut pass.normalized);
+        let samples = Samples { x, valid };
         self.network.forward(samples, mode, &mut pass.network)
     }
 
@@ -203,14 +219,11 @@ impl<M: Model> Model for Classifier<M> {
         dx: &mut [f32],
     ) -> Result<()> {
         let (mut normalized, mut normalized_reference) = (Vec::new(), Vec::new());
-        self.normalize(samples.x, &mut normalized);
-        self.normalize(reference, &mut normalized_reference);
-        let samples = Samples {
-            x: &normalized,
-            ..samples
-        };
+        let x = self.normalize(samples.x, &mut normalized);
+        let reference = self.normalize(reference, &mut normalized_reference);
+        let samples = Samples { x, ..samples };
         self.network
-            .multipliers(samples, &normalized_reference, dlogits, rules, dx)?;
+            .multipliers(samples, reference, dlogits, rules, dx)?;
         self.scale_gradient(dx);
         Ok(())
     }
