@@ -98,7 +98,9 @@ fn the_draw_is_balanced_seeded_nested_and_whole_when_there_are_no_more() {
         .collect();
     let counts = |draw: &[usize]| {
         let mut counts = [0_usize; 3];
-        draw.iter().for_each(|&place| counts[labels[place]] += 1);
+        for &place in draw {
+            counts[labels[place]] += 1;
+        }
         counts
     };
     let draw = balanced_draw(&labels, 30, 7);

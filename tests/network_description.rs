@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use sgt_core::{Pcg32, Random};
-use sgt_host::config::{ConfigDraft, DataKind};
+use sgt_host::config::{DataKind, Regime, RunConfig};
 use sgt_host::data::{Dataset, Normalization};
 use sgt_host::network::{
     Classifier, Description, Gaps, InputShape, Layer, Mode, Model, Network, NetworkPass,
@@ -340,10 +340,9 @@ fn train_one_step(description: &Description) -> sgt_host::Result<(f32, Classifie
     if let InputShape::Series { steps, .. } = input {
         data = data.with_real_steps((0..BATCH).map(|sample| steps - sample % steps).collect())?;
     }
-    let mut draft = ConfigDraft::new();
-    draft.set("regime", "sgt");
-    draft.set("training.batch", BATCH as i64);
-    let config = draft.finish(DataKind::Series)?;
+    let mut config = RunConfig::defaults(DataKind::Series);
+    config.regime = Regime::Sgt;
+    config.training.batch = BATCH;
     let data = TrainingData {
         train: data,
         validation: None,
@@ -791,7 +790,8 @@ fn hostile_texts_cost_nothing() {
 
     let mut text = String::from("input = { kind = \"series\", steps = 5, channels = 2 }\n");
     for depth in 0..100 {
-        text += &format!("[[layers{}]]\nkind = \"residual\"\n", ".body".repeat(depth));
+        let body = ".body".repeat(depth);
+        text.extend(["[[layers", &body, "]]\nkind = \"residual\"\n"]);
     }
     let refused = text.parse::<toml::Table>().map(|table| {
         let read = Description::from_table(ORIGIN, table, None);

@@ -80,7 +80,7 @@ fn a_named_series_cnn_and_a_text_network_can_be_written() {
 
 #[test]
 fn resnet18_can_be_written() {
-    fn plain<N: Chain, const C: usize>(before: N, name: &str) -> impl Chain<Form = N::Form>
+    fn plain<N, const C: usize>(before: N, name: &str) -> impl Chain<Form = N::Form>
     where
         N: Chain<Form = sgt_host::typed::form::Image>,
     {
@@ -317,7 +317,7 @@ fn compiled_shapes_are_the_engines() {
             .global_average_pool()
             .classify::<6>(),
     );
-    let residual = series.residual(body, |x| x.conv::<3, 4, 1>());
+    let residual = series.residual(body, Chain::conv::<3, 4, 1>);
     agree(&residual.flatten().classify::<40>());
 }
 

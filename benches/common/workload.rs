@@ -147,9 +147,10 @@ fn config(regime: &str, batch: usize, kind: DataKind) -> RunConfig {
     draft.set("regime", regime);
     draft.set("optimizer.name", "sgd");
     draft.set("optimizer.learning-rate", LEARNING_RATE);
-    draft.set("training.batch", batch as i64);
     draft.set("training.epochs", EPOCHS);
-    draft.finish(kind).expect("known keys")
+    let mut config = draft.finish(kind).expect("known keys");
+    config.training.batch = batch;
+    config
 }
 
 impl Samples {

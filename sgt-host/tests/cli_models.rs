@@ -48,7 +48,7 @@ fn a_named_network_is_shown_in_any_size() {
     let text = succeeds(folder.path(), "models mnist-cnn");
     // The published network's count, and its first layer's: 26 × 26 × 32 outputs of 9 products.
     assert!(
-        text.contains("1 199 882") && text.contains("194 688"),
+        text.contains("1,199,882") && text.contains("194,688"),
         "{text}"
     );
     let said = succeeds(
@@ -67,7 +67,7 @@ fn a_named_network_is_shown_in_any_size() {
     assert_eq!(first["multiplications"], 40 * 8 * 3 * 5);
     let nested = succeeds(folder.path(), "models resnet18 --input 3x32x32");
     assert!(
-        nested.contains("11 173 962") && nested.contains("  convolution"),
+        nested.contains("11,173,962") && nested.contains("  convolution"),
         "{nested}"
     );
     for named in sgt_host::network::named::ALL {

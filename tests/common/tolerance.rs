@@ -47,7 +47,7 @@ pub(crate) struct Difference {
 
 /// Finite differences in `f32`. A linear or piecewise linear layer takes a large step, which only
 /// rounding limits; a curved one a smaller step, which its third derivative limits.
-pub(crate) const DIFFERENCES: [Difference; 3] = [
+pub(crate) const DIFFERENCES: [Difference; 4] = [
     difference("small network", 0.01, 1e-2),
     difference("rough network", 1e-3, 1e-2),
     difference("network", 0.01, 2e-2),

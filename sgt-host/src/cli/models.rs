@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use super::sample::SampleAxes;
+use crate::evaluation::grouped;
 use crate::network::named::{self, Named, NetworkSizes, Reads};
 use crate::network::{Description, Gaps, InputShape, Layer, LayerSummary, SeriesOrder, Shape};
 use crate::{Error, Result, file};
@@ -299,8 +300,8 @@ impl<'d> Table<'d> {
             "total".into(),
             String::new(),
             String::new(),
-            thousands(self.parameters),
-            thousands(self.multiplications),
+            grouped(self.parameters),
+            grouped(self.multiplications),
         ]);
         let width = |column: usize| {
             let cells = cells.iter().map(|row| row[column].chars().count());
@@ -349,32 +350,8 @@ impl<'d> Row<'d> {
             format!("{}{}", "  ".repeat(self.depth), self.kind),
             self.name.to_string(),
             output.join(" × "),
-            thousands(self.parameters),
-            thousands(self.multiplications),
+            grouped(self.parameters),
+            grouped(self.multiplications),
         ]
-    }
-}
-
-/// The number with a blank between groups of three digits.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_told_apart() {
-        let numbers = [0, 12, 999, 1000, 1_199_882].map(thousands);
-        assert_eq!(numbers, ["0", "12", "999", "1 000", "1 199 882"]);
     }
 }

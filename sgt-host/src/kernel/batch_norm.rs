@@ -266,7 +266,7 @@ fn channel_sums(
                 x,
                 dout,
                 term,
-                sums: &mut sums,
+                totals: &mut sums,
             });
             sums
         })
@@ -286,7 +286,7 @@ struct Sums<'a, F> {
     x: &'a [f32],
     dout: &'a [f32],
     term: F,
-    sums: &'a mut [f64],
+    totals: &'a mut [f64],
 }
 
 impl<F: Fn([f64; 2], f64, f64) -> f64> WithSimd for Sums<'_, F> {
@@ -294,11 +294,11 @@ impl<F: Fn([f64; 2], f64, f64) -> f64> WithSimd for Sums<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let channels = self.sums.len();
+        let channels = self.totals.len();
         let rows = self.x.chunks_exact(channels);
         for (x, dout) in rows.zip(self.dout.chunks_exact(channels)) {
             let values = self.of_channels.iter().zip(x).zip(dout);
-            for (sum, ((&of, &x), &d)) in self.sums.iter_mut().zip(values) {
+            for (sum, ((&of, &x), &d)) in self.totals.iter_mut().zip(values) {
                 *sum += (self.term)(of, f64::from(x), f64::from(d));
             }
         }

@@ -74,7 +74,7 @@ pub(crate) struct Grouped {
 
 #[derive(Clone, Debug)]
 enum Form {
-    Depthwise(Depthwise),
+    Depthwise(Box<Depthwise>),
     /// The convolution of one group.
     Gathered(Box<ConvBlock>),
 }
@@ -98,7 +98,7 @@ impl Grouped {
     pub(crate) fn new(shape: &GroupedShape) -> Result<Self> {
         shape.check()?;
         let form = if shape.groups == shape.ungrouped.in_channels {
-            Form::Depthwise(Depthwise::new(&shape.ungrouped))
+            Form::Depthwise(Box::new(Depthwise::new(&shape.ungrouped)))
         } else {
             let order = OutputOrder::ChannelsLast;
             Form::Gathered(Box::new(ConvBlock::new(
@@ -152,7 +152,7 @@ impl Grouped {
                     block.forward(weight, bias, x, result, &mut state.block);
                     let to = all.out_channels;
                     scatter(to, group, one.out_channels, result, out, |out, value| {
-                        *out = value
+                        *out = value;
                     });
                 }
             }
@@ -231,11 +231,11 @@ impl Grouped {
                 let (to, part) = (all.in_channels, &state.dx);
                 if add {
                     scatter(to, group, one.in_channels, part, dx, |dx, value| {
-                        *dx += value
+                        *dx += value;
                     });
                 } else {
                     scatter(to, group, one.in_channels, part, dx, |dx, value| {
-                        *dx = value
+                        *dx = value;
                     });
                 }
             }

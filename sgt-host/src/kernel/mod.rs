@@ -62,7 +62,7 @@ mod pooled_gradient;
 pub(crate) mod positional;
 mod product;
 pub(crate) mod request;
-mod rescale;
+pub(crate) mod rescale;
 mod softmax;
 pub(crate) mod softmax_pool;
 mod sums;

@@ -6,7 +6,7 @@
 //! Greenside and Kundaje, 2017; products after the Shapley value of two factors.
 
 /// A change of an input below which its derivative stands for the ratio of changes.
-pub(super) const SMALLEST_CHANGE: f64 = 1e-10;
+pub(crate) const SMALLEST_CHANGE: f64 = 1e-10;
 
 /// `½(a + a₀)`: what a product passes on to its other factor.
 pub(super) fn halfway([a, baseline]: [f64; 2]) -> f64 {

@@ -1,6 +1,6 @@
 //! The mean of a series' steps, weighted by an attention to them.
 //!
-//! With steps h_t `[width]` of a sample:
+//! With steps `h_t` `[width]` of a sample:
 //!
 //! ```text
 //! s_t = query · tanh(weight h_t + bias)      α = softmax over steps of s      out = Σ_t α_t h_t

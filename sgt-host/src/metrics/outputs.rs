@@ -38,7 +38,7 @@ pub fn share_correct(predicted: &[usize], labels: &[usize]) -> f64 {
 /// Softmax probabilities `[samples, classes]`.
 ///
 /// # Errors
-/// [`Error::Core`] when a logit is NaN or infinite.
+/// [`crate::Error::Core`] when a logit is NaN or infinite.
 pub fn probabilities(logits: &[f32], classes: usize) -> Result<Vec<f32>> {
     let mut out = vec![0.0; logits.len()];
     let rows = logits.chunks_exact(classes);

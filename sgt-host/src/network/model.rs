@@ -19,7 +19,7 @@ pub enum Rescaling {
 
 /// The smallest |Δ input| of an activation that the rescale rule divides by; below it the
 /// activation's own derivative is taken. Captum's value.
-pub const RESCALE_EPSILON: f32 = 1e-10;
+pub const RESCALE_EPSILON: f32 = crate::kernel::rescale::SMALLEST_CHANGE as f32;
 
 /// A differentiable classifier over flat batches.
 ///

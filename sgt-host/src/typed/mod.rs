@@ -40,9 +40,9 @@
 //! | `named` | the networks by name: [`mnist_cnn`], [`cifar_cnn`], [`sensor_lstm`] |
 //! | `message` | the compiler's messages |
 //!
-//! Chains have no grouped and no weight-normalised convolutions, no input-cell LSTM, no separate
-//! projections of self-attention and no published forms of the benchmark's layers: networks with
-//! those are written as a [`crate::network::Description`].
+//! Chains have no grouped, weight-normalised or non-square convolutions, no LSTMs of several layers,
+//! no input-cell LSTM, no separate projections of self-attention and no published forms of the
+//! benchmark's layers: networks with those are written as a [`crate::network::Description`].
 //!
 //! With the feature `dfdx-cuda` the tensors can also lie on dfdx's `Cuda` device: built there, moved
 //! there and back, updated by dfdx's optimizers. The engine runs on the CPU.
@@ -61,5 +61,5 @@ mod weights;
 pub use chain::{Chain, Inside, Step, Then};
 pub use input::{BatchOf, Image, Input, Series, SeriesChannelsFirst, Tokens};
 pub use named::{cifar_cnn, mnist_cnn, sensor_lstm};
-pub use network::{Architecture, TypedNetwork};
+pub use network::{Architecture, Logits, TypedNetwork};
 pub use weights::NoWeights;

@@ -215,16 +215,16 @@ impl<A: Chain, const CLASSES: usize, D: Device<f32>> TypedNetwork<A, CLASSES, D>
     }
 }
 
+/// Logits of a batch of `B`.
+pub type Logits<B, const CLASSES: usize, T> = Tensor<(B, Const<CLASSES>), f32, Cpu, T>;
+
 impl<A: Chain, const CLASSES: usize> TypedNetwork<A, CLASSES> {
     /// Logits of a batch, in evaluation mode. The parameters are copied to the engine at every call:
     /// for many batches take [`TypedNetwork::to_engine`] once.
     ///
     /// # Errors
     /// [`Error::Shape`] on an empty batch.
-    pub fn logits<S, T>(
-        &self,
-        x: Tensor<S, f32, Cpu, T>,
-    ) -> Result<Tensor<(S::Batch, Const<CLASSES>), f32, Cpu, T>>
+    pub fn logits<S, T>(&self, x: Tensor<S, f32, Cpu, T>) -> Result<Logits<S::Batch, CLASSES, T>>
     where
         S: BatchOf<A::Input>,
         T: Tape<f32, Cpu>,
@@ -253,7 +253,7 @@ where
     S: BatchOf<A::Input>,
     T: Tape<f32, Cpu>,
 {
-    type Output = Tensor<(S::Batch, Const<CLASSES>), f32, Cpu, T>;
+    type Output = Logits<S::Batch, CLASSES, T>;
     type Error = CpuError;
 
     fn try_forward(&self, x: Tensor<S, f32, Cpu, T>) -> Result<Self::Output, CpuError> {
@@ -267,7 +267,7 @@ where
     S: BatchOf<A::Input>,
     T: Tape<f32, Cpu>,
 {
-    type Output = Tensor<(S::Batch, Const<CLASSES>), f32, Cpu, T>;
+    type Output = Logits<S::Batch, CLASSES, T>;
     type Error = CpuError;
 
     /// Draws dropout masks from the generator of x's device, and moves running statistics.

@@ -47,8 +47,11 @@ pub fn run<S: Shape, T: Tape<f32, Cpu>>(
 /// A tensor that holds parameters: how many, and what adds to its gradient.
 pub(super) struct Leaf {
     len: usize,
-    add: Box<dyn FnOnce(&mut Gradients, &[f32]) -> Result<(), CpuError>>,
+    add: Box<AddTo>,
 }
+
+/// Adds values to the gradient of a tensor.
+type AddTo = dyn FnOnce(&mut Gradients, &[f32]) -> Result<(), CpuError>;
 
 fn leaf<S: Shape>(tensor: &Tensor<S, f32, Cpu>) -> Leaf {
     let tensor = tensor.clone();

@@ -5,7 +5,7 @@ use dfdx::nn::modules::ZeroSizedModule;
 use dfdx::nn::tensor_collection::{
     RecursiveWalker, TensorCollection, TensorOptions, TensorVisitor, ViewTensorMut, ViewTensorRef,
 };
-use dfdx::prelude::{ConstShape, Device, Dtype, HasShape, Shape as TensorShape, Tensor};
+use dfdx::prelude::{ConstShape, Device, Dtype, HasErr, HasShape, Shape as TensorShape, Tensor};
 use sgt_core::Pcg32;
 use std::convert::Infallible;
 
@@ -28,10 +28,13 @@ pub(super) trait OfLayer {
     fn layer() -> (Layer, Shape);
 }
 
+/// How dfdx resets a tensor.
+type Reset<S, E, D> = fn(&mut Tensor<S, E, D>) -> Result<(), <D as HasErr>::Err>;
+
 /// Whether optimizers update the tensor in field `name` of `W`, and how it is reset.
 pub(super) fn options<W: OfLayer, S: ConstShape, E: Dtype, D: Device<E>>(
     name: &str,
-    reset: fn(&mut Tensor<S, E, D>) -> Result<(), D::Err>,
+    reset: Reset<S, E, D>,
 ) -> TensorOptions<S, E, D> {
     if role::<W>(name).trainable {
         TensorOptions::reset_with(reset)
@@ -45,7 +48,7 @@ pub(super) fn options<W: OfLayer, S: ConstShape, E: Dtype, D: Device<E>>(
 pub(super) fn reset<W: OfLayer, S: TensorShape, E: Dtype, D: Device<E>>(
     name: &str,
     tensor: &mut Tensor<S, E, D>,
-) -> Result<(), D::Err> {
+) {
     let mut values = vec![0.0; tensor.shape().num_elements()];
     let mut random = Pcg32::new(tensor.device().random_u64(), 0);
     role::<W>(name).start.fill(&mut values, &[], &mut random);
@@ -53,7 +56,6 @@ pub(super) fn reset<W: OfLayer, S: TensorShape, E: Dtype, D: Device<E>>(
         .into_iter()
         .map(|value| E::from_f32(value).unwrap_or_default());
     tensor.copy_from(&values.collect::<Vec<_>>());
-    Ok(())
 }
 
 /// What the engine's layer says of the tensor in field `name`.
@@ -114,7 +116,8 @@ macro_rules! weights {
                         |weights| &weights.$field,
                         |weights| &mut weights.$field,
                         options::<Self, _, E, D>(stringify!($field), |tensor| {
-                            reset::<Self, _, E, D>(stringify!($field), tensor)
+                            reset::<Self, _, E, D>(stringify!($field), tensor);
+                            Ok(())
                         }),
                     ),)+),
                     |($($field,)+)| $weights { $($field),+ },

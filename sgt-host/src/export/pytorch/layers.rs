@@ -8,33 +8,42 @@ use crate::network::layer::{
     LayerNormForm, Lstm, Pair, PositionalEncoding, Projections, Readout, Residual, SelfAttention,
 };
 use crate::network::{LayerSummary, Shape};
+use crate::{Error, Result};
 
 /// The summaries of a description in the order of the walk, each with its place.
 pub(super) type Walk<'w, 'd> = std::iter::Enumerate<std::slice::Iter<'w, LayerSummary<'d>>>;
 
 impl Writer {
     /// Writes `layers`, whose summaries come next in `walk`.
-    pub(super) fn layers(&mut self, layers: &[Layer], walk: &mut Walk<'_, '_>) {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a layer that PyTorch does not have.
+    pub(super) fn layers(&mut self, layers: &[Layer], walk: &mut Walk<'_, '_>) -> Result<()> {
         for _ in layers {
             if let Some((index, summary)) = walk.next() {
-                self.layer(index, summary, walk);
+                self.layer(index, summary, walk)?;
             }
         }
+        Ok(())
     }
 
-    fn layer(&mut self, index: usize, summary: &LayerSummary<'_>, walk: &mut Walk<'_, '_>) {
+    fn layer(
+        &mut self,
+        index: usize,
+        summary: &LayerSummary<'_>,
+        walk: &mut Walk<'_, '_>,
+    ) -> Result<()> {
         let (layer, output) = (summary.layer, summary.output);
+        if let Some(own) = layer.rule().elementwise() {
+            let module = self.module(index, layer, call(own.class));
+            self.apply(&module, output);
+            self.state.filled |= !own.keeps_zero;
+            return Ok(());
+        }
         match layer {
             Layer::Convolution(own) => self.convolution(index, summary, own),
             Layer::BatchNorm(_) => self.batch_norm(index, summary),
             Layer::LayerNorm(own) => self.layer_norm(index, summary, own),
-            Layer::Relu(_) => self.activation("nn.ReLU", index, summary),
-            Layer::Gelu(_) => self.activation("nn.GELU", index, summary),
-            Layer::Tanh(_) => self.activation("nn.Tanh", index, summary),
-            Layer::Sigmoid(_) => {
-                self.activation("nn.Sigmoid", index, summary);
-                self.state.filled = true;
-            }
             Layer::MaxPool(own) => {
                 let sizes = (own.window, own.stride, own.padding);
                 self.pool("nn.MaxPool", index, summary, sizes);
@@ -67,13 +76,16 @@ impl Writer {
             Layer::PositionalEncoding(own) => self.positional_encoding(index, summary, own),
             Layer::Lstm(own) => self.lstm(index, summary, own),
             Layer::SelfAttention(own) => self.self_attention(index, summary, own),
-            Layer::Residual(own) => self.residual(own, output, walk),
+            Layer::Residual(own) => self.residual(own, output, walk)?,
+            other => {
+                return Err(Error::Argument {
+                    argument: format!("layer {}", index + 1),
+                    found: other.kind().into(),
+                    expected: "a layer that PyTorch has".into(),
+                });
+            }
         }
-    }
-
-    fn activation(&mut self, function: &str, index: usize, summary: &LayerSummary<'_>) {
-        let module = self.module(index, summary.layer, call(function));
-        self.apply(&module, summary.output);
+        Ok(())
     }
 
     fn convolution(&mut self, index: usize, summary: &LayerSummary<'_>, own: &Convolution) {
@@ -409,7 +421,7 @@ impl Writer {
         self.state.filled = true;
     }
 
-    fn residual(&mut self, own: &Residual, output: Shape, walk: &mut Walk<'_, '_>) {
+    fn residual(&mut self, own: &Residual, output: Shape, walk: &mut Walk<'_, '_>) -> Result<()> {
         let shortcut = self.enter_residual();
         let (x, start) = (self.x.clone(), self.state);
         // The walk has the body in front of the shortcut, the code behind it.
@@ -425,11 +437,11 @@ impl Writer {
         self.line(&format!("# Residual block: body(x) + {what}."), "");
         self.line(&format!("{shortcut} = {x}"), "");
         self.x.clone_from(&shortcut);
-        self.layers(&own.shortcut, walk);
+        self.layers(&own.shortcut, walk)?;
         let around = self.state;
         self.x.clone_from(&x);
         self.state = start;
-        self.layers(&own.body, &mut body);
+        self.layers(&own.body, &mut body)?;
         let through = self.state;
         if matches!(output, Shape::Series { .. }) && around.layout != through.layout {
             self.x.clone_from(&shortcut);
@@ -441,6 +453,7 @@ impl Writer {
         self.state.filled |= around.filled;
         self.give(&format!("{x} + {shortcut}"), output);
         self.leave_residual();
+        Ok(())
     }
 }
 

@@ -252,7 +252,7 @@ fn forward(
     }
     let buffers = normalise(&mut writer, &metadata.normalization, input);
     let mut walk = summaries.iter().enumerate();
-    writer.layers(&description.layers, &mut walk);
+    writer.layers(&description.layers, &mut walk)?;
     Ok((writer, buffers))
 }
 

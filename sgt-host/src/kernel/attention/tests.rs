@@ -170,7 +170,7 @@ const DROPOUT: AttentionDropout = AttentionDropout {
 };
 
 /// Every kind of pass over a shape.
-fn passes<'a>(lengths: &'a [usize]) -> [AttentionPass<'a>; 3] {
+fn passes(lengths: &[usize]) -> [AttentionPass<'_>; 3] {
     let plain = AttentionPass::default();
     let padded = AttentionPass {
         lengths: Some(lengths),

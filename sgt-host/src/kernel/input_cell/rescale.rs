@@ -10,7 +10,12 @@
 //! loses as many digits.
 
 use super::super::rescale::{exp_slope, halfway, slope};
-use super::*;
+use super::{
+    InputCellParameters, InputCellShape, InputGradient, LstmShape, Transposed, batch_len,
+    expect_len, lstm, real_steps,
+};
+use crate::Result;
+use rayon::prelude::*;
 
 /// Pulls the multipliers `dout` of what [`forward`] writes into its rows back to the inputs, for
 /// inputs `x` against `reference`, both `[batch, steps, input]`.

@@ -202,7 +202,7 @@ pub(crate) fn global_max_pool_multipliers(
             let real = length * shape.channels;
             let (dx, padding) = dx.split_at_mut(real);
             let pair = [&x[..real], &reference[..real]];
-            let maxima = pair.map(|x| Maxima::new(shape.channels, x, [0..length]));
+            let maxima = pair.map(|x| Maxima::new(shape.channels, x, std::iter::once(0..length)));
             multipliers(pair, &maxima, dout, dx, add);
             if !add {
                 padding.fill(0.0);

@@ -10,6 +10,11 @@
 //! as in PyTorch's defaults. Equal values: the first in row order is the maximum. A NaN is larger than
 //! any number. A series is an image of height 1.
 
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
 pub(crate) mod global;
 mod maximum;
 mod rescale;

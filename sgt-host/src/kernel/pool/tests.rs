@@ -197,9 +197,9 @@ fn global_pools_agree_with_the_definition_on_every_instruction_set() {
                 let share = 1.0 / places.len() as f32;
                 let sum = places.iter().fold(0.0, |sum, &at| sum + x[at]);
                 expected[out] = sum * share;
-                places
-                    .iter()
-                    .for_each(|&at| expected_dx[at] = dout[out] * share);
+                for &at in &places {
+                    expected_dx[at] = dout[out] * share;
+                }
             });
             let mut out = vec![f32::NAN; dout.len()];
             global_average_pool_forward(&shape, &x, lengths, &mut out).unwrap();

@@ -145,7 +145,7 @@ impl Sequence {
             let trained = pull.gradient.is_some();
             let needed =
                 wanted || (trained && in_front.any(|step| step.operation.has_parameters()));
-            if !needed && !(trained && step.operation.has_parameters()) {
+            if !(needed || trained && step.operation.has_parameters()) {
                 pull.spare(dout);
                 return Ok(None);
             }

@@ -1,6 +1,6 @@
 //! Elementwise activations.
 
-use super::{Misfit, Rule};
+use super::{Elementwise, Misfit, Rule};
 use crate::Result;
 use crate::kernel::activation::{
     Curve, curve_backward, curve_forward, relu_backward_in_place, relu_in_place,
@@ -26,6 +26,10 @@ macro_rules! activations {
             impl Rule for $layer {
                 fn output(&self, input: Shape) -> Result<Shape, Misfit> {
                     Ok(input)
+                }
+
+                fn elementwise(&self) -> Option<Elementwise> {
+                    Some(Function::$layer.in_pytorch())
                 }
 
                 fn lower(&self, place: &mut Place<'_, '_>) {
@@ -62,18 +66,27 @@ impl Function {
             Self::Sigmoid => Some(Curve::Sigmoid),
         }
     }
+
+    fn in_pytorch(self) -> Elementwise {
+        let (class, keeps_zero) = match self {
+            Self::Relu => ("nn.ReLU", true),
+            Self::Gelu => ("nn.GELU", true),
+            Self::Tanh => ("nn.Tanh", true),
+            Self::Sigmoid => ("nn.Sigmoid", false),
+        };
+        Elementwise { class, keeps_zero }
+    }
 }
 
 impl Operation for Function {
     type State = ();
 
     fn forward(&self, _call: &Call<'_>, x: &[f32], out: &mut Buffer, (): &mut ()) -> Result<Flow> {
-        match self.curve() {
-            Some(curve) => curve_forward(curve, x, out.resize(x.len()))?,
-            None => {
-                out.copy_from(x);
-                relu_in_place(out);
-            }
+        if let Some(curve) = self.curve() {
+            curve_forward(curve, x, out.resize(x.len()))?;
+        } else {
+            out.copy_from(x);
+            relu_in_place(out);
         }
         Ok(Flow::Written)
     }
@@ -101,7 +114,7 @@ impl Operation for Function {
         pair: Pair<'_>,
         dout: Buffer,
         pull: &mut Pull<'_>,
-        [state, _]: [&mut (); 2],
+        [state, ()]: [&mut (); 2],
     ) -> Result<Buffer> {
         let mut slopes = pull.take(dout.len());
         slopes.fill(1.0);

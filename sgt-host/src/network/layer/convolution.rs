@@ -258,7 +258,7 @@ impl Rule for Convolution {
         let bias = self.bias.then(|| place.parameter());
         let mut steps = [geometry.stride[1], 1];
         let kernel = if self.groups == 1 {
-            Kernel::Block(fused_block(&geometry, &mut steps, place))
+            Kernel::Block(Box::new(fused_block(&geometry, &mut steps, place)))
         } else {
             let shape = GroupedShape {
                 ungrouped: geometry,
@@ -325,7 +325,7 @@ struct Convolve {
 
 #[derive(Debug)]
 enum Kernel {
-    Block(ConvBlock),
+    Block(Box<ConvBlock>),
     Grouped(Grouped),
 }
 

@@ -62,8 +62,22 @@ pub(crate) trait Rule {
         }
     }
 
+    /// The class that computes it in `torch.nn`, for elementwise layers without parameters.
+    fn elementwise(&self) -> Option<Elementwise> {
+        None
+    }
+
     /// Puts its operations, for an `input` that [`Rule::output`] takes, at `place`.
     fn lower(&self, place: &mut Place<'_, '_>);
+}
+
+/// An elementwise layer in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elementwise {
+    /// Its class in `torch.nn`.
+    pub(crate) class: &'static str,
+    /// Whether it makes 0 of 0, so that padding stays empty.
+    pub(crate) keeps_zero: bool,
 }
 
 /// Why a layer does not take a shape.
@@ -74,6 +88,10 @@ pub(crate) struct Misfit {
 }
 
 impl Misfit {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "texts and format_args! are given, not kept"
+    )]
     pub(crate) fn new(found: impl ToString, expected: impl ToString) -> Self {
         Self {
             found: found.to_string(),

@@ -172,8 +172,7 @@ const fn axis(
 ) -> usize {
     use layer::{NamedPadding, Padding, Pair};
     let zeros = match padding {
-        Padding::Zeros(Pair::Same(zeros)) => 2 * zeros,
-        Padding::Zeros(Pair::Each([zeros, _])) => 2 * zeros,
+        Padding::Zeros(Pair::Same(zeros) | Pair::Each([zeros, _])) => 2 * zeros,
         Padding::Named(NamedPadding::Causal) => span - 1,
         Padding::Named(NamedPadding::Same) => return size.div_ceil(stride),
     };

@@ -156,6 +156,12 @@ impl<const WIDTH: usize> Readout for Attention<WIDTH> {
     type Weights<E: Dtype, D: Device<E>> = AttentionWeights<WIDTH, E, D>;
 }
 
+impl<const I: usize, const H: usize> Default for Lstm<I, H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const I: usize, const H: usize> Lstm<I, H> {
     /// From the first step to the last, of which the state is given.
     pub const fn new() -> Self {
