@@ -9,7 +9,9 @@ mod tolerance;
 use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
 use sgt_host::network::named::{self, NetworkSizes};
-use sgt_host::network::{InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder};
+use sgt_host::network::{
+    Description, InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder,
+};
 
 /// Directions in which each function is tried.
 const DIRECTIONS: u64 = 6;
@@ -253,4 +255,37 @@ fn running_statistics_follow_training_batches() {
     // variance is the unbiased one.
     let evaluated = network.forward(&x, Mode::Evaluation, &mut pass).unwrap();
     tolerance::assert_close("logits", evaluated, &trained, 0.3);
+}
+
+/// A dropout of nothing between two layers keeps them from being one kernel.
+#[test]
+fn layers_that_could_be_one_kernel_skip_padding_too() {
+    let (steps, channels) = (12, 3);
+    let x = random(2 * steps * channels, 1);
+    for window in [1, 2, 3] {
+        let logits = |apart: bool| {
+            let split = |description: Description| match apart {
+                true => description.dropout(0.0),
+                false => description,
+            };
+            let description = Description {
+                skip_padding: true,
+                ..Description::new(InputShape::series(steps, channels))
+            };
+            let description = split(description.convolution("c", 4, 3).relu());
+            let description = split(description.max_pool(window))
+                .flatten()
+                .linear("fc", 2);
+            let network = Network::new(&description, 4).unwrap();
+            let samples = Samples {
+                x: &x,
+                valid: &[0..5, 0..steps],
+            };
+            let mut pass = NetworkPass::default();
+            let logits = network.forward(samples, Mode::Evaluation, &mut pass);
+            logits.unwrap().to_vec()
+        };
+        let name = format!("windows of {window}");
+        tolerance::assert_close(&name, &logits(false), &logits(true), tolerance::GOLDEN);
+    }
 }

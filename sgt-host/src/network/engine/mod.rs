@@ -81,7 +81,8 @@ impl Network {
                 expected: format!("at most {limit}"),
             });
         }
-        let (fused, output) = lower(description, &parameters, true);
+        // A fused kernel does not clear the padding between its layers.
+        let (fused, output) = lower(description, &parameters, !description.skip_padding);
         parameters.allocate();
         draw(&mut parameters, &starts, seed);
         Ok(Self {
