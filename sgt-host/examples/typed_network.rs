@@ -25,10 +25,10 @@ fn main() -> sgt_host::Result<()> {
         .classify::<2>()
         .build(0)?;
 
-    let (train, test) = (stripes(240, 1)?, stripes(120, 2)?);
+    let (train, test) = (stripes(480, 1)?, stripes(120, 2)?);
     let mut config = RunConfig::defaults(DataKind::Image);
     config.regime = Regime::Sgt;
-    config.training.epochs = 10;
+    config.training.epochs = 40;
     let data = TrainingData {
         train,
         validation: None,
@@ -60,7 +60,7 @@ fn stripes(count: usize, seed: u64) -> sgt_host::Result<Dataset> {
         for row in 0..SIDE {
             for column in 0..SIDE {
                 let bright = stripe == [row, column][label];
-                x.push(0.5 * random.unit() + if bright { 0.3 } else { 0.0 });
+                x.push(0.5 * random.unit() + if bright { 0.5 } else { 0.0 });
             }
         }
         labels.push(label);
