@@ -9,7 +9,7 @@
 use sgt_host::attack::{AttackConfig, AttackKind, Goal, attack};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::config::{DataKind, RunConfig};
-use sgt_host::data::{Batch, LoadOptions, load};
+use sgt_host::data::Batch;
 use sgt_host::evaluation::{EvaluationConfig, evaluate};
 use sgt_host::network::Model;
 use sgt_host::run::{Session, Trained};
@@ -65,8 +65,7 @@ fn main() -> sgt_host::Result<()> {
 fn session() -> sgt_host::Result<Session> {
     let mut config = RunConfig::defaults(DataKind::Series);
     config.training.epochs = 20;
-    let data = load(&config.data.source, &LoadOptions::default())?;
-    Session::with_data(config, data)
+    Session::new(config)
 }
 
 /// Trains and writes a run's weights.

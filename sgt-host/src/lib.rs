@@ -1,5 +1,23 @@
 //! Saliency-guided and adversarial training of full networks on a host.
 //!
+//! ```
+//! use sgt_host::config::{DataKind, Regime, RunConfig};
+//! use sgt_host::run::Session;
+//!
+//! let mut config = RunConfig::defaults(DataKind::Series); // sensor-cnn on the embedded recordings
+//! config.regime = Regime::Sgt;
+//! config.training.epochs = 2;
+//! let session = Session::new(config)?;
+//! let classifier = session.train(|_| {})?; // network, normalisation, bounds, class names
+//! let quality = sgt_host::train::quality(&classifier, session.test())?;
+//! assert!(quality.accuracy > 0.25);
+//! session.save(&std::env::temp_dir().join("own.safetensors"), &classifier)?;
+//! # Ok::<(), sgt_host::Error>(())
+//! ```
+//!
+//! A network of one's own is a [`network::Description`]; the `examples/` folder has three programs to
+//! start from.
+//!
 //! The map, from the bottom up (each module uses only those above it):
 //!
 //! | module | what it holds |
@@ -9,7 +27,7 @@
 //! | [`npy`] | arrays in .npy files |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
-//! | [`network`] | the seam [`network::Model`], parameters, scores and the registry of networks by name |
+//! | [`network`] | descriptions, layers, the CPU engine, networks by name, classifiers |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`masking`] | the core's masking call in the widest vectors of the machine |

@@ -35,13 +35,7 @@ impl Session {
     /// # Errors
     /// As [`ConfigDraft::finish`] and [`load`](fn@load).
     pub fn read(draft: &ConfigDraft) -> Result<(RunConfig, TrainTest)> {
-        let source = draft.data()?;
-        let options = LoadOptions {
-            data_dir: source.folder.clone(),
-            test: source.test.clone(),
-            length: source.length,
-        };
-        let data = load(&source.source, &options)?;
+        let data = read_data(&draft.data()?)?;
         let mut config = draft.finish(data.train.shape().kind())?;
         // A run is taken up again from any folder.
         let DataConfig {
@@ -57,6 +51,15 @@ impl Session {
         }
         settle_network(&mut config, &data)?;
         Ok((config, data))
+    }
+
+    /// The configuration `config` on the data that it names.
+    ///
+    /// # Errors
+    /// As [`load`](fn@load) and [`prepare`].
+    pub fn new(config: RunConfig) -> Result<Self> {
+        let data = read_data(&config.data)?;
+        Self::with_data(config, data)
     }
 
     /// The configuration `config` on data that is already read.
@@ -243,4 +246,14 @@ fn describe(config: &RunConfig, input: InputShape, classes: usize) -> Result<Des
         hidden: config.hidden.clone(),
     };
     named::description(&config.model, &sizes)
+}
+
+/// The data set that `config` names.
+fn read_data(config: &DataConfig) -> Result<TrainTest> {
+    let options = LoadOptions {
+        data_dir: config.folder.clone(),
+        test: config.test.clone(),
+        length: config.length,
+    };
+    load(&config.source, &options)
 }
