@@ -21,7 +21,10 @@ fuzz_target!(|bytes: &[u8]| {
     let from_toml = text.parse().ok().and_then(|table: toml::Table| {
         let description = Description::from_table("x", table.clone(), None);
         let filled = Description::from_table("x", table, Some(DATA));
-        for refused in [&description, &filled].into_iter().flat_map(|read| read.as_ref().err()) {
+        for refused in [&description, &filled]
+            .into_iter()
+            .flat_map(|read| read.as_ref().err())
+        {
             let message = refused.to_string();
             assert!(!message.contains('\n'), "{message:?}");
         }
@@ -32,7 +35,11 @@ fuzz_target!(|bytes: &[u8]| {
             continue;
         };
         let small = summary.iter().all(|layer| {
-            let sizes = [layer.cost.operations, layer.cost.values, layer.parameter_count()];
+            let sizes = [
+                layer.cost.operations,
+                layer.cost.values,
+                layer.parameter_count(),
+            ];
             sizes.iter().all(|&size| size <= SMALL)
         });
         if small && summary.len() <= 64 {
@@ -47,7 +54,11 @@ fn run(description: &Description) {
     let values = 2 * network.input().len();
     let x: Vec<f32> = (0..values).map(|place| (place % 7) as f32 * 0.1).collect();
     let mut pass = NetworkPass::default();
-    for mode in [Mode::InputGradient, Mode::Evaluation, Mode::Training { seed: 1 }] {
+    for mode in [
+        Mode::InputGradient,
+        Mode::Evaluation,
+        Mode::Training { seed: 1 },
+    ] {
         let logits = network.forward(&x, mode, &mut pass).expect("two samples");
         let dlogits = vec![1.0; logits.len()];
         let mut dx = vec![0.0; values];
