@@ -264,9 +264,12 @@ fn layers_that_could_be_one_kernel_skip_padding_too() {
     let x = random(2 * steps * channels, 1);
     for window in [1, 2, 3] {
         let logits = |apart: bool| {
-            let split = |description: Description| match apart {
-                true => description.dropout(0.0),
-                false => description,
+            let split = |description: Description| {
+                if apart {
+                    description.dropout(0.0)
+                } else {
+                    description
+                }
             };
             let description = Description {
                 skip_padding: true,
