@@ -27,20 +27,23 @@ use super::{batch_len, expect_len};
 use crate::{Error, Result};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Rows in one task. Parameter gradients are summed a task first, then over tasks, in order.
 const CHUNK_ROWS: usize = 256;
 
 const OPERATION: &str = "layer norm";
 
-/// What rows are divided by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LayerNormForm {
-    /// `√(variance + ε)`, the variance over `dim`, ε = 1e-5.
+/// The formula of a layer normalisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayerNormForm {
+    /// `(x − mean) / √(variance + 1e-5) · weight + bias` (Ba, Kiros, Hinton 2016): PyTorch's.
     #[default]
     Standard,
-    /// `deviation + ε`, the deviation from the variance over `dim − 1`, ε = 1e-6. Where all values
-    /// of a row are equal the deviation's slope, which isn't defined, counts as 0.
+    /// `alpha · (x − mean) / (deviation + 1e-6) + bias` with the unbiased deviation: the time-series
+    /// benchmark's (Ismail et al. 2020). Where all values of a row are equal the deviation's slope,
+    /// which isn't defined, counts as 0.
     Unbiased,
 }
 

@@ -3,6 +3,7 @@
 use super::{Misfit, Rule, Tensor};
 use crate::Result;
 use crate::kernel::buffer::Buffer;
+pub use crate::kernel::layer_norm::LayerNormForm;
 use crate::kernel::layer_norm::{
     self, InputGradient, LayerNormCache, LayerNormGradients, LayerNormParameters, LayerNormShape,
 };
@@ -21,18 +22,6 @@ pub struct LayerNorm {
     /// The formula.
     #[serde(default, skip_serializing_if = "LayerNormForm::is_standard")]
     pub form: LayerNormForm,
-}
-
-/// The formula of a layer normalisation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LayerNormForm {
-    /// `(x − mean) / √(variance + 1e-5) · weight + bias` (Ba, Kiros, Hinton 2016): PyTorch's.
-    #[default]
-    Standard,
-    /// `alpha · (x − mean) / (deviation + 1e-6) + bias` with the unbiased deviation: the time-series
-    /// benchmark's (Ismail et al. 2020).
-    Unbiased,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -79,10 +68,7 @@ impl Rule for LayerNorm {
         place.push(Normalise {
             shape: LayerNormShape {
                 dim: place.input.channels(),
-                form: match self.form {
-                    LayerNormForm::Standard => layer_norm::LayerNormForm::Standard,
-                    LayerNormForm::Unbiased => layer_norm::LayerNormForm::Unbiased,
-                },
+                form: self.form,
             },
             weight,
             bias,
