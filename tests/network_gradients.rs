@@ -8,9 +8,10 @@ mod tolerance;
 
 use descriptions::{BATCH, CLASSES, Small, small_networks};
 use sgt_core::{Pcg32, Random};
+use sgt_host::data::Normalization;
 use sgt_host::network::named::{self, NetworkSizes};
 use sgt_host::network::{
-    Description, InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder,
+    Classifier, Description, InputShape, Mode, Model, Network, NetworkPass, Samples, SeriesOrder,
 };
 
 /// Directions in which each function is tried.
@@ -290,5 +291,42 @@ fn layers_that_could_be_one_kernel_skip_padding_too() {
         };
         let name = format!("windows of {window}");
         tolerance::assert_close(&name, &logits(false), &logits(true), tolerance::GOLDEN);
+    }
+}
+
+/// Memory orders differ in where a channel's values stand.
+#[test]
+fn a_classifier_normalises_the_channels_of_every_input() {
+    let series = InputShape::series(7, 3);
+    for input in [
+        InputShape::image(3, 4, 5),
+        series,
+        series.ordered(SeriesOrder::ChannelsFirst),
+    ] {
+        let description = Description::new(input).flatten().linear("fc", 2);
+        let network = Network::new(&description, 4).unwrap();
+        let normalization = Normalization::new(vec![0.5, -0.25, 1.0], vec![2.0, 0.5, 4.0]).unwrap();
+        let names = vec!["a".into(), "b".into()];
+        let classifier = Classifier::new(network.clone(), names).unwrap();
+        let classifier = classifier.with_normalization(&normalization).unwrap();
+
+        let raw = random(2 * input.len(), 1);
+        let mut normalized = raw.clone();
+        normalization.apply(input, &mut normalized).unwrap();
+        let (mut inner, mut outer) = Default::default();
+        let expected = network.forward(&normalized, Mode::InputGradient, &mut inner);
+        let expected = expected.unwrap().to_vec();
+        let found = classifier.forward(&raw, Mode::InputGradient, &mut outer);
+        let found = found.unwrap().to_vec();
+        tolerance::assert_close("logits", &found, &expected, tolerance::GOLDEN);
+
+        let dlogits = random(found.len(), 2);
+        let mut dx = vec![0.0; raw.len()];
+        let backward = classifier.backward(&mut outer, &dlogits, Some(&mut dx), None);
+        backward.unwrap();
+        check("network", &raw, &dlogits, &dx, |x| {
+            let logits = classifier.forward(x, Mode::Evaluation, &mut outer);
+            logits.unwrap().to_vec()
+        });
     }
 }

@@ -182,24 +182,7 @@ impl Normalization {
                 expected: format!("whole samples of {size}"),
             });
         }
-        let channels = self.mean.len();
-        let scales = || self.mean.iter().zip(&self.deviation);
-        if shape.is_channels_first() {
-            for sample in batch.chunks_exact_mut(size) {
-                let planes = sample.chunks_exact_mut(size / channels);
-                for (plane, (&mean, &deviation)) in planes.zip(scales()) {
-                    for x in plane {
-                        *x = value(*x, mean, deviation);
-                    }
-                }
-            }
-        } else {
-            for step in batch.chunks_exact_mut(channels) {
-                for (x, (&mean, &deviation)) in step.iter_mut().zip(scales()) {
-                    *x = value(*x, mean, deviation);
-                }
-            }
-        }
+        shape.map_channels(batch, [&self.mean, &self.deviation], value);
         Ok(())
     }
 }

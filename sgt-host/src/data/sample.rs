@@ -114,12 +114,28 @@ impl InputShape {
         }
     }
 
-    /// Neighbouring values in memory that belong to one channel.
-    pub const fn channel_run(&self) -> usize {
+    /// `value = f(value, a, b)` for every value of whole samples, with the `a` and `b` of its channel.
+    pub(crate) fn map_channels(
+        &self,
+        samples: &mut [f32],
+        [a, b]: [&[f32]; 2],
+        f: impl Fn(f32, f32, f32) -> f32,
+    ) {
         if self.is_channels_first() {
-            self.positions()
+            for sample in samples.chunks_exact_mut(self.len()) {
+                let planes = sample.chunks_exact_mut(self.positions());
+                for (plane, (&a, &b)) in planes.zip(a.iter().zip(b)) {
+                    for value in plane {
+                        *value = f(*value, a, b);
+                    }
+                }
+            }
         } else {
-            1
+            for position in samples.chunks_exact_mut(self.channels()) {
+                for (value, (&a, &b)) in position.iter_mut().zip(a.iter().zip(b)) {
+                    *value = f(*value, a, b);
+                }
+            }
         }
     }
 

@@ -133,33 +133,20 @@ impl<M: Model> Classifier<M> {
         }
         memory.clear();
         memory.extend_from_slice(x);
-        self.for_each_channel(memory, |value, mean, scale| (value - mean) * scale);
+        let scaled = |value, mean, scale| (value - mean) * scale;
+        self.map_channels(memory, scaled);
         memory
     }
 
     fn scale_gradient(&self, dx: &mut [f32]) {
         if !self.is_identity() {
-            self.for_each_channel(dx, |value, _, scale| value * scale);
+            self.map_channels(dx, |value, _, scale| value * scale);
         }
     }
 
-    /// `value = f(value, mean, scale)` with those of its channel.
-    fn for_each_channel(&self, values: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) {
-        let run = self.network.input().channel_run();
-        for values in values.chunks_mut(run * self.mean.len()) {
-            let channels = self.mean.iter().zip(&self.scale);
-            if run == 1 {
-                for (value, (&mean, &scale)) in values.iter_mut().zip(channels) {
-                    *value = f(*value, mean, scale);
-                }
-            } else {
-                for (values, (&mean, &scale)) in values.chunks_mut(run).zip(channels) {
-                    for value in values {
-                        *value = f(*value, mean, scale);
-                    }
-                }
-            }
-        }
+    fn map_channels(&self, values: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) {
+        let channels = [&self.mean[..], &self.scale];
+        self.network.input().map_channels(values, channels, f);
     }
 }
 
