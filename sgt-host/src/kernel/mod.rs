@@ -67,6 +67,7 @@ mod softmax;
 pub(crate) mod softmax_pool;
 mod sums;
 mod transcendental;
+mod vanishing;
 
 use crate::{Error, Result};
 

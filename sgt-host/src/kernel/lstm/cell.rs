@@ -8,6 +8,8 @@
 //! - `gates` `[step][U][R][4][L]`: i, f, g, o after their activations;
 //! - `cells` `[step][U][R][L]`: c;
 //! - `d_gates` `[U][steps of a segment][R][4][L]`: gradients before the activations.
+//!
+//! Gradients inside of a backward pass are scaled, each chunk's by its own [`GradientScale`].
 
 #![allow(
     clippy::inline_always,
@@ -16,6 +18,7 @@
 
 use super::super::lengths::clear_padding;
 use super::super::transcendental::{sigmoid, tanh};
+use super::super::vanishing::{GradientScale, flush};
 use super::Keep;
 use super::memory::{Chunk, Geometry, Packed, SEGMENT_STEPS};
 use pulp::{Simd, WithSimd};
@@ -412,9 +415,11 @@ impl WithSimd for Backward<'_> {
         if weights_wanted {
             weight_gradient.fill(0.0);
         }
+        let scale = GradientScale::of(d_states);
+        chunk.scale = scale;
         for step in (0..steps).rev() {
             let row_len = columns * geometry.lanes;
-            geometry.add_state_gradient(step, lengths, d_states, row_len, d_inputs);
+            geometry.add_state_gradient(step, lengths, (d_states, scale.up), row_len, d_inputs);
             let place = step % segment_steps;
             let first = step - place;
             let length = segment_steps.min(steps - first);
@@ -455,7 +460,7 @@ impl WithSimd for Backward<'_> {
                 weights = rest;
             }
             if let Some((dx, add)) = &mut dx {
-                geometry.take_dx(step, lengths, d_inputs, row_len, dx, *add);
+                geometry.take_dx(step, lengths, (d_inputs, scale.down), row_len, dx, *add);
             }
             if weights_wanted && place == 0 {
                 let d_gates = vectors::<S>(d_gates);
@@ -524,8 +529,9 @@ impl<S: Simd> CellGradient<'_, S> {
                 let slope = simd.mul_f32s(o, simd.sub_f32s(one, o));
                 let d_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope);
                 let start = block * self.block_stride + self.start + row * GATES;
-                store(&mut self.d_gates[start..], [d_i, d_f, d_g, d_o]);
-                self.d_cells[place] = simd.mul_f32s(dc, f);
+                let d_gates = [d_i, d_f, d_g, d_o].map(|gate| flush(simd, gate));
+                store(&mut self.d_gates[start..], d_gates);
+                self.d_cells[place] = flush(simd, simd.mul_f32s(dc, f));
             }
         }
     }

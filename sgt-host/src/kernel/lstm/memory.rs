@@ -3,6 +3,7 @@
 
 use super::super::buffer::Buffer;
 use super::super::dispatch::dispatch;
+use super::super::vanishing::GradientScale;
 use super::cell::{AskRegisters, GATES, Registers, column_tiles};
 use super::{CHUNK_ROWS, Keep, LstmGradients, LstmParameters, LstmShape, Readout};
 
@@ -40,7 +41,9 @@ pub(super) struct Chunk {
     pub(super) d_inputs: Buffer,
     pub(super) d_cells: Buffer,
     pub(super) d_gates: Buffer,
-    /// `[units + input + 1][blocks][4][lanes]`.
+    /// By what the gradients of the last backward pass are scaled.
+    pub(super) scale: GradientScale,
+    /// `[units + input + 1][blocks][4][lanes]`, scaled.
     pub(super) weight_gradient: Buffer,
 }
 
@@ -169,12 +172,13 @@ impl Geometry {
         }
     }
 
-    /// Adds the readout's gradient of a step to the gradient that came from the step after it.
+    /// Adds `up` times the readout's gradient of a step to the gradient that came from the step after
+    /// it.
     pub(super) fn add_state_gradient(
         &self,
         step: usize,
         lengths: &[usize],
-        d_states: &[f32],
+        (d_states, up): (&[f32], f32),
         row_len: usize,
         d_inputs: &mut [f32],
     ) {
@@ -183,18 +187,18 @@ impl Geometry {
             if let Some(place) = self.shape.readout_place(sample, step, length) {
                 let d_states = &d_states[place..place + self.shape.hidden];
                 for (sum, d_state) in row.iter_mut().zip(d_states) {
-                    *sum += d_state;
+                    *sum += up * d_state;
                 }
             }
         }
     }
 
-    /// Moves a step's input gradient to its place in `dx`.
+    /// Moves `down` times a step's input gradient to its place in `dx`.
     pub(super) fn take_dx(
         &self,
         step: usize,
         lengths: &[usize],
-        d_inputs: &[f32],
+        (d_inputs, down): (&[f32], f32),
         row_len: usize,
         dx: &mut [f32],
         add: bool,
@@ -211,10 +215,12 @@ impl Geometry {
             let row = &row[self.units..][..input];
             if add {
                 for (dx, value) in dx.iter_mut().zip(row) {
-                    *dx += value;
+                    *dx += down * value;
                 }
             } else {
-                dx.copy_from_slice(row);
+                for (dx, value) in dx.iter_mut().zip(row) {
+                    *dx = down * value;
+                }
             }
         }
     }

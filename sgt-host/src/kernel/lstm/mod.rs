@@ -297,7 +297,8 @@ pub(crate) fn forward(
 /// `gradients`, when given, have the parameters' gradients **added** to them. `parameters` must be
 /// those of the forward pass.
 ///
-/// Cost: as [`forward`], and as much again for `gradients`.
+/// What would be smaller than about 10⁻⁴² times the largest value in a chunk's `dout` is zero in
+/// `dx`. Cost: as [`forward`], and as much again for `gradients`.
 ///
 /// # Errors
 /// [`Error::Shape`] when the cache holds no pass, a slice's length doesn't fit it, or parameter
@@ -354,11 +355,16 @@ pub(crate) fn backward(
         });
     });
     if let Some(mut gradients) = gradients {
-        let (total, rest) = cache.chunks.split_at_mut(1);
-        let total = &mut total[0].weight_gradient;
+        let (first, rest) = cache.chunks.split_at_mut(1);
+        let down = first[0].scale.down;
+        let total = &mut first[0].weight_gradient;
+        for total in total.iter_mut() {
+            *total *= down;
+        }
         for chunk in rest {
+            let down = chunk.scale.down;
             for (total, part) in total.iter_mut().zip(&*chunk.weight_gradient) {
-                *total += part;
+                *total += down * part;
             }
         }
         geometry.add_weight_gradient(total, &mut gradients);

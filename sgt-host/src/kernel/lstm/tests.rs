@@ -488,6 +488,55 @@ fn a_nan_in_the_input_reaches_its_states_only() {
 }
 
 #[test]
+fn a_gradient_that_vanishes_meets_no_subnormal_number_and_stays_right() {
+    const STEPS: usize = 300;
+    // Rounding adds up from step to step.
+    let error_of_steps = STEPS as f64 * f64::from(f32::EPSILON);
+    let case = Case::new(LstmShape::new(STEPS, 3, 5), 9, false);
+    let (_, expected, _) = expected(&case);
+    on_every_instruction_set(|arch| {
+        let mut cache = LstmCache::default();
+        case.forward(Keep::ForWeights, &case.x, &mut cache);
+        let mut dx = vec![f32::NAN; case.x.len()];
+        let mut sums = case.shape.parameter_lens().map(|len| vec![0.0; len]);
+        let (target, wanted) = (InputGradient::Overwrite(&mut dx), gradients(&mut sums));
+        backward(
+            case.parameters(),
+            &mut cache,
+            &case.dout,
+            target,
+            Some(wanted),
+        )
+        .unwrap();
+        let subnormal = |values: &[f32]| values.iter().any(|value| value.is_subnormal());
+        for chunk in &cache.chunks {
+            for values in [&chunk.d_gates, &chunk.d_cells, &chunk.d_inputs] {
+                assert!(!subnormal(values), "{arch:?}");
+            }
+        }
+        let steps = dx
+            .chunks_exact(case.shape.input)
+            .zip(expected.chunks_exact(case.shape.input));
+        let mut vanished = 0;
+        for (found, expected) in steps {
+            let size =
+                |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |sum, x| sum + x.abs());
+            let total = size(&mut expected.iter().copied());
+            if total < f64::from(f32::MIN_POSITIVE) {
+                vanished += 1;
+                continue;
+            }
+            let misses = found
+                .iter()
+                .zip(expected)
+                .map(|(found, expected)| f64::from(*found) - expected);
+            assert!(size(&mut { misses }) < error_of_steps * total, "{arch:?}");
+        }
+        assert!(vanished > STEPS, "the gradient has to vanish: {vanished}");
+    });
+}
+
+#[test]
 fn multipliers_are_complete() {
     for case in shapes([5, 11, 4, 7]) {
         let shape = &case.shape;
