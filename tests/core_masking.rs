@@ -329,6 +329,33 @@ fn reference_masking_is_the_published_one() -> Result<(), sgt_core::Error> {
 }
 
 #[test]
+fn many_channels_are_replaced_alike_by_both_implementations() -> Result<(), sgt_core::Error> {
+    const POSITIONS: usize = 11;
+    for channels in [2, 9, 16, 50, 63, 64, 65, 130] {
+        let length = POSITIONS * channels;
+        let mut rng = Pcg32::new(channels as u64, 1);
+        let batch: Vec<f32> = (0..2 * length).map(|_| rng.unit() - 0.3).collect();
+        let smooth: Vec<f32> = (0..length).map(|_| rng.unit() - 0.5).collect();
+        let tied: Vec<f32> = smooth.iter().map(|value| (value * 4.0).round()).collect();
+        for order in [Order::ChannelsFirst, Order::ChannelsLast] {
+            let layout = Layout::series(POSITIONS, channels, order, Group::Cell)?;
+            let masking = Masking {
+                policy: Policy::Uniform,
+                ..Masking::reference(layout)
+            };
+            for gradient in [&smooth, &tied] {
+                assert_eq!(
+                    fast(&masking, gradient, &batch, 5),
+                    small(&masking, gradient, &batch, 5),
+                    "{channels} channels, {order:?}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn scratch_lengths_are_bytes_a_feature() -> Result<(), sgt_core::Error> {
     let masking = Masking::reference(Layout::flat(3_072)?);
     assert_eq!(mask_sample_len(&masking), 3_072);

@@ -284,8 +284,35 @@ fn uniform((low, high): (f32, f32), share: f32) -> f32 {
     math::min(math::max(value, low), high)
 }
 
-/// [`replace_checked`] with the uniform policy for samples of one channel whose groups are
-/// `keys`, as turned for `threshold`: a loop without branches on the data.
+/// Whether [`replace_uniform_fast`] serves this layout and selection.
+#[inline(always)]
+pub(crate) fn uniform_is_fast(threshold: &Threshold, keys: &[u32], layout: &Layout) -> bool {
+    if layout.contiguous_cells().is_none() {
+        return false;
+    }
+    // Where channels alternate, they are taken in blocks and not in the groups' order: a tie that
+    // isn't selected could not be told from one that is.
+    one_channel_after_another(layout) || count_tied(threshold, keys) == threshold.ties as u32
+}
+
+/// Whether the groups' order is that of whole channels.
+#[inline(always)]
+fn one_channel_after_another(layout: &Layout) -> bool {
+    layout.channels() == 1 || layout.position_stride() == 1
+}
+
+/// How many of `keys`, as turned for `threshold`, are its key.
+#[inline(always)]
+fn count_tied(threshold: &Threshold, keys: &[u32]) -> u32 {
+    let mut tied = 0;
+    for &key in keys {
+        tied += u32::from(key.cast_signed() == threshold.key);
+    }
+    tied
+}
+
+/// [`replace_checked`] with the uniform policy for cells without gaps whose groups are `keys`, as
+/// turned for `threshold`: loops without branches on the data. [`uniform_is_fast`] must hold.
 #[inline(always)]
 pub(crate) fn replace_uniform_fast<R: Random>(
     threshold: &Threshold,
@@ -295,18 +322,61 @@ pub(crate) fn replace_uniform_fast<R: Random>(
     rng: &mut R,
     out: &mut [f32],
 ) {
-    const LANES: usize = 64;
-    let range = channel_range(layout, sample, 0);
     let field = RandomField::draw(rng);
     for (to, &from) in out.iter_mut().zip(sample) {
         *to = from;
     }
-    let start = layout.offset(0, 0);
-    let end = start + layout.groups();
-    let outs = out.get_mut(start..end).unwrap_or(&mut []);
-    let mut ties = threshold.ties as u32;
-    let mut place = start;
-    let (mut keys_left, mut outs_left) = (keys, outs);
+    let place = layout.offset(0, 0);
+    let outs = out.get_mut(place..).unwrap_or(&mut []);
+    if one_channel_after_another(layout) {
+        let mut ties = threshold.ties as u32;
+        let (mut keys, mut outs, mut place) = (keys, outs, place);
+        for channel in 0..layout.channels() {
+            let cells = layout.valid();
+            let Some((keys_here, keys_after)) = keys.split_at_checked(cells) else {
+                break;
+            };
+            let Some((outs_here, outs_after)) = outs.split_at_mut_checked(cells) else {
+                break;
+            };
+            let range = channel_range(layout, sample, channel);
+            let cells = Cells {
+                threshold,
+                field,
+                keys: keys_here,
+                place,
+            };
+            replace_in_channel(&cells, range, &mut ties, outs_here);
+            (keys, outs, place) = (keys_after, outs_after, place + layout.valid());
+        }
+    } else {
+        let cells = Cells {
+            threshold,
+            field,
+            keys,
+            place,
+        };
+        replace_in_rows(&cells, layout, sample, outs);
+    }
+}
+
+/// Cells in a row: their keys, and the offset of the first in the sample.
+struct Cells<'a> {
+    threshold: &'a Threshold,
+    field: RandomField,
+    keys: &'a [u32],
+    place: usize,
+}
+
+/// The cells of one channel of this range, of whose ties the first `ties` are selected.
+#[inline(always)]
+fn replace_in_channel(cells: &Cells<'_>, range: (f32, f32), ties: &mut u32, outs: &mut [f32]) {
+    const LANES: usize = 64;
+    let Cells {
+        threshold, field, ..
+    } = *cells;
+    let mut place = cells.place;
+    let (mut keys_left, mut outs_left) = (cells.keys, outs);
     // Split by hand: `chunks` divides by its length in a function that may not be inlined, which
     // then links the panic of a division by zero.
     while !keys_left.is_empty() {
@@ -319,11 +389,8 @@ pub(crate) fn replace_uniform_fast<R: Random>(
             break;
         };
         (keys_left, outs_left) = (keys_rest, outs_rest);
-        let mut equal = 0;
-        for &key in keys {
-            equal += u32::from(key.cast_signed() == threshold.key);
-        }
-        if equal <= ties {
+        let equal = count_tied(threshold, keys);
+        if equal <= *ties {
             for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
                 let value = uniform(range, field.unit_at(place + lane));
                 *out = if key.cast_signed() <= threshold.key {
@@ -332,18 +399,62 @@ pub(crate) fn replace_uniform_fast<R: Random>(
                     *out
                 };
             }
-            ties -= equal;
+            *ties -= equal;
         } else {
             // The last selected tie lies in this block or before it.
             for (lane, (&key, out)) in keys.iter().zip(outs).enumerate() {
-                let tied = key.cast_signed() == threshold.key && ties != 0;
-                ties -= u32::from(tied);
+                let tied = key.cast_signed() == threshold.key && *ties != 0;
+                *ties -= u32::from(tied);
                 if tied || key.cast_signed() < threshold.key {
                     *out = uniform(range, field.unit_at(place + lane));
                 }
             }
         }
         place += LANES;
+    }
+}
+
+/// Cells whose channels alternate; every tie is selected.
+#[inline(always)]
+fn replace_in_rows(cells: &Cells<'_>, layout: &Layout, sample: &[f32], outs: &mut [f32]) {
+    // Ranges are held for so many channels at a time.
+    const CHANNELS: usize = 64;
+    let Cells {
+        threshold, field, ..
+    } = *cells;
+    let channels = layout.channels();
+    let mut first = 0;
+    while first < channels {
+        let held = CHANNELS.min(channels - first);
+        let (mut low, mut high) = ([f32::INFINITY; CHANNELS], [f32::NEG_INFINITY; CHANNELS]);
+        let mut offset = cells.place + first;
+        for _ in 0..layout.valid() {
+            let values = sample.get(offset..offset + held).unwrap_or(&[]);
+            for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(values) {
+                *low = math::min(*low, value);
+                *high = math::max(*high, value);
+            }
+            offset += channels;
+        }
+        let mut start = first;
+        for _ in 0..layout.valid() {
+            let keys = cells.keys.get(start..start + held).unwrap_or(&[]);
+            let outs = outs.get_mut(start..start + held).unwrap_or(&mut []);
+            let ranges = low.iter().zip(&high);
+            for (lane, ((&key, out), (&low, &high))) in
+                keys.iter().zip(outs).zip(ranges).enumerate()
+            {
+                let share = field.unit_at(cells.place + start + lane);
+                let value = uniform((low, high), share);
+                *out = if key.cast_signed() <= threshold.key {
+                    value
+                } else {
+                    *out
+                };
+            }
+            start += channels;
+        }
+        first += CHANNELS;
     }
 }
 

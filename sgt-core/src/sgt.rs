@@ -3,7 +3,9 @@
 use crate::layout::{Group, Layout, Order};
 use crate::mask::{bit_words, set_bit};
 use crate::rank::{Importance, Ranking};
-use crate::replace::{Donors, Policy, check_replacement, replace_checked, replace_uniform_fast};
+use crate::replace::{
+    Donors, Policy, check_replacement, replace_checked, replace_uniform_fast, uniform_is_fast,
+};
 use crate::rng::Random;
 use crate::select::{
     End, Index, Threshold, check_index_type, threshold_fast, threshold_small, write_indices,
@@ -225,7 +227,7 @@ pub fn mask_sample<'s, R: Random>(
         Scope::PerStep => mark_per_step(&ranking, masking, selected, keys),
     };
     let selected = Selected { keys, threshold };
-    if masking.policy == Policy::Uniform && layout.channels() == 1 {
+    if masking.policy == Policy::Uniform && uniform_is_fast(&threshold, keys, layout) {
         replace_uniform_fast(&threshold, keys, layout, sample, rng, out);
     } else {
         let groups = selected.iter();

@@ -47,7 +47,9 @@ pub(crate) fn relu_backward_in_place(x: &[f32], dout: &mut [f32]) {
 /// [`crate::Error::Shape`] when the lengths differ.
 pub(crate) fn add_assign(x: &[f32], out: &mut [f32]) -> Result<()> {
     expect_len("add", "out", out.len(), x.len())?;
-    out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
+    out.par_chunks_mut(PIECE)
+        .zip(x.par_chunks(PIECE))
+        .for_each(|(out, x)| out.iter_mut().zip(x).for_each(|(out, x)| *out += x));
     Ok(())
 }
 

@@ -2,11 +2,18 @@
 //!
 //! Nothing is stored: the backward pass draws the same mask again. Threads do not matter.
 
+#![allow(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its instruction set"
+)]
+
+use super::dispatch::dispatch;
 use super::expect_len;
 use crate::Result;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Elements a task; the mask does not depend on it.
+/// Elements a task, a divisor of 2³²; the mask does not depend on it.
 const PIECE: usize = 1 << 14;
 
 /// The seed of one dropout layer: a mask is a function of the key and the position.
@@ -27,7 +34,7 @@ impl DropoutKey {
     }
 
     /// 32 random bits for position `index`.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn bits(self, index: u64) -> u32 {
         let high = ((index >> 32) as u32).wrapping_add((self.seed >> 32) as u32);
         let mut h = (index as u32) ^ (self.seed as u32);
@@ -50,10 +57,12 @@ pub(crate) fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Re
         .zip(x.par_chunks(PIECE))
         .enumerate()
         .for_each(|(piece, (out, x))| {
-            let kept = Kept::new(key, p);
-            for (index, (out, &x)) in ((piece * PIECE) as u64..).zip(out.iter_mut().zip(x)) {
-                *out = kept.apply(index, x);
-            }
+            dispatch(Piece {
+                kept: Kept::new(key, p),
+                first: (piece * PIECE) as u64,
+                x: Some(x),
+                out,
+            });
         });
     Ok(())
 }
@@ -61,11 +70,51 @@ pub(crate) fn dropout(key: DropoutKey, p: f32, x: &[f32], out: &mut [f32]) -> Re
 /// [`dropout`] in place.
 pub(crate) fn dropout_in_place(key: DropoutKey, p: f32, x: &mut [f32]) {
     x.par_chunks_mut(PIECE).enumerate().for_each(|(piece, x)| {
-        let kept = Kept::new(key, p);
-        for (index, x) in ((piece * PIECE) as u64..).zip(x) {
-            *x = kept.apply(index, *x);
-        }
+        dispatch(Piece {
+            kept: Kept::new(key, p),
+            first: (piece * PIECE) as u64,
+            x: None,
+            out: x,
+        });
     });
+}
+
+/// The values of one task, from `x` or in place.
+struct Piece<'a> {
+    kept: Kept,
+    /// A multiple of [`PIECE`].
+    first: u64,
+    x: Option<&'a [f32]>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Piece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            kept,
+            first,
+            x,
+            out,
+        } = self;
+        // A piece doesn't cross a multiple of 2³²: only the position's low half changes.
+        let (low, high) = (first as u32, first & !u64::from(u32::MAX));
+        let position = |index: u32| high | u64::from(low + index);
+        match x {
+            Some(x) => {
+                for (index, (out, &x)) in (0..).zip(out.iter_mut().zip(x)) {
+                    *out = kept.apply(position(index), x);
+                }
+            }
+            None => {
+                for (index, x) in (0..).zip(out) {
+                    *x = kept.apply(position(index), *x);
+                }
+            }
+        }
+    }
 }
 
 /// What a mask does to one element.
@@ -85,7 +134,7 @@ impl Kept {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn apply(&self, index: u64, x: f32) -> f32 {
         if self.key.bits(index) >= self.threshold {
             x * self.scale

@@ -3,10 +3,12 @@
 use super::buffer::with_scratch;
 use super::conv2d::{WeightGradient, add_rows};
 use super::dot::Dot;
-use super::product::{Layout, PANEL, Product, Run, Start, panels_len};
+use super::matrix::{Left, Right, multiply};
+use super::product::{PANEL, Start, panels_len};
 use super::{batch_len, expect_len};
 use crate::Result;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Inputs whose products are summed by one task; the tasks' sums are then added in order. One
 /// slice of 128 inputs and of 128 weights fits a core's own cache.
@@ -15,8 +17,18 @@ const INPUTS_A_SUM: usize = 768;
 /// Samples a task where all inputs are one sum.
 const SAMPLES_A_TASK: usize = 24;
 
-/// Columns of the weight's gradient, or of the input's, a task.
-const COLUMNS_A_TASK: usize = 4 * PANEL;
+/// Outputs from which on vectors run along them and no longer along the inputs.
+const MANY_OUTPUTS: usize = 16;
+
+/// Rows of a result a task, where there are many.
+const ROWS_A_TASK: usize = 96;
+
+/// Columns of a result a task, where there are more of them than rows.
+const COLUMNS_A_TASK: usize = 2 * PANEL;
+
+/// Terms that are added to a sum before the next sum's turn: a panel of so many rows stays in the
+/// cache next to the core.
+const TERMS_A_VISIT: usize = 128;
 
 /// `out[n, o] = bias[o] + Σ_i weight[o, i] · x[n, i]`.
 ///
@@ -48,6 +60,10 @@ pub(crate) fn linear_forward(
             }
         }
     };
+    if inputs <= INPUTS_A_SUM && outputs >= MANY_OUTPUTS {
+        forward_along_outputs([inputs, outputs], weight, bias, x, out);
+        return Ok(());
+    }
     if inputs <= INPUTS_A_SUM {
         out.par_chunks_mut(SAMPLES_A_TASK * outputs)
             .zip(x.par_chunks(SAMPLES_A_TASK * inputs))
@@ -120,53 +136,170 @@ pub(crate) fn linear_backward(
     }
     if let Some(dx) = dx {
         // dx = dout · weight
-        multiply_columns(
-            &Left {
-                values: dout,
-                rows: (0..batch).map(|n| n * outputs).collect(),
-                step: 1,
-                depth: outputs,
-            },
-            weight,
-            inputs,
-            dx,
-            false,
-        );
+        let dout = Left::new(dout, batch, outputs, outputs);
+        if by_rows(batch, inputs) {
+            multiply_rows(dout, weight, inputs, dx);
+        } else {
+            multiply_columns(dout, weight, inputs, dx, false);
+        }
     }
     if let Some(gradient) = gradient {
         if let Some(bias) = gradient.bias {
-            add_rows(dout, bias);
+            add_sums_of_columns(dout, bias);
         }
         // weight += doutᵀ · x
-        multiply_columns(
-            &Left {
-                values: dout,
-                rows: (0..outputs).collect(),
-                step: outputs,
-                depth: batch,
-            },
-            x,
-            inputs,
-            gradient.weight,
-            true,
-        );
+        if by_rows(outputs, inputs) {
+            add_transposed_product([dout, x], [inputs, outputs], gradient.weight);
+        } else {
+            let dout = Left::new(dout, batch, outputs, outputs).transposed();
+            multiply_columns(dout, x, inputs, gradient.weight, true);
+        }
     }
     Ok(())
 }
 
-/// The left factor of a product: value (row, t) is at `rows[row] + t · step`.
-struct Left<'a> {
-    values: &'a [f32],
-    rows: Vec<usize>,
-    step: usize,
-    depth: usize,
+/// Whether the tasks of a product of `rows` rows and `columns` columns are rows of it.
+const fn by_rows(rows: usize, columns: usize) -> bool {
+    rows.div_ceil(ROWS_A_TASK) >= columns.div_ceil(COLUMNS_A_TASK)
+}
+
+/// [`linear_forward`] with vectors along the outputs, over the transposed weight.
+fn forward_along_outputs(
+    [inputs, outputs]: [usize; 2],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    x: &[f32],
+    out: &mut [f32],
+) {
+    with_scratch([panels_len(inputs, outputs)], |[packed]| {
+        packed
+            .par_chunks_mut(panels_len(inputs, PANEL))
+            .zip(weight.par_chunks(PANEL * inputs))
+            .for_each(|(panel, weight)| {
+                let width = panel.len() / inputs;
+                for (column, weight) in (0..width).zip(weight.chunks_exact(inputs)) {
+                    let column = panel[column..].iter_mut().step_by(width);
+                    column
+                        .zip(weight)
+                        .for_each(|(place, weight)| *place = *weight);
+                }
+                for row in panel.chunks_exact_mut(width) {
+                    row[weight.len() / inputs..].fill(0.0);
+                }
+            });
+        let packed = Right::panels(packed, outputs);
+        let start = bias.map_or(Start::Zero, Start::Bias);
+        out.par_chunks_mut(ROWS_A_TASK * outputs)
+            .zip(x.par_chunks(ROWS_A_TASK * inputs))
+            .for_each(|(out, x)| {
+                let x = Left::new(x, x.len() / inputs, inputs, inputs);
+                multiply(x, packed, start, out, outputs);
+            });
+    });
+}
+
+/// `out = left · right` for `right` `[depth, columns]`, some rows a task.
+fn multiply_rows(left: Left<'_>, right: &[f32], columns: usize, out: &mut [f32]) {
+    let depth = left.depth();
+    with_scratch([panels_len(depth, columns)], |[packed]| {
+        packed
+            .par_chunks_mut(panels_len(depth, PANEL))
+            .enumerate()
+            .for_each(|(index, panel)| {
+                let first = index * PANEL;
+                pack_columns(right, columns, first..columns.min(first + PANEL), panel);
+            });
+        let packed = Right::panels(packed, columns);
+        out.par_chunks_mut(ROWS_A_TASK * columns)
+            .enumerate()
+            .for_each(|(task, out)| {
+                let first = task * ROWS_A_TASK;
+                let left = left.rows(first..first + out.len() / columns);
+                multiply(left, packed, Start::Zero, out, columns);
+            });
+    });
+}
+
+/// `out += doutᵀ · x` for `dout` `[batch, outputs]` and `x` `[batch, inputs]`, some outputs a task.
+fn add_transposed_product([dout, x]: [&[f32]; 2], [inputs, outputs]: [usize; 2], out: &mut [f32]) {
+    out.par_chunks_mut(ROWS_A_TASK * inputs)
+        .enumerate()
+        .for_each(|(task, out)| {
+            let first = task * ROWS_A_TASK;
+            let rows = out.len() / inputs;
+            for start in (0..inputs).step_by(PANEL) {
+                let columns = start..inputs.min(start + PANEL);
+                let width = columns.len();
+                with_scratch(
+                    [panels_len(TERMS_A_VISIT, width), rows * width],
+                    |[panel, product]| {
+                        product.fill(0.0);
+                        let terms = dout
+                            .chunks(TERMS_A_VISIT * outputs)
+                            .zip(x.chunks(TERMS_A_VISIT * inputs));
+                        for (dout, x) in terms {
+                            let depth = x.len() / inputs;
+                            let panel = &mut panel[..panels_len(depth, width)];
+                            pack_columns(x, inputs, columns.clone(), panel);
+                            let left = Left::new(&dout[first..], depth, rows, outputs).transposed();
+                            let right = Right::panels(panel, width);
+                            multiply(left, right, Start::Out, product, width);
+                        }
+                        let sums = out
+                            .chunks_exact_mut(inputs)
+                            .zip(product.chunks_exact(width));
+                        for (out, product) in sums {
+                            add(product, &mut out[columns.clone()]);
+                        }
+                    },
+                );
+            }
+        });
+}
+
+/// Adds the sum of each column of `rows` to `sums`.
+fn add_sums_of_columns(rows: &[f32], sums: &mut [f32]) {
+    let columns = sums.len();
+    sums.par_chunks_mut(PANEL)
+        .enumerate()
+        .for_each(|(task, sums)| {
+            let first = task * PANEL;
+            for row in rows.chunks_exact(columns) {
+                add(&row[first..first + sums.len()], sums);
+            }
+        });
+}
+
+/// `sums += values`.
+fn add(values: &[f32], sums: &mut [f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// Packs some columns, at most [`PANEL`], of a matrix with rows of `columns` as one panel.
+fn pack_columns(matrix: &[f32], columns: usize, chosen: Range<usize>, panel: &mut [f32]) {
+    let rows = matrix.chunks_exact(columns);
+    if chosen.len() == PANEL {
+        let (panel, _) = panel.as_chunks_mut::<PANEL>();
+        for (packed, row) in panel.iter_mut().zip(rows) {
+            if let Some(row) = row[chosen.start..].first_chunk() {
+                *packed = *row;
+            }
+        }
+        return;
+    }
+    let width = panels_len(1, chosen.len());
+    for (packed, row) in panel.chunks_exact_mut(width).zip(rows) {
+        packed[..chosen.len()].copy_from_slice(&row[chosen.clone()]);
+        packed[chosen.len()..].fill(0.0);
+    }
 }
 
 /// `out (+)= left · right` for `right` `[depth, columns]` and `out` `[rows, columns]`, some columns
 /// a task.
-fn multiply_columns(left: &Left<'_>, right: &[f32], columns: usize, out: &mut [f32], add: bool) {
-    let rows = left.rows.len();
-    let depth = left.depth;
+fn multiply_columns(left: Left<'_>, right: &[f32], columns: usize, out: &mut [f32], add_to: bool) {
+    let (rows, depth) = (left.len(), left.depth());
     // A task owns its columns of every row.
     let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
     tasks.resize_with(columns.div_ceil(COLUMNS_A_TASK), || {
@@ -188,34 +321,14 @@ fn multiply_columns(left: &Left<'_>, right: &[f32], columns: usize, out: &mut [f
                 with_scratch(
                     [panels_len(depth, width), rows * width],
                     |[panel, product]| {
-                        let packed = panel.chunks_exact_mut(panels_len(1, width));
-                        for (packed, row) in packed.zip(right.chunks_exact(columns)) {
-                            packed[..width].copy_from_slice(&row[first + start..][..width]);
-                            packed[width..].fill(0.0);
-                        }
-                        Product {
-                            a: left.values,
-                            rows: &left.rows,
-                            runs: &[Run {
-                                offset: 0,
-                                len: depth,
-                            }],
-                            step: left.step,
-                            b: panel,
-                            layout: Layout::Panels,
-                            columns: width,
-                            start: Start::Zero,
-                            relu: false,
-                            out: product,
-                            out_stride: width,
-                        }
-                        .run();
+                        let from = first + start;
+                        pack_columns(right, columns, from..from + width, panel);
+                        let right = Right::panels(panel, width);
+                        multiply(left, right, Start::Zero, product, width);
                         for (out, row) in out.iter_mut().zip(product.chunks_exact(width)) {
                             let out = &mut out[start..start + width];
-                            if add {
-                                out.iter_mut()
-                                    .zip(row)
-                                    .for_each(|(out, value)| *out += value);
+                            if add_to {
+                                add(row, out);
                             } else {
                                 out.copy_from_slice(row);
                             }
@@ -234,12 +347,14 @@ mod tests {
     use crate::kernel::oracle::{TOLERANCE, assert_close, doubles};
 
     /// Batch, inputs, outputs: around the sizes of vectors, of tasks and of their sums.
-    const SIZES: [[usize; 3]; 5] = [
+    const SIZES: [[usize; 3]; 7] = [
         [1, 1, 1],
         [5, 37, 11],
         [30, 70, 130],
         [3, INPUTS_A_SUM + 1, 5],
         [2, 4 * PANEL + 3, 17],
+        [2 * ROWS_A_TASK + 5, PANEL + 7, ROWS_A_TASK + 9],
+        [TERMS_A_VISIT + 3, 9, MANY_OUTPUTS],
     ];
 
     #[test]

@@ -5,6 +5,7 @@
 use super::buffer::{Buffer, LINE};
 use super::product::{Layout, Product, Run, Start, pack_panels, panels_len};
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// A left factor: value (row, t) is at `row · row_stride + t · step`.
 #[derive(Clone, Copy)]
@@ -25,6 +26,25 @@ impl<'a> Left<'a> {
             depth: columns,
             row_stride: stride,
             step: 1,
+        }
+    }
+
+    /// The number of rows.
+    pub(super) const fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns: of terms in a sum.
+    pub(super) const fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Some of the rows.
+    pub(super) fn rows(self, rows: Range<usize>) -> Self {
+        Self {
+            values: &self.values[rows.start * self.row_stride..],
+            rows: rows.len(),
+            ..self
         }
     }
 

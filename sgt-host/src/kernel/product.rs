@@ -9,7 +9,7 @@
 
 use super::buffer::LINE;
 use super::dispatch::dispatch;
-use pulp::{Simd, WithSimd};
+use pulp::{MemMask, Simd, WithSimd};
 
 /// Columns of a packed panel of `b`.
 pub(crate) const PANEL: usize = 4 * LINE;
@@ -175,6 +175,9 @@ unsafe fn columns<S: Simd, const V: usize>(simd: S, product: &mut Product<'_>, p
 }
 
 /// `M` rows of `V` vectors, from row `row` on.
+///
+/// The sums are built, added to and written as values, without a reference to them, and the last
+/// vector is read and written under a mask instead of by a call: so they live in registers.
 #[inline(always)]
 unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     simd: S,
@@ -183,57 +186,49 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     row: usize,
 ) {
     let lanes = S::F32_LANES;
-    let tail = place.width - (V - 1) * lanes;
     let zero = simd.splat_f32s(0.0);
-    let mut sums = [[zero; V]; M];
+    let tail = place.width - (V - 1) * lanes;
+    let tail = MemMask::new(simd.mask_between_m32s(0, tail as u32).mask());
     let rows: [usize; M] = std::array::from_fn(|i| product.rows[row + i]);
-    match product.start {
-        Start::Zero => {}
-        Start::Bias(bias) => {
-            let bias = &bias[place.column..place.column + place.width];
-            for v in 0..V {
-                let end = if v + 1 == V {
-                    place.width
-                } else {
-                    (v + 1) * lanes
-                };
-                let bias = simd.partial_load_f32s(&bias[v * lanes..end]);
-                for sums in &mut sums {
-                    sums[v] = bias;
-                }
-            }
-        }
-        Start::Out => {
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let first = (row + i) * product.out_stride + place.column;
-                let out = &product.out[first..first + place.width];
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    let end = if v + 1 == V {
-                        place.width
-                    } else {
-                        (v + 1) * lanes
-                    };
-                    *sum = simd.partial_load_f32s(&out[v * lanes..end]);
-                }
-            }
-        }
-    }
-    // SAFETY: the caller's.
-    sums = unsafe { accumulate(simd, product, place, rows, sums) };
-    for (i, sums) in sums.iter_mut().enumerate() {
-        let first = (row + i) * product.out_stride + place.column;
-        let out = &mut product.out[first..first + place.width];
-        for (v, sum) in sums.iter_mut().enumerate() {
-            if product.relu {
-                // Not a maximum: NaN must stay NaN.
-                *sum = simd.select_f32s(simd.less_than_f32s(*sum, zero), zero, *sum);
-            }
-            if v + 1 < V || tail == lanes {
-                let out = &mut out[v * lanes..(v + 1) * lanes];
-                // SAFETY: `out` has the length of the vector.
-                unsafe { out.as_mut_ptr().cast::<S::f32s>().write_unaligned(*sum) };
+    // SAFETY: `values` points at the `place.width` values of the tile in a row; the first V − 1
+    // vectors are inside of them, and the mask ends where they end.
+    let load = |values: *const f32| -> [S::f32s; V] {
+        std::array::from_fn(|v| unsafe {
+            let values = values.wrapping_add(v * lanes);
+            if v + 1 < V {
+                values.cast::<S::f32s>().read_unaligned()
             } else {
-                simd.partial_store_f32s(&mut out[v * lanes..], *sum);
+                simd.mask_load_ptr_f32s(tail, values)
+            }
+        })
+    };
+    // `Product::check` has bounded these rows by the length of `out`.
+    let stride = product.out_stride;
+    let out = product.out.as_mut_ptr();
+    let out = |i: usize| out.wrapping_add((row + i) * stride + place.column);
+    let start: [[S::f32s; V]; M] = match product.start {
+        Start::Zero => [[zero; V]; M],
+        Start::Bias(bias) => [load(bias.as_ptr().wrapping_add(place.column)); M],
+        Start::Out => std::array::from_fn(|i| load(out(i))),
+    };
+    // SAFETY: the caller's.
+    let sums = unsafe { accumulate(simd, product, place, rows, start) };
+    let relu = product.relu;
+    for i in 0..M {
+        for v in 0..V {
+            let mut sum = sums[i][v];
+            if relu {
+                // Not a maximum: NaN must stay NaN.
+                sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);
+            }
+            let place = out(i).wrapping_add(v * lanes);
+            // SAFETY: as for `load`.
+            unsafe {
+                if v + 1 < V {
+                    place.cast::<S::f32s>().write_unaligned(sum);
+                } else {
+                    simd.mask_store_ptr_f32s(tail, place, sum);
+                }
             }
         }
     }
