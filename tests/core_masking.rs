@@ -331,7 +331,7 @@ fn reference_masking_is_the_published_one() -> Result<(), sgt_core::Error> {
 #[test]
 fn many_channels_are_replaced_alike_by_both_implementations() -> Result<(), sgt_core::Error> {
     const POSITIONS: usize = 11;
-    for channels in [2, 9, 16, 50, 63, 64, 65, 130] {
+    for channels in [2, 9, 16, 31, 32, 33, 50, 65] {
         let length = POSITIONS * channels;
         let mut rng = Pcg32::new(channels as u64, 1);
         let batch: Vec<f32> = (0..2 * length).map(|_| rng.unit() - 0.3).collect();

@@ -418,7 +418,7 @@ fn replace_in_channel(cells: &Cells<'_>, range: (f32, f32), ties: &mut u32, outs
 #[inline(always)]
 fn replace_in_rows(cells: &Cells<'_>, layout: &Layout, sample: &[f32], outs: &mut [f32]) {
     // Ranges are held for so many channels at a time.
-    const CHANNELS: usize = 64;
+    const CHANNELS: usize = 32;
     let Cells {
         threshold, field, ..
     } = *cells;
