@@ -118,6 +118,7 @@ pub enum Content {
 pub(super) enum Format {
     EmbeddedBasicMotions,
     EmbeddedMnistSubset,
+    EmbeddedUciHarSubset,
     Idx,
     Cifar,
     /// The stem of the files: `STEM_TRAIN.ts` and `STEM_TEST.ts`.
@@ -131,7 +132,7 @@ const UEA_ATTRIBUTION: &str = "The archive states no licence. Cite Bagnall et al
      \"The UEA multivariate time series classification archive, 2018\", arXiv:1811.00075.";
 
 /// Every data set known by name.
-pub const ENTRIES: [Entry; 8] = [
+pub const ENTRIES: [Entry; 9] = [
     Entry {
         name: "basic-motions",
         description: "smart-watch accelerometer and gyroscope, 10 Hz, four activities",
@@ -146,6 +147,22 @@ pub const ENTRIES: [Entry; 8] = [
         folders: &[],
         length: Length::Longest,
         attribution: embedded::BASIC_MOTIONS_ATTRIBUTION,
+        origin: Origin::Embedded,
+    },
+    Entry {
+        name: "uci-har-subset",
+        description: "smartphone accelerometer and gyroscope at the waist, 50 Hz, six activities",
+        cases: [480, 600],
+        shape: CaseShape::Series {
+            channels: 6,
+            shortest: 128,
+            longest: 128,
+        },
+        classes: 6,
+        format: Format::EmbeddedUciHarSubset,
+        folders: &[],
+        length: Length::Longest,
+        attribution: embedded::UCI_HAR_SUBSET_ATTRIBUTION,
         origin: Origin::Embedded,
     },
     Entry {

@@ -98,6 +98,7 @@ fn load_entry(entry: &Entry, options: &LoadOptions) -> Result<TrainTest> {
     let folder = || required_folder(entry, &data_dir(options.data_dir.as_deref()));
     match entry.format {
         Format::EmbeddedBasicMotions => embedded::basic_motions(length),
+        Format::EmbeddedUciHarSubset => embedded::uci_har_subset(length),
         Format::EmbeddedMnistSubset => embedded::mnist_subset(),
         Format::Idx => {
             let folder = folder()?;
@@ -155,7 +156,9 @@ pub(super) fn folder_of(entry: &Entry, data_dir: &Path) -> Option<PathBuf> {
         Format::Cifar => cifar_files(folder, Part::Train).is_ok_and(|files| !files.is_empty()),
         Format::Ts(stem) => existing(folder, &format!("{stem}_TRAIN.ts")).is_some(),
         Format::Har => existing(&signals(folder, "train"), "body_acc_x_train.txt").is_some(),
-        Format::EmbeddedBasicMotions | Format::EmbeddedMnistSubset => false,
+        Format::EmbeddedBasicMotions
+        | Format::EmbeddedMnistSubset
+        | Format::EmbeddedUciHarSubset => false,
     })
 }
 
