@@ -1,11 +1,13 @@
 //! `sgt attack`.
 
 use super::output::Output;
+use super::result_file::{ResultFile, outside};
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
 use crate::data::Bounds;
-use crate::network::{Labelled, Model};
+use crate::file::data_error;
+use crate::network::{InputShape, Labelled, Model};
 use crate::run::Trained;
-use crate::{Result, npy};
+use crate::{Error, Result, npy};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -52,15 +54,15 @@ pub(super) struct Arguments {
     /// Random starts of which the best is kept.
     #[arg(long, value_name = "N", default_value_t = 1)]
     restarts: usize,
-    /// The least and greatest value of a sample [default: the data's bounds].
-    #[arg(long, value_name = "LO,HI", value_parser = bounds, allow_negative_numbers = true)]
+    /// The least and greatest value of a sample, in the input's own units [default: the bounds of
+    /// the training data; none for series]. Compulsory for images whose weights do not say it.
+    #[arg(long, value_name = "LO,HI", value_parser = parse_bounds, allow_hyphen_values = true)]
     clip: Option<Bounds>,
     /// Seeds random starts and noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where the adversarial samples go.
-    #[arg(long, value_name = "FILE.npy")]
-    output: PathBuf,
+    #[command(flatten)]
+    result: ResultFile,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,15 +83,30 @@ struct Attacked<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
-    let input = npy::read(&arguments.input)?;
+    arguments.result.check_free()?;
+    let input = npy::read_precise(&arguments.input)?;
     let shape = input.shape.clone();
     let sample = shape.get(1..).unwrap_or_default();
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
     let classes = trained.model.classes();
+    let bounds = arguments.clip.or(trained.metadata.bounds);
+    if bounds.is_none() && matches!(trained.model.input(), InputShape::Image { .. }) {
+        return Err(Error::Argument {
+            argument: "--clip".into(),
+            found: format!("none, and no bounds in {}", arguments.weights.display()),
+            expected: "the least and greatest value of an image, 0,1 for example".into(),
+        });
+    }
+    if let Some(outside) = outside(&input.values, bounds) {
+        let expected =
+            "values inside the bounds, which an attack may not leave (--clip says others)";
+        return Err(data_error(&arguments.input, outside, expected));
+    }
     let x = trained.samples(&arguments.input, input)?;
-    let labels = npy::read_labels(&arguments.labels, classes)?;
+    let samples = shape[0];
+    let labels = npy::read_labels_of(&arguments.labels, classes, samples)?;
     let targets = match &arguments.targets {
-        Some(path) => Some(npy::read_labels(path, classes)?),
+        Some(path) => Some(npy::read_labels_of(path, classes, samples)?),
         None => None,
     };
     let goal = match &targets {
@@ -112,7 +129,11 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     };
     let mut classifier = trained.model.clone();
     if let Some(bounds) = arguments.clip {
-        classifier = classifier.with_bounds(bounds)?;
+        classifier = match trained.model.input() {
+            InputShape::Image { .. } => classifier.with_bounds(bounds)?,
+            // Each channel has a deviation of its own.
+            _ => classifier.with_channel_bounds(trained.channel_bounds(bounds))?,
+        };
     }
     let batch = Labelled::new(&x, &labels);
     let found = attack(&classifier, batch, goal, &config, arguments.seed)?;
@@ -121,14 +142,26 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         .filter(|(predicted, label)| predicted == label)
         .count();
     let attacked = Attacked {
-        output: &arguments.output,
+        output: &arguments.result.output,
         samples: labels.len(),
         accuracy: right as f64 / labels.len() as f64,
         success_rate: found.success_rate(),
         predicted: found.predicted.clone(),
         loss: found.loss.clone(),
     };
-    npy::write(&arguments.output, &shape, &trained.for_file(found.x)?)?;
+    let mut values = trained.for_file(found.x)?;
+    if let Some(Bounds { low, high }) = bounds {
+        // The way to the network's units and back rounds.
+        for value in &mut values {
+            *value = value.clamp(low.into(), high.into());
+        }
+    }
+    if trained.needs_precision() {
+        npy::write_precise(&arguments.result.output, &shape, &values)?;
+    } else {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        npy::write(&arguments.result.output, &shape, &values)?;
+    }
     output.print(&attacked, || {
         format!(
             "accuracy {:.4} on {} samples under {} ε {}; success rate {:.4}\n{}",
@@ -137,14 +170,14 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             config.kind.name(),
             config.epsilon,
             attacked.success_rate,
-            arguments.output.display()
+            arguments.result.output.display()
         )
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `LO,HI`.
-fn bounds(text: &str) -> Result<Bounds, String> {
+fn parse_bounds(text: &str) -> Result<Bounds, String> {
     let expected = || format!("found {text}, expected the least value, then the greatest: 0,1");
     let (low, high) = text.split_once(',').ok_or_else(expected)?;
     let number = |part: &str| part.trim().parse::<f32>().map_err(|_| expected());
@@ -152,7 +185,7 @@ fn bounds(text: &str) -> Result<Bounds, String> {
         low: number(low)?,
         high: number(high)?,
     };
-    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low <= bounds.high {
+    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low < bounds.high {
         Ok(bounds)
     } else {
         Err(expected())

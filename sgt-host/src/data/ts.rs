@@ -3,7 +3,7 @@
 
 use super::series::{Recording, Recordings};
 use crate::file::{data_error, excerpt};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use std::path::Path;
 
 /// The recordings in the (decompressed) content of a `.ts` file. `path` is only named in errors.
@@ -30,6 +30,7 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
     let mut cases = Vec::new();
     let mut labels = Vec::new();
     let mut in_data = false;
+    let mut held = 0;
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let at = Line {
             path,
@@ -46,6 +47,8 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
             continue;
         }
         let (case, label) = parse_case(at, line)?;
+        held += case.values.len() * size_of::<f64>() + CASE;
+        limits::check(path, "bytes of recordings", held, 1)?;
         let found = case.values.len() / case.steps;
         let expected = *channels.get_or_insert(header.channels.unwrap_or(found));
         if found != expected {
@@ -92,6 +95,9 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
         cases,
     })
 }
+
+/// What a recording costs beside its values: itself, its label, and what the allocator adds.
+const CASE: usize = 128;
 
 /// A place in a file, for errors.
 #[derive(Clone, Copy)]
@@ -212,9 +218,10 @@ fn parse_case<'a>(at: Line, line: &'a str) -> Result<(Recording, &'a str)> {
     Ok((case, label.trim()))
 }
 
-fn parse_value(at: Line, text: &str) -> Result<f32> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
+fn parse_value(at: Line, text: &str) -> Result<f64> {
+    match text.parse::<f64>() {
+        // Training is in single precision, whose range is smaller.
+        Ok(value) if (value as f32).is_finite() => Ok(value),
         Ok(_) => Err(at.error(excerpt(text), "a finite number")),
         Err(_) if text == "?" => Err(at.error(
             "a missing value (?)",

@@ -43,6 +43,12 @@ pub trait Model: Clone + Send + Sync {
         None
     }
 
+    /// The values that each channel of an input may take, where their units differ; none otherwise.
+    /// [`Model::bounds`] is none then.
+    fn channel_bounds(&self) -> &[Bounds] {
+        &[]
+    }
+
     /// Logits `[batch, classes]` of a batch.
     ///
     /// # Errors

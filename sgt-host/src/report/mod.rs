@@ -26,6 +26,6 @@ pub mod table;
 mod text;
 
 pub use figures::{drop_charts, gradient_boxes, robustness_charts};
-pub use files::write;
+pub use files::{check_free, write};
 pub use html::page;
 pub use markdown::markdown;

@@ -1,6 +1,6 @@
 //! A finished network read back from its weights.
 
-use crate::data::Normalization;
+use crate::data::{Bounds, Normalization};
 use crate::file::data_error;
 use crate::network::named::{self, Reads};
 use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder};
@@ -100,31 +100,109 @@ impl Trained {
     /// The samples of an array `[samples, …]` as a file holds them, as the network reads them.
     ///
     /// # Errors
-    /// [`Error::Data`] when the array has another shape.
-    pub fn samples(&self, path: &Path, array: Array) -> Result<Vec<f32>> {
+    /// [`Error::Data`] when the array has another shape, or a value that is no number once it is
+    /// standardised.
+    pub fn samples<T: Into<f64> + Copy>(&self, path: &Path, array: Array<T>) -> Result<Vec<f32>> {
         let sample = self.file_dims();
-        if array.shape.len() != sample.len() + 1
-            || array.shape[1..] != sample
-            || array.values.is_empty()
-        {
+        if array.shape.get(1..) != Some(&sample[..]) || array.values.is_empty() {
+            let swapped: Vec<usize> = array.shape.iter().skip(1).rev().copied().collect();
+            let hint = match sample.len() {
+                2 if swapped == sample => ": steps and channels are swapped",
+                _ if array.shape == sample => ": put an axis for the samples in front",
+                _ => "",
+            };
             return Err(data_error(
                 path,
                 format!("an array of shape {:?}", array.shape),
-                format!("one or more samples of shape {sample:?}"),
+                format!("[samples, {}]{hint}", axes(&sample)),
             ));
         }
-        let mut samples = reordered(array.values, self.file_shape(), self.model.input());
+        let values = self.relative_values(array.values);
+        let mut samples = reordered(values, self.file_shape(), self.model.input());
         self.outside.apply(self.model.input(), &mut samples)?;
+        if let Some(place) = samples.iter().position(|value| !value.is_finite()) {
+            return Err(data_error(
+                path,
+                format!(
+                    "{} once standardised, in sample {}",
+                    samples[place],
+                    place / self.model.input().len()
+                ),
+                "values that single precision can standardise",
+            ));
+        }
         Ok(samples)
+    }
+
+    /// The values of files relative to their channel's origin.
+    fn relative_values<T: Into<f64> + Copy>(&self, values: Vec<T>) -> Vec<f32> {
+        let (origin, plane) = (self.outside.origin(), self.model.input().positions());
+        let channels = self.model.input().channels();
+        let relative = |(place, value): (usize, T)| {
+            let origin = origin.get(place / plane % channels);
+            (value.into() - origin.copied().unwrap_or_default()) as f32
+        };
+        values.into_iter().enumerate().map(relative).collect()
     }
 
     /// Samples of the network as a file holds them.
     ///
     /// # Errors
     /// [`Error::Shape`] when they are not whole samples.
-    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f32>> {
+    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f64>> {
         self.outside.invert(self.model.input(), &mut samples)?;
-        Ok(reordered(samples, self.model.input(), self.file_shape()))
+        let values = reordered(samples, self.model.input(), self.file_shape());
+        let (origin, plane) = (self.outside.origin(), self.model.input().positions());
+        let channels = self.model.input().channels();
+        let whole = |(place, value): (usize, f32)| {
+            let origin = origin.get(place / plane % channels);
+            f64::from(value) + origin.copied().unwrap_or_default()
+        };
+        Ok(values.into_iter().enumerate().map(whole).collect())
+    }
+
+    /// Whether a file needs `f64` to hold samples in its units.
+    pub fn needs_precision(&self) -> bool {
+        !self.outside.origin().is_empty()
+    }
+
+    /// One sample, as the network reads it, whose every value in a file's units is `value`.
+    pub fn constant(&self, value: f32) -> Vec<f32> {
+        let input = self.model.input();
+        let mut sample = self.relative_values(vec![value; input.len()]);
+        // A constant has the same values in every order of steps and channels, an origin has not.
+        sample = reordered(sample, self.file_shape(), input);
+        // The lengths are the network's own.
+        let _ = self.outside.apply(input, &mut sample);
+        sample
+    }
+
+    /// One sample, as the network reads it, of every channel's mean over the training data.
+    pub fn mean_sample(&self) -> Vec<f32> {
+        let input = self.model.input();
+        let mut sample = vec![0.0; input.len()];
+        if self.metadata.bounds.is_some() {
+            let (mean, none) = (
+                self.metadata.normalization.mean(),
+                vec![0.0; input.channels()],
+            );
+            input.map_channels(&mut sample, [mean, &none], |_, mean, _| mean);
+        }
+        sample
+    }
+
+    /// The bounds of each channel as the network reads it, for `bounds` in a file's units.
+    pub fn channel_bounds(&self, bounds: Bounds) -> Vec<Bounds> {
+        let (low, high) = (self.constant(bounds.low), self.constant(bounds.high));
+        let input = self.model.input();
+        let at = |channel| input.place(0, channel);
+        let channels = 0..input.channels();
+        channels
+            .map(|channel| Bounds {
+                low: low[at(channel)],
+                high: high[at(channel)],
+            })
+            .collect()
     }
 
     /// Attributions (no samples: they have no mean) in a file's order.
@@ -140,6 +218,12 @@ impl Trained {
     fn file_shape(&self) -> InputShape {
         self.model.input().ordered(SeriesOrder::ChannelsFirst)
     }
+}
+
+/// The lengths of axes, between commas.
+fn axes(dims: &[usize]) -> String {
+    let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
+    dims.join(", ")
 }
 
 /// Samples of shape `from` in the memory order of `to`.
@@ -190,6 +274,7 @@ fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> 
         regime: "unknown".into(),
         seed: 0,
         version: "unknown".into(),
+        binding: None,
     })
 }
 

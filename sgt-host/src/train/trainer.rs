@@ -6,6 +6,7 @@ use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
 use crate::config::RunConfig;
 use crate::data::{Batch, epoch_order};
+use crate::instructions::InstructionSet;
 use crate::network::Model;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
@@ -87,6 +88,7 @@ impl<'d, M: Model> Trainer<'d, M> {
             stepper,
             progress: Progress {
                 data_digest: data.digest(),
+                instructions: vec![InstructionSet::current()],
                 ..Progress::default()
             },
             best_parameters: None,
@@ -163,18 +165,24 @@ impl<'d, M: Model> Trainer<'d, M> {
             let found = format!("{} parameters", checkpoint.parameters.len());
             return refuse(found, format!("the network's {values}"));
         }
-        let progress = checkpoint.progress;
+        let mut progress = checkpoint.progress;
         if progress.data_digest != self.progress.data_digest {
             return refuse(
                 format!("data with SHA-256 {}", progress.data_digest),
                 format!("{}, the data at hand", self.progress.data_digest),
             );
         }
-        if progress.step > self.steps_per_epoch() || progress.epoch > self.config.training.epochs {
+        let epochs = self.config.training.epochs;
+        if progress.step > self.steps_per_epoch() || progress.epoch > epochs {
             return refuse(
                 format!("epoch {}, step {}", progress.epoch, progress.step),
                 "a position in this run".into(),
             );
+        }
+        // The number of epochs may have been raised or lowered to where the state stands.
+        progress.finished = progress.epoch == epochs || self.has_stopped(&progress);
+        if progress.instructions.last() != Some(&InstructionSet::current()) {
+            progress.instructions.push(InstructionSet::current());
         }
         self.optimizer.restore(checkpoint.optimizer)?;
         self.model
@@ -207,6 +215,17 @@ impl<'d, M: Model> Trainer<'d, M> {
             loss: (sums.loss / samples) as f32,
             accuracy: (sums.correct as f64 / samples) as f32,
         })
+    }
+
+    /// True when early stopping ended the training that stands at `progress`.
+    fn has_stopped(&self, progress: &Progress) -> bool {
+        let patience = self
+            .config
+            .training
+            .early_stopping
+            .map(|rule| rule.patience);
+        let waited = progress.best.map(|best| progress.epoch - best.epoch);
+        progress.finished && patience.is_some_and(|patience| waited >= Some(patience))
     }
 
     fn start_epoch(&mut self) {
