@@ -56,6 +56,9 @@ impl Binding {
     }
 }
 
+/// Values that are hashed at once.
+const CHUNK: usize = 1 << 14;
+
 /// Of everything that a computation reads of a data set: name and classes, shape, bounds, values,
 /// labels and padding.
 fn dataset(data: &Dataset) -> String {
@@ -71,8 +74,12 @@ fn dataset(data: &Dataset) -> String {
     for origin in data.origin() {
         hash.update(origin.to_le_bytes());
     }
-    for value in data.samples() {
-        hash.update(value.to_le_bytes());
+    for values in data.samples().chunks(CHUNK) {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        hash.update(bytes);
     }
     for index in 0..data.len() {
         hash.update((data.labels()[index] as u64).to_le_bytes());

@@ -234,7 +234,7 @@ pub(crate) fn parent(path: &Path) -> PathBuf {
 /// Makes a rename in `folder` outlive a power cut where the system can; a system that cannot
 /// sync a folder still has the file itself on the disk.
 pub(crate) fn sync_folder(folder: &Path) {
-    if let Ok(handle) = std::fs::File::open(folder) {
+    if let Ok(handle) = File::open(folder) {
         let _ = handle.sync_all();
     }
 }

@@ -171,6 +171,10 @@ impl serde::de::Error for Mistake {
         Self::new(found_in_toml(&found), plain(expected))
     }
 
+    fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
+        Self::new(format!("a list of {found} values"), plain(expected))
+    }
+
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
         Self::new(format!("unknown key {field}"), nearest(field, known))
     }

@@ -158,6 +158,11 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let mut views: Vec<_> = file.iter().collect();
         views.sort_by_key(|(name, _)| *name);
+        if let Some((name, view)) = views.iter().find(|(_, view)| view.shape().contains(&0)) {
+            // What an axis says is believed further on; only values make it cost what it says.
+            let found = format!("{} of shape {:?}", name.escape_debug(), view.shape());
+            return Err(data_error(path, found, "tensors with values"));
+        }
         let digest = tensors_digest(views.iter().map(|(name, view)| (*name, view)));
         let metadata = header.metadata().as_ref();
         let metadata = match metadata.and_then(|map| map.get(METADATA_KEY)) {
@@ -223,14 +228,7 @@ impl Weights {
     /// shape (with both shapes), of a type that holds no weights, or not finite. `parameters` is
     /// untouched then.
     pub fn load_into(&self, parameters: &mut Parameters) -> Result<()> {
-        let flaws = self.flaws(parameters);
-        if !flaws.is_empty() {
-            return Err(data_error(
-                &self.path,
-                flaws.join("; "),
-                "exactly the model's tensors",
-            ));
-        }
+        self.check(parameters)?;
         let entries: Vec<Parameter> = parameters.entries().to_vec();
         for entry in entries {
             let tensor = self.tensors.get(&entry.name);
@@ -239,6 +237,22 @@ impl Weights {
             }
         }
         Ok(())
+    }
+
+    /// Refuses tensors that are not the parameters by name and shape, which need not be allocated.
+    ///
+    /// # Errors
+    /// As [`Weights::load_into`].
+    pub(crate) fn check(&self, parameters: &Parameters) -> Result<()> {
+        let flaws = self.flaws(parameters);
+        if flaws.is_empty() {
+            return Ok(());
+        }
+        Err(data_error(
+            &self.path,
+            flaws.join("; "),
+            "exactly the model's tensors",
+        ))
     }
 
     fn flaws(&self, parameters: &Parameters) -> Vec<String> {

@@ -55,9 +55,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     restarts: usize,
     /// The least and greatest value of a sample, in the input's own units [default: the bounds of
-    /// the training data; none for series]. Compulsory for images whose weights do not say it.
+    /// the training data; none for series]. Once for all channels, or once for each. Compulsory for
+    /// images whose weights do not say it.
     #[arg(long, value_name = "LO,HI", value_parser = parse_bounds, allow_hyphen_values = true)]
-    clip: Option<Bounds>,
+    clip: Vec<Bounds>,
     /// Seeds random starts and noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -89,18 +90,23 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let sample = shape.get(1..).unwrap_or_default();
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
     let classes = trained.model.classes();
-    let bounds = arguments.clip.or(trained.metadata.bounds);
-    if bounds.is_none() && matches!(trained.model.input(), InputShape::Image { .. }) {
-        return Err(Error::Argument {
-            argument: "--clip".into(),
-            found: format!("none, and no bounds in {}", arguments.weights.display()),
-            expected: "the least and greatest value of an image, 0,1 for example".into(),
-        });
-    }
-    if let Some(outside) = outside(&input.values, bounds) {
-        let expected =
-            "values inside the bounds, which an attack may not leave (--clip says others)";
-        return Err(data_error(&arguments.input, outside, expected));
+    let bounds = channel_bounds(arguments, &trained)?;
+    let (channels, plane) = (
+        trained.model.input().channels(),
+        trained.model.input().positions(),
+    );
+    for (channel, &bounds) in bounds.iter().enumerate() {
+        let planes = input.values.chunks(plane);
+        let own = planes.skip(channel).step_by(channels);
+        let values: Vec<f64> = own.flatten().copied().collect();
+        if let Some(outside) = outside(&values, Some(bounds)) {
+            return Err(data_error(
+                &arguments.input,
+                format!("{outside}, in channel {channel}"),
+                "values inside the bounds, which an attack may not leave: --clip says others, once \
+                 for all channels or once for each",
+            ));
+        }
     }
     let x = trained.samples(&arguments.input, input)?;
     let samples = shape[0];
@@ -128,12 +134,8 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         ..AttackConfig::default()
     };
     let mut classifier = trained.model.clone();
-    if let Some(bounds) = arguments.clip {
-        classifier = match trained.model.input() {
-            InputShape::Image { .. } => classifier.with_bounds(bounds)?,
-            // Each channel has a deviation of its own.
-            _ => classifier.with_channel_bounds(trained.channel_bounds(bounds))?,
-        };
+    if !arguments.clip.is_empty() {
+        classifier = classifier.with_channel_bounds(trained.channel_bounds(&bounds))?;
     }
     let batch = Labelled::new(&x, &labels);
     let found = attack(&classifier, batch, goal, &config, arguments.seed)?;
@@ -150,10 +152,10 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         loss: found.loss.clone(),
     };
     let mut values = trained.for_file(found.x)?;
-    if let Some(Bounds { low, high }) = bounds {
+    for (place, value) in values.iter_mut().enumerate() {
         // The way to the network's units and back rounds.
-        for value in &mut values {
-            *value = value.clamp(low.into(), high.into());
+        if let Some(bounds) = bounds.get(place / plane % channels) {
+            *value = value.clamp(bounds.low.into(), bounds.high.into());
         }
     }
     if trained.needs_precision() {
@@ -174,6 +176,28 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The bounds of each channel in a file's units; none where every number is allowed.
+fn channel_bounds(arguments: &Arguments, trained: &Trained) -> Result<Vec<Bounds>> {
+    let channels = trained.model.input().channels();
+    match (&arguments.clip[..], trained.metadata.bounds) {
+        ([], Some(bounds)) | (&[bounds], _) => Ok(vec![bounds; channels]),
+        ([], None) if matches!(trained.model.input(), InputShape::Image { .. }) => {
+            Err(Error::Argument {
+                argument: "--clip".into(),
+                found: format!("none, and no bounds in {}", arguments.weights.display()),
+                expected: "the least and greatest value of an image, 0,1 for example".into(),
+            })
+        }
+        ([], None) => Ok(Vec::new()),
+        (each, _) if each.len() == channels => Ok(each.to_vec()),
+        (other, _) => Err(Error::Argument {
+            argument: "--clip".into(),
+            found: format!("{} times", other.len()),
+            expected: format!("once for all channels, or once for each of the {channels}"),
+        }),
+    }
 }
 
 /// `LO,HI`.

@@ -2,6 +2,7 @@
 
 use super::evaluation_arguments::EvaluationArguments;
 use super::interrupt::{INTERRUPTED, Interrupt};
+use super::list::List;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
@@ -27,10 +28,9 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_name = "LIST",
-        value_delimiter = ',',
         default_value = "standard,sgt,adversarial,asgt"
     )]
-    regimes: Vec<Regime>,
+    regimes: List<Regime>,
     /// Runs of every regime, with the seeds 0, 1, ….
     #[arg(
         long,
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
     let start = Instant::now();
     let draft = arguments.run.draft(common)?;
-    let plan = Plan::read(&draft, &arguments.regimes, arguments.seeds as usize)?;
+    let plan = Plan::read(&draft, &arguments.regimes.0, arguments.seeds as usize)?;
     let input = plan.input();
     let config = arguments.evaluation.config(Extent::Quick, input.kind());
     // What cannot be measured or written shows before the first run.

@@ -14,6 +14,7 @@ mod evaluate;
 mod evaluation_arguments;
 mod export;
 mod interrupt;
+mod list;
 mod models;
 mod names;
 mod output;

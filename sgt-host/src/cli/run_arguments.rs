@@ -1,6 +1,7 @@
 //! The arguments from which a configuration is laid in layers.
 
 use super::Common;
+use super::list::trimmed;
 use crate::config::{ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
@@ -20,7 +21,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
     /// The sizes of a named network's hidden layers, 32,64,64 for example.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = trimmed::<u32>)]
     hidden: Vec<u32>,
     /// A group of settings: reference or robust [default: none].
     #[arg(long, value_name = "NAME")]

@@ -192,6 +192,10 @@ impl<M: Model> Model for Classifier<M> {
         self.bounds
     }
 
+    fn least_batch(&self) -> usize {
+        self.network.least_batch()
+    }
+
     fn channel_bounds(&self) -> &[Bounds] {
         &self.channel_bounds
     }

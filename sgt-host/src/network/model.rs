@@ -49,6 +49,12 @@ pub trait Model: Clone + Send + Sync {
         &[]
     }
 
+    /// The fewest samples that a training pass takes: 2 for a network that normalises single values
+    /// over the batch, whose variance is not defined otherwise.
+    fn least_batch(&self) -> usize {
+        1
+    }
+
     /// Logits `[batch, classes]` of a batch.
     ///
     /// # Errors

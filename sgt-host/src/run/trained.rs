@@ -3,7 +3,7 @@
 use crate::data::{Bounds, Normalization};
 use crate::file::data_error;
 use crate::network::named::{self, Reads};
-use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder};
+use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder, declare};
 use crate::npy::Array;
 use crate::weights::{Metadata, Weights};
 use crate::{Error, Result};
@@ -49,36 +49,64 @@ impl Trained {
         name: Option<&str>,
         sample: &[usize],
     ) -> Result<Self> {
-        let metadata = match (weights.metadata(), name) {
-            (Some(metadata), Some(name)) if name != metadata.model => {
-                return Err(Error::Argument {
-                    argument: "--model".into(),
-                    found: name.into(),
-                    expected: format!("{}, which {} holds", metadata.model, path.display()),
-                });
-            }
-            (Some(metadata), _) => metadata.clone(),
-            (None, Some(name)) => foreign(weights, name, sample)?,
-            (None, None) => {
-                return Err(Error::Argument {
-                    argument: "--model".into(),
-                    found: "none".into(),
-                    expected: format!("the network of {}, which does not say it", path.display()),
-                });
-            }
+        match (weights.metadata(), name) {
+            (Some(metadata), Some(name)) if name != metadata.model => Err(Error::Argument {
+                argument: "--model".into(),
+                found: name.into(),
+                expected: format!("{}, which {} holds", metadata.model, path.display()),
+            }),
+            (Some(metadata), _) => Self::assemble(weights, metadata.clone()),
+            (None, Some(name)) => Self::of_foreign(path, weights, name, sample),
+            (None, None) => Err(Error::Argument {
+                argument: "--model".into(),
+                found: "none".into(),
+                expected: format!("the network of {}, which does not say it", path.display()),
+            }),
+        }
+    }
+
+    /// The network `name` with the weights of another program, whose names may all have a prefix.
+    fn of_foreign(path: &Path, weights: &Weights, name: &str, sample: &[usize]) -> Result<Self> {
+        let read = |weights: &Weights, sample: &[usize]| {
+            Self::assemble(weights, foreign(weights, name, sample)?)
         };
+        let plain = match weights.without_prefix() {
+            Some(stripped) if read(weights, sample).is_err() => stripped,
+            _ => weights.clone(),
+        };
+        let refused = match read(&plain, sample) {
+            Ok(trained) => return Ok(trained),
+            Err(error) => error,
+        };
+        let mut swapped = sample.to_vec();
+        swapped.reverse();
+        if sample.len() == 2 && read(&plain, &swapped).is_ok() {
+            return Err(Error::Argument {
+                argument: "--input".into(),
+                found: format!("samples of shape {sample:?}"),
+                expected: format!("{swapped:?}: steps and channels are swapped"),
+            });
+        }
+        Err(match refused {
+            Error::Argument {
+                argument,
+                found,
+                expected,
+            } if argument == "weights" || argument == "sizes" => data_error(path, found, expected),
+            other => other,
+        })
+    }
+
+    /// The network that `metadata` say, with these weights.
+    fn assemble(weights: &Weights, metadata: Metadata) -> Result<Self> {
         let shapes: Vec<_> = weights.tensors().collect();
         let description = match &metadata.description {
             Some(description) => description.clone(),
             None => named_description(&metadata.model, &shapes, metadata.input)?,
         };
-        // Running statistics and biases may be missing; that is told tensor by tensor below.
-        let limit = ALLOWANCE
-            + 2 * shapes
-                .iter()
-                .map(|(_, shape)| elements(shape))
-                .sum::<usize>();
-        let mut network = Network::within(&description, 0, limit)?;
+        // Before anything is allocated: a description may say any size.
+        weights.check(&declare(&description)?.0)?;
+        let mut network = Network::new(&description, 0)?;
         weights.load_into(network.parameters_mut())?;
         let identity = Normalization::identity(metadata.normalization.mean().len());
         let (inside, outside) = match metadata.bounds {
@@ -191,18 +219,17 @@ impl Trained {
         sample
     }
 
-    /// The bounds of each channel as the network reads it, for `bounds` in a file's units.
-    pub fn channel_bounds(&self, bounds: Bounds) -> Vec<Bounds> {
-        let (low, high) = (self.constant(bounds.low), self.constant(bounds.high));
+    /// The bounds of each channel as the network reads it, for `bounds` of each in a file's units.
+    pub fn channel_bounds(&self, bounds: &[Bounds]) -> Vec<Bounds> {
         let input = self.model.input();
-        let at = |channel| input.place(0, channel);
-        let channels = 0..input.channels();
-        channels
-            .map(|channel| Bounds {
-                low: low[at(channel)],
-                high: high[at(channel)],
-            })
-            .collect()
+        let convert = |(channel, bounds): (usize, &Bounds)| {
+            let at = |value| self.constant(value)[input.place(0, channel)];
+            Bounds {
+                low: at(bounds.low),
+                high: at(bounds.high),
+            }
+        };
+        bounds.iter().enumerate().map(convert).collect()
     }
 
     /// Attributions (no samples: they have no mean) in a file's order.
@@ -235,13 +262,6 @@ fn reordered(values: Vec<f32>, from: InputShape, to: InputShape) -> Vec<f32> {
     samples
         .flat_map(|sample| from.reorder(sample, to))
         .collect()
-}
-
-/// Parameters that a network may have beyond twice those in its weight file.
-const ALLOWANCE: usize = 1 << 20;
-
-fn elements(shape: &[usize]) -> usize {
-    shape.iter().product()
 }
 
 /// The network `name` in the sizes that its tensors tell.

@@ -80,6 +80,15 @@ impl<'d, M: Model> Trainer<'d, M> {
                 expected: format!("{} classes", data.train.classes().len()),
             });
         }
+        let least = model.least_batch();
+        let found = config.training.batch.min(data.train.len());
+        if found < least {
+            return Err(Error::Argument {
+                argument: "training.batch".into(),
+                found: format!("{found} sample in a batch"),
+                expected: format!("{least} or more: the network normalises over the batch"),
+            });
+        }
         let mut trainer = Self {
             config,
             data,
@@ -99,9 +108,17 @@ impl<'d, M: Model> Trainer<'d, M> {
         Ok(trainer)
     }
 
-    /// Steps of one epoch.
+    /// Steps of one epoch. A last batch that is too small for the network ([`Model::least_batch`])
+    /// is part of the one before.
     pub fn steps_per_epoch(&self) -> usize {
-        self.data.train.len().div_ceil(self.config.training.batch)
+        let (samples, batch) = (self.data.train.len(), self.config.training.batch);
+        let rest = samples % batch;
+        let whole = samples / batch;
+        if rest == 0 || rest < self.model.least_batch() {
+            whole
+        } else {
+            whole + 1
+        }
     }
 
     /// Where the training stands.
@@ -236,7 +253,9 @@ impl<'d, M: Model> Trainer<'d, M> {
     fn step(&mut self) -> Result<()> {
         let size = self.config.training.batch;
         let start = self.progress.step * size;
-        let places = &self.order[start..self.order.len().min(start + size)];
+        let last = self.progress.step + 1 == self.steps_per_epoch();
+        let end = if last { self.order.len() } else { start + size };
+        let places = &self.order[start..end];
         self.batch
             .fill(&self.data.train, places, self.model.input())?;
         let moment = Moment {
