@@ -405,6 +405,7 @@ fn check_accepted(description: &Description) {
         regime: "sgt".into(),
         seed: 3,
         version: "0.0.0".into(),
+        binding: None,
     };
     save(&path, trained.parameters(), Some(&metadata)).unwrap();
     let loaded = Trained::read(&path, None, &[]).unwrap();

@@ -324,8 +324,8 @@ fn restored_after_any_step_it_ends_with_the_same_bits() {
     let expected = whole.checkpoint().unwrap();
     assert!(checkpoints.len() > 10);
     for checkpoint in checkpoints {
-        run::save_checkpoint(folder.path(), &checkpoint).unwrap();
-        let loaded = run::load_checkpoint(folder.path()).unwrap().unwrap();
+        run::save_checkpoint(folder.path(), &checkpoint, None).unwrap();
+        let loaded = load(folder.path());
         assert_eq!(loaded, checkpoint);
         // From other weights: nothing may come from the network at hand.
         let other = Mlp::random(shape(), 6, CLASSES, 99).within(Bounds::UNIT);
@@ -460,7 +460,7 @@ fn some_checkpoint() -> Checkpoint {
 fn a_damaged_checkpoint_is_refused_wherever_the_damage_is() {
     let folder = tempfile::tempdir().unwrap();
     let latest = folder.path().join(LATEST);
-    run::save_checkpoint(folder.path(), &some_checkpoint()).unwrap();
+    run::save_checkpoint(folder.path(), &some_checkpoint(), None).unwrap();
     let whole = std::fs::read(&latest).unwrap();
     let refused = |bytes: &[u8]| {
         std::fs::write(&latest, bytes).unwrap();
@@ -487,8 +487,8 @@ fn the_checkpoint_before_a_damaged_one_is_named_and_usable() {
     let first = some_checkpoint();
     let mut second = first.clone();
     second.parameters[0] += 1.0;
-    run::save_checkpoint(folder.path(), &first).unwrap();
-    run::save_checkpoint(folder.path(), &second).unwrap();
+    run::save_checkpoint(folder.path(), &first, None).unwrap();
+    run::save_checkpoint(folder.path(), &second, None).unwrap();
     assert_eq!(load(folder.path()), second);
     std::fs::write(&latest, b"garbage").unwrap();
     let error = run::load_checkpoint(folder.path()).unwrap_err().to_string();
@@ -498,7 +498,7 @@ fn the_checkpoint_before_a_damaged_one_is_named_and_usable() {
 }
 
 fn load(folder: &Path) -> Checkpoint {
-    run::load_checkpoint(folder).unwrap().unwrap()
+    run::load_checkpoint(folder).unwrap().unwrap().checkpoint
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn metadata() -> Metadata {
         regime: "sgt".into(),
         seed: u64::MAX,
         version: "0.1.0".into(),
+        binding: None,
     }
 }
 
