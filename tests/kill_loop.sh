@@ -29,6 +29,8 @@ numbers() { grep -v -e seconds -e folder "$1" | grep -v '^training seconds'; }
 "$sgt" evaluate "${runs[@]}" "${measured[@]}" >evaluated 2>/dev/null
 
 kills=0
+# Of each command, so that none takes all.
+quota=$(((wanted + 3) / 4))
 declare -A killed=([train]=0 [compare]=0 [evaluate]=0 [report]=0)
 
 # kill_after SECONDS NAME COMMAND...: runs, kills after the time; true when it ended by itself.
@@ -37,8 +39,8 @@ kill_after() {
   shift 2
   "$sgt" "$@" >"$name.out" 2>"$name.err" &
   pid=$!
-  sleep "$delay"
-  if kill -KILL "$pid" 2>/dev/null; then
+  [ "${killed[$name]}" -ge $quota ] || sleep "$delay"
+  if [ "${killed[$name]}" -lt $quota ] && kill -KILL "$pid" 2>/dev/null; then
     kills=$((kills + 1))
     killed[$name]=$((killed[$name] + 1))
   fi

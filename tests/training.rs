@@ -9,6 +9,7 @@ use sgt_host::Result;
 use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
 use sgt_host::network::{InputShape, Mode, Model, Parameters, Samples};
+use sgt_host::optimizer::LearningRateSchedule;
 use sgt_host::run::{self, LATEST, PREVIOUS};
 use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
 use std::path::Path;
@@ -495,6 +496,36 @@ fn the_checkpoint_before_a_damaged_one_is_named_and_usable() {
     assert!(error.contains(PREVIOUS), "{error}");
     std::fs::rename(&previous, &latest).unwrap();
     assert_eq!(load(folder.path()), first);
+}
+
+#[test]
+fn a_finished_training_goes_on_when_there_are_more_epochs_and_ends_when_there_are_not() {
+    let with_epochs = |epochs: usize| {
+        let mut config = config(WHOLE);
+        config.training.epochs = epochs;
+        config.training.early_stopping = None;
+        // A schedule over the whole run is another one in a longer run.
+        config.training.schedule = LearningRateSchedule::Constant;
+        config
+    };
+    let (short, long) = (with_epochs(2), with_epochs(4));
+    let data = data();
+    let finish = |trainer: &mut Trainer<'_, _>| {
+        while trainer.advance().unwrap() != Event::Finished {}
+        trainer.checkpoint().unwrap()
+    };
+    let whole = finish(&mut Trainer::new(&long, &data, network()).unwrap());
+    let half = finish(&mut Trainer::new(&short, &data, network()).unwrap());
+    let mut trainer = Trainer::new(&long, &data, network()).unwrap();
+    trainer.restore(half.clone()).unwrap();
+    assert_eq!(finish(&mut trainer).parameters, whole.parameters);
+
+    // A state in the middle of the run that is the end of a shorter one.
+    let mut unfinished = half.clone();
+    unfinished.progress.finished = false;
+    let mut trainer = Trainer::new(&short, &data, network()).unwrap();
+    trainer.restore(unfinished).unwrap();
+    assert_eq!(trainer.advance().unwrap(), Event::Finished);
 }
 
 fn load(folder: &Path) -> Checkpoint {

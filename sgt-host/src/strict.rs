@@ -138,6 +138,7 @@ fn plain(expected: &dyn Expected) -> String {
         "f32" | "f64" => "a number".into(),
         "a boolean" => "true or false".into(),
         "a string" | "path string" => "a text in quotes".into(),
+        "variant identifier" => "a name".into(),
         "a sequence" => "a list".into(),
         "a map" => "a table".into(),
         other if other.starts_with("struct ") => "a table".into(),

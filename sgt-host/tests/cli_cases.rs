@@ -375,10 +375,12 @@ fn a_small_file_that_becomes_large_is_refused() {
         b"0:a\n",
         160,
     );
-    for name in ["rows", "values"] {
-        let train = format!("train --data {name}_TRAIN.ts.gz --out run");
-        fails(folder.path(), &train, 1, &[name, "1 GiB", "--memory-limit"]);
-    }
+    fails(
+        folder.path(),
+        "train --data rows_TRAIN.ts.gz --out run",
+        1,
+        &["rows_TRAIN.ts.gz", "1 GiB", "--memory-limit"],
+    );
     for (arguments, parts) in [
         (
             "predict --weights /dev/zero --input /dev/zero --output p.npy",

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -32,7 +33,7 @@ impl Output {
                 found: reason.to_string(),
                 expected: "values that JSON can hold".into(),
             })?;
-            visible(&text, |c| json_escape(c))
+            visible(&text, json_escape)
         } else {
             visible(&text(), |c| c.escape_unicode().to_string())
         };
@@ -92,8 +93,12 @@ fn is_hidden(c: char) -> bool {
 /// As JSON escapes inside a text, where alone it can stand.
 fn json_escape(c: char) -> String {
     let mut units = [0; 2];
-    let units = c.encode_utf16(&mut units).iter();
-    units.map(|unit| format!("\\u{unit:04x}")).collect()
+    let mut text = String::new();
+    for unit in c.encode_utf16(&mut units) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\\u{unit:04x}");
+    }
+    text
 }
 
 #[cfg(test)]

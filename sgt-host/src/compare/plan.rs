@@ -134,9 +134,8 @@ impl Plan {
                         expected: "a new folder, --resume to go on, or --overwrite".into(),
                     });
                 }
-                Existing::Refuse => folder.check_free(false)?,
                 Existing::Resume if folder.holds_run() => self.check_same(&folder, &config)?,
-                Existing::Resume => folder.check_free(false)?,
+                Existing::Refuse | Existing::Resume => folder.check_free(false)?,
                 Existing::Replace => {}
             }
         }

@@ -2,8 +2,7 @@
 
 use super::{DataConfig, RunConfig};
 use crate::data::DataKind;
-use crate::strict;
-use crate::{Error, Result};
+use crate::{Error, Result, file, strict};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -115,11 +114,7 @@ impl ConfigDraft {
     /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not TOML,
     /// [`Error::Argument`] for an unknown key or name or a value out of range.
     pub fn file(&mut self, path: &Path) -> Result<()> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.into(),
-            action: "read",
-            source,
-        })?;
+        let bytes = file::read(path)?;
         let malformed = |found: String| Error::Data {
             path: path.into(),
             found,

@@ -103,19 +103,18 @@ fn check_padding(parts: &[&Recordings], steps: usize) -> Result<()> {
     });
     let granted = recorded.saturating_mul(MAX_GROWTH).max(ALWAYS_GRANTED);
     let allowed = usize::try_from(limits::memory()).unwrap_or(usize::MAX) / size_of::<f32>();
-    if aligned.is_some_and(|aligned| aligned <= granted.min(allowed)) {
-        return Ok(());
-    }
+    let expected = match aligned {
+        Some(aligned) if aligned <= granted.min(allowed) => return Ok(()),
+        Some(aligned) if aligned <= granted => limits::expected(limits::memory()),
+        _ => "a length that is not nearly all padding".into(),
+    };
     Err(Error::Argument {
         argument: "length".into(),
         found: format!(
             "{steps} steps for {} series of {recorded} values",
             cases().count()
         ),
-        expected: format!(
-            "a length that is not nearly all padding, and {}",
-            limits::expected(limits::memory())
-        ),
+        expected,
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// [`crate::Error::Argument`].
 pub fn check_free(folder: &Path) -> Result<()> {
     let is_own = |name: &str| match name.split_once('-') {
-        Some(("robustness" | "saliency", rest)) => rest.ends_with(".svg"),
+        Some(("robustness" | "saliency", rest)) => rest.strip_suffix(".svg").is_some(),
         _ => matches!(
             name,
             "index.html" | "results.md" | "results.csv" | "results.json"

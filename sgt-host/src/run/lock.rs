@@ -11,7 +11,7 @@ const NAME: &str = ".lock";
 
 /// The lock of a folder, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code)] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "it is held, not read")] File);
 
 impl Lock {
     /// Takes the lock of `folder`, which exists.
