@@ -190,6 +190,49 @@ fn files_of_earlier_versions_are_read() {
     assert_eq!(succeeds(folder.path(), evaluate), expected);
 }
 
+/// A run that a version without digests wrote: `tests/earlier`.
+#[test]
+fn a_run_of_an_earlier_version_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    write_series(folder.path());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/earlier");
+    std::fs::create_dir_all(folder.path().join("run/checkpoint")).unwrap();
+    for name in [
+        "config.toml",
+        "metrics.csv",
+        "run.json",
+        "weights.safetensors",
+        "checkpoint/latest.safetensors",
+    ] {
+        std::fs::copy(source.join(name), folder.path().join("run").join(name)).unwrap();
+    }
+    succeeds(folder.path(), "evaluate run --extent quick --eps 0.1");
+    edit(
+        &folder.path().join("run/config.toml"),
+        "epochs = 4",
+        "epochs = 6",
+    );
+    let record = succeeds(folder.path(), "train --resume run --json");
+    let record: Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["epochs"], 6);
+    assert_eq!(
+        record["binding"]["training-data"].as_str().unwrap().len(),
+        64
+    );
+    // From here on it is bound.
+    edit(
+        &folder.path().join("run/config.toml"),
+        "epochs = 6",
+        "epochs = 8",
+    );
+    fails(
+        folder.path(),
+        "train --resume run",
+        1,
+        &["run/config.toml", "training.epochs = 8"],
+    );
+}
+
 /// A bit of every byte class: each part of the file, each of its kinds of bytes.
 #[test]
 fn a_flipped_bit_is_detected_wherever_it_is() {
