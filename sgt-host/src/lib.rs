@@ -26,6 +26,7 @@
 //! | [`limits`] | what a file or an argument may cost, in one place |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
+//! | `shell` | words that a shell takes as they are |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
 //! | [`instructions`] | which vector instructions the arithmetic uses |
@@ -76,6 +77,7 @@ pub mod npy;
 pub mod optimizer;
 pub mod report;
 pub mod run;
+mod shell;
 mod strict;
 pub mod train;
 #[cfg(feature = "typed")]

@@ -1,12 +1,13 @@
 //! `sgt compare`.
 
+use super::Common;
+use super::again::again;
 use super::evaluation_arguments::EvaluationArguments;
 use super::interrupt::{INTERRUPTED, Interrupt};
 use super::list::List;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
-use super::{Common, shell};
 use crate::compare::{ComparisonRow, Existing, Notice, Place, Plan, group, measure, sample_maps};
 use crate::config::Regime;
 use crate::evaluation::Extent;
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     file::create_folder(&arguments.out)?;
     let _lock = Lock::take(&arguments.out)?;
     let interrupt = Interrupt::watch()?;
-    let go_on = shell::again(Some("--resume"), &["--overwrite"]);
+    let go_on = again(Some("--resume"), &["--overwrite"]);
     let display = ComparisonDisplay::new(output, plan.runs());
     let trained = plan.train(Some(place), interrupt.asked(), |notice| {
         display.training(notice);

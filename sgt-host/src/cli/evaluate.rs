@@ -1,10 +1,11 @@
 //! `sgt evaluate`.
 
+use super::Common;
+use super::again::again;
 use super::evaluation_arguments::EvaluationArguments;
 use super::interrupt::Interrupt;
 use super::output::{Output, remark};
 use super::run_arguments::text;
-use super::{Common, shell};
 use crate::Result;
 use crate::compare::{Comparison, RunGroup, group, measure};
 use crate::evaluation::Extent;
@@ -52,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let interrupt = Interrupt::watch()?;
     interrupt.end_with(format!(
         "interrupted; the runs are as they were: start again with {}",
-        shell::again(None, &[])
+        again(None, &[])
     ));
     let runs = arguments.evaluated.open(common)?;
     let comparison = arguments.evaluated.measure(&group(&runs)?, output)?;

@@ -5,6 +5,7 @@
 // Arguments' docs are the help that a terminal shows.
 #![allow(clippy::doc_markdown)]
 
+mod again;
 mod attack;
 mod attribute;
 mod compare;
@@ -24,7 +25,6 @@ mod report;
 mod result_file;
 mod run_arguments;
 mod sample;
-mod shell;
 mod train;
 
 use crate::instructions::{self, InstructionSet};

@@ -1,9 +1,10 @@
 //! `sgt report`.
 
+use super::Common;
+use super::again::again;
 use super::evaluate::EvaluatedRuns;
 use super::interrupt::Interrupt;
 use super::output::Output;
-use super::{Common, shell};
 use crate::compare::{group, sample_maps};
 use crate::run::Lock;
 use crate::{Result, file, report};
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let interrupt = Interrupt::watch()?;
     interrupt.end_with(format!(
         "interrupted; nothing was written: start again with {}",
-        shell::again(None, &[])
+        again(None, &[])
     ));
     let runs = arguments.evaluated.open(common)?;
     let groups = group(&runs)?;

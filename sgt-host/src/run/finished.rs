@@ -1,6 +1,5 @@
 //! A finished run, read back from its folder or kept in memory.
 
-use super::identity::check_tensors;
 use super::{Record, RunFolder, Session};
 use crate::Result;
 use crate::config::RunConfig;
@@ -8,7 +7,6 @@ use crate::data::{Dataset, InputUnit};
 use crate::file::data_error;
 use crate::network::{Classifier, Model};
 use crate::train::Progress;
-use crate::weights::Weights;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,9 +85,7 @@ impl FinishedRun {
             identity.check(&saved, &config_path, data)?;
         }
         identity.check_record(&record, &config_path, data)?;
-        let path = folder.weights_path();
-        let weights = Weights::read(&path)?;
-        check_tensors(&record, &path, weights.digest())?;
+        let weights = folder.read_weights()?;
         let mut model = session.classifier()?;
         weights.load_into(model.parameters_mut())?;
         let path = Some(folder.path().into());

@@ -1,12 +1,14 @@
 //! The folder of one run.
 
+use super::identity::check_tensors;
 use super::lock::Lock;
 use super::{Identity, load_checkpoint, save_checkpoint};
 use crate::binding::Binding;
 use crate::config::{ConfigDraft, RunConfig};
 use crate::instructions::InstructionSet;
 use crate::train::{Checkpoint, EpochRow};
-use crate::{Error, Result, file};
+use crate::weights::Weights;
+use crate::{Error, Result, file, shell};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,12 +149,14 @@ impl RunFolder {
         if overwrite {
             return Ok(());
         }
-        let path = self.path.display();
         if self.holds_run() {
             return Err(Error::Argument {
                 argument: "--out".into(),
-                found: format!("{path}, which holds a run"),
-                expected: format!("a new folder, --overwrite, or --resume {path} to go on"),
+                found: format!("{}, which holds a run", self.path.display()),
+                expected: format!(
+                    "a new folder, --overwrite, or --resume {} to go on",
+                    shell::path(&self.path)
+                ),
             });
         }
         let checkpoint = self.checkpoint_path();
@@ -234,6 +238,28 @@ impl RunFolder {
             own.check(saved, &self.config_path(), &config.data)?;
         }
         Ok(Some(saved.checkpoint))
+    }
+
+    /// The weights of a finished run.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when there are none, or when they are not those that `run.json` was written
+    /// for; as [`Weights::read`].
+    pub fn read_weights(&self) -> Result<Weights> {
+        let path = self.weights_path();
+        if !path.exists() {
+            let found = "no weights.safetensors";
+            return Err(file::data_error(
+                &self.path,
+                found,
+                "the folder of a finished run",
+            ));
+        }
+        let weights = Weights::read(&path)?;
+        if let Some(record) = self.read_record()? {
+            check_tensors(&record, &path, weights.digest())?;
+        }
+        Ok(weights)
     }
 
     /// What the newest readable state says it belongs to.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// `text` as one word of a shell: as it is, or in single quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:=+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.into();
@@ -12,22 +12,8 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A path as one word of a shell.
-pub(super) fn path(path: &Path) -> String {
+pub(crate) fn path(path: &Path) -> String {
     quoted(&path.display().to_string())
-}
-
-/// The command of this process with `option` in place of those of `instead`.
-pub(super) fn again(option: Option<&str>, instead: &[&str]) -> String {
-    let arguments = std::env::args().skip(1);
-    let kept = arguments.filter(|argument| {
-        !instead.contains(&argument.as_str()) && Some(argument.as_str()) != option
-    });
-    let words = std::iter::once("sgt".to_string()).chain(kept);
-    let words = words.chain(option.map(String::from));
-    words
-        .map(|word| quoted(&word))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]
