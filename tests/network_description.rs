@@ -617,7 +617,7 @@ fn mistakes_in_a_key_are_named_with_the_key() {
         ),
         (
             r#"{ kind = "convolution", name = "conv1", channels = 8, kernel = 3, padding = "full" }"#,
-            "layers.0.padding: found a value that does not fit, expected a whole number, a pair \
+            "layers.0.padding: found \"full\", expected a whole number, a pair \
              [vertical, horizontal], \"same\" or \"causal\"",
         ),
         (
@@ -639,7 +639,7 @@ fn mistakes_in_a_key_are_named_with_the_key() {
         ),
         (
             r#""flatten""#,
-            "layers.0: found \"flatten\", expected a table",
+            "layers.0: found \"flatten\", expected a table with a kind, { kind = … }",
         ),
     ];
     assert_lines(

@@ -142,6 +142,7 @@ fn plain(expected: &dyn Expected) -> String {
         "a sequence" => "a list".into(),
         "a map" => "a table".into(),
         other if other.starts_with("struct ") => "a table".into(),
+        "internally tagged enum Layer" => "a table with a kind, { kind = … }".into(),
         other if other.starts_with("internally tagged enum") => {
             "a table with a name, { name = … }".into()
         }

@@ -76,6 +76,7 @@ pub fn files(name_or_file: &str, options: &LoadOptions) -> Result<[PathBuf; 2]> 
 }
 
 /// True when `name` can only be the path of a file.
+#[cfg(feature = "cli")]
 pub(crate) fn is_file(name: &str) -> bool {
     is_ts(Path::new(name))
 }

@@ -26,6 +26,7 @@ pub use execute::{Outcome, Saving, execute};
 pub use finished::{FinishedRun, TestParts};
 pub use folder::{Record, RunFolder};
 pub use identity::Identity;
+#[cfg(feature = "cli")]
 pub(crate) use lock::Lock;
 pub use session::Session;
 pub use trained::Trained;
