@@ -510,7 +510,7 @@ fn bad_input_gets_one_line_that_names_it() {
     let none = Method::named("integrated-gradients").unwrap().with_steps(0);
     assert_eq!(
         refuse(&x, &labels, &none, &settings),
-        "steps: found 0, expected at least 1"
+        "steps: found 0, expected 1 to 10000"
     );
     let unknown = Method::named("lime").unwrap_err().to_string();
     assert!(unknown.starts_with("method: found lime, expected one of gradient"));

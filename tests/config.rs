@@ -52,15 +52,15 @@ fn a_mistake_is_one_line_with_the_key_and_the_nearest_known_one() {
         ),
         (
             "lambda = \"high\"",
-            "run.toml: lambda: found string \"high\", expected a number or { from, to, ramp, epochs }",
+            "run.toml: lambda: found \"high\", expected a number or { from, to, ramp, epochs }",
         ),
         (
             "seed = -1",
-            "run.toml: seed: found integer `-1`, expected a whole number, 0 or more",
+            "run.toml: seed: found -1, expected a whole number, 0 or more",
         ),
         (
             "[masking]\npolicy = { constant = \"grey\" }",
-            "run.toml: masking.policy.constant: found string \"grey\", expected a number",
+            "run.toml: masking.policy.constant: found \"grey\", expected a number",
         ),
         (
             "[masking]\npolicy = \"constant\"",
@@ -98,10 +98,7 @@ fn a_mistake_is_one_line_with_the_key_and_the_nearest_known_one() {
             "[data]\nvalidation = 1.0",
             "run.toml: data.validation: found 1, expected a share from 0 to below 1",
         ),
-        (
-            "data = 3",
-            "run.toml: data: found integer `3`, expected a table",
-        ),
+        ("data = 3", "run.toml: data: found 3, expected a table"),
         (
             "preset = \"refrence\"",
             "run.toml: preset: found refrence, expected reference (the nearest of reference, robust)",
@@ -200,4 +197,60 @@ fn schedules_start_and_end_where_they_say() {
     let values: Vec<_> = (0..3).map(|epoch| config.lambda.at(epoch)).collect();
     assert_eq!((values[0], values[2]), (2.0, 0.0));
     assert!((values[1] - 1.0).abs() < 1e-6);
+}
+
+/// Whatever is wrong with a value, the line is in the words of TOML and of the field.
+#[test]
+fn no_error_speaks_of_types_in_rust() {
+    let wrong = [
+        "[1,2]",
+        "{a=1}",
+        "true",
+        "1.5",
+        "'zz'",
+        "-3",
+        "1979-05-27",
+        "{name='zz'}",
+        "{name=1}",
+        "{constant='x'}",
+        "{gaussian={mean='a'}}",
+        "{from=1,to=2,ramp='x',epochs=3}",
+        "{patience=1.5}",
+        "{name='step'}",
+        "{name='value',limit='x'}",
+    ];
+    let internal = [
+        "enum",
+        "struct",
+        "tuple",
+        "usize",
+        "f32",
+        "f64",
+        "u64",
+        "i64",
+        "variant",
+        "sequence",
+        "serde",
+        "does not fit",
+        "identifier",
+        "internally",
+    ];
+    let mut refused = 0;
+    for key in sgt_host::config::explain().unwrap() {
+        for value in wrong {
+            let table: toml::Table = format!("value = {value}").parse().unwrap();
+            let mut draft = ConfigDraft::new();
+            draft.set(key.key, table["value"].clone());
+            let Err(error) = draft.finish(DataKind::Series) else {
+                continue;
+            };
+            let error = error.to_string();
+            refused += 1;
+            assert!(!error.contains('\n'), "{error}");
+            for word in internal {
+                assert!(!error.contains(word), "{}={value}: {error}", key.key);
+            }
+        }
+    }
+    assert!(refused > 400, "only {refused}");
 }

@@ -169,11 +169,11 @@ fn hostile_files_are_refused_in_one_line() {
     };
     assert_eq!(
         typed("<c8", 8),
-        r#"elements of type "<c8", expected f4, f8 or integers"#
+        r#"complex numbers (type "<c8"), expected numbers: f4, f8 or integers, as numpy.save writes them after .astype("f4")"#
     );
     assert_eq!(
         typed("|b1", 1),
-        r#"elements of type "|b1", expected f4, f8 or integers"#
+        r#"truth values (type "|b1"), expected numbers: f4, f8 or integers, as numpy.save writes them after .astype("f4")"#
     );
     let structured = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}";
     assert_eq!(

@@ -17,6 +17,7 @@ fn recordings(series: &[&[f32]]) -> Recordings {
             .iter()
             .copied()
             .chain(values.iter().map(|v| v * 10.0))
+            .map(f64::from)
             .collect(),
     };
     Recordings {

@@ -7,7 +7,8 @@ use common::known::{IMAGE, SAMPLES, known_model, known_samples};
 use common::mlp::{Mlp, WithoutRescale};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::compare::{
-    Comparison, MeasuredRun, Plan, RegimeRuns, compare, group, measure, sample_maps,
+    Comparison, Existing, MeasuredRun, Place, Plan, RegimeRuns, compare, group, measure,
+    sample_maps,
 };
 use sgt_host::config::{ConfigDraft, Regime};
 use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw};
@@ -17,6 +18,7 @@ use sgt_host::metrics::{Fill, Metric};
 use sgt_host::network::{InputShape, Labelled, Model};
 use sgt_host::report::{markdown, page, table};
 use sgt_host::run::FinishedRun;
+use std::sync::atomic::AtomicBool;
 
 fn known_data() -> Dataset {
     let (_, truth) = known_model();
@@ -315,6 +317,11 @@ fn plan() -> Plan {
     Plan::read(&draft, &[Regime::Standard, Regime::Sgt], 2).unwrap()
 }
 
+fn in_memory() -> Vec<FinishedRun> {
+    let trained = plan().train(None, &AtomicBool::default(), |_| {});
+    trained.unwrap().unwrap()
+}
+
 fn table_of(runs: &[FinishedRun], config: &EvaluationConfig) -> Comparison {
     measure(&group(runs).unwrap(), config, |_, _| {}).unwrap()
 }
@@ -322,7 +329,14 @@ fn table_of(runs: &[FinishedRun], config: &EvaluationConfig) -> Comparison {
 #[test]
 fn runs_in_memory_and_runs_read_back_have_the_same_table() {
     let folder = tempfile::tempdir().unwrap();
-    let trained = plan().train(Some(folder.path()), |_| {}).unwrap();
+    let place = Some(Place {
+        folder: folder.path(),
+        existing: Existing::Refuse,
+    });
+    let trained = plan()
+        .train(place, &AtomicBool::default(), |_| {})
+        .unwrap()
+        .unwrap();
     let config = EvaluationConfig {
         samples: 10,
         stability_samples: 2,
@@ -343,7 +357,7 @@ fn runs_in_memory_and_runs_read_back_have_the_same_table() {
     );
 
     // Without a folder there is nothing to read back, but the same numbers.
-    let unsaved = table_of(&plan().train(None, |_| {}).unwrap(), &config);
+    let unsaved = table_of(&in_memory(), &config);
     let timeless = |comparison: &Comparison| {
         let rows = comparison.rows.iter();
         let rows = rows.filter(|row| row.metric != Metric::TrainingSeconds);
@@ -357,7 +371,7 @@ fn runs_in_memory_and_runs_read_back_have_the_same_table() {
 
 #[test]
 fn every_table_and_page_announces_what_it_is_over() {
-    let trained = plan().train(None, |_| {}).unwrap();
+    let trained = in_memory();
     let config = EvaluationConfig {
         samples: 12,
         stability_samples: 2,

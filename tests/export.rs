@@ -37,6 +37,7 @@ fn trained(description: &Description, bounds: Option<Bounds>) -> Trained {
         regime: "sgt".into(),
         seed: 1,
         version: "0.1.0".into(),
+        binding: None,
     };
     let bytes = to_bytes(network.parameters(), Some(&metadata)).unwrap();
     let weights = Weights::parse(Path::new("w.safetensors"), &bytes).unwrap();

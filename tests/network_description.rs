@@ -405,6 +405,7 @@ fn check_accepted(description: &Description) {
         regime: "sgt".into(),
         seed: 3,
         version: "0.0.0".into(),
+        binding: None,
     };
     save(&path, trained.parameters(), Some(&metadata)).unwrap();
     let loaded = Trained::read(&path, None, &[]).unwrap();
@@ -604,19 +605,19 @@ fn mistakes_in_a_key_are_named_with_the_key() {
         ),
         (
             r#"{ kind = "flatten" }, { kind = "linear", name = "fc", outputs = "six" }"#,
-            "layers.1.outputs: found string \"six\", expected a whole number, 0 or more",
+            "layers.1.outputs: found \"six\", expected a whole number, 0 or more",
         ),
         (
             r#"{ kind = "flatten" }, { kind = "linear", name = "fc", outputs = -6 }"#,
-            "layers.1.outputs: found integer `-6`, expected a whole number, 0 or more",
+            "layers.1.outputs: found -6, expected a whole number, 0 or more",
         ),
         (
             r#"{ kind = "flatten" }, { kind = "linear", name = "fc", outputs = "classes" }"#,
-            "layers.1.outputs: found string \"classes\", expected a whole number, 0 or more",
+            "layers.1.outputs: found \"classes\", expected a whole number, 0 or more",
         ),
         (
             r#"{ kind = "convolution", name = "conv1", channels = 8, kernel = 3, padding = "full" }"#,
-            "layers.0.padding: found a value that does not fit, expected a whole number, a pair \
+            "layers.0.padding: found \"full\", expected a whole number, a pair \
              [vertical, horizontal], \"same\" or \"causal\"",
         ),
         (
@@ -626,7 +627,7 @@ fn mistakes_in_a_key_are_named_with_the_key() {
         ),
         (
             r#"{ kind = "relu" }, { kind = "residual", body = [{ kind = "relu" }, { kind = "dropout", p = "half" }] }"#,
-            "layers.1.body.1.p: found string \"half\", expected a number",
+            "layers.1.body.1.p: found \"half\", expected a number",
         ),
         (
             r#"{ kind = "residual", body = [], shortcut = [], around = 1 }"#,
@@ -638,7 +639,7 @@ fn mistakes_in_a_key_are_named_with_the_key() {
         ),
         (
             r#""flatten""#,
-            "layers.0: found string \"flatten\", expected a table",
+            "layers.0: found \"flatten\", expected a table with a kind, { kind = … }",
         ),
     ];
     assert_lines(

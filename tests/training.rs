@@ -9,6 +9,7 @@ use sgt_host::Result;
 use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
 use sgt_host::data::{Bounds, Dataset};
 use sgt_host::network::{InputShape, Mode, Model, Parameters, Samples};
+use sgt_host::optimizer::LearningRateSchedule;
 use sgt_host::run::{self, LATEST, PREVIOUS};
 use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
 use std::path::Path;
@@ -324,8 +325,8 @@ fn restored_after_any_step_it_ends_with_the_same_bits() {
     let expected = whole.checkpoint().unwrap();
     assert!(checkpoints.len() > 10);
     for checkpoint in checkpoints {
-        run::save_checkpoint(folder.path(), &checkpoint).unwrap();
-        let loaded = run::load_checkpoint(folder.path()).unwrap().unwrap();
+        run::save_checkpoint(folder.path(), &checkpoint, None).unwrap();
+        let loaded = load(folder.path());
         assert_eq!(loaded, checkpoint);
         // From other weights: nothing may come from the network at hand.
         let other = Mlp::random(shape(), 6, CLASSES, 99).within(Bounds::UNIT);
@@ -460,7 +461,7 @@ fn some_checkpoint() -> Checkpoint {
 fn a_damaged_checkpoint_is_refused_wherever_the_damage_is() {
     let folder = tempfile::tempdir().unwrap();
     let latest = folder.path().join(LATEST);
-    run::save_checkpoint(folder.path(), &some_checkpoint()).unwrap();
+    run::save_checkpoint(folder.path(), &some_checkpoint(), None).unwrap();
     let whole = std::fs::read(&latest).unwrap();
     let refused = |bytes: &[u8]| {
         std::fs::write(&latest, bytes).unwrap();
@@ -487,8 +488,8 @@ fn the_checkpoint_before_a_damaged_one_is_named_and_usable() {
     let first = some_checkpoint();
     let mut second = first.clone();
     second.parameters[0] += 1.0;
-    run::save_checkpoint(folder.path(), &first).unwrap();
-    run::save_checkpoint(folder.path(), &second).unwrap();
+    run::save_checkpoint(folder.path(), &first, None).unwrap();
+    run::save_checkpoint(folder.path(), &second, None).unwrap();
     assert_eq!(load(folder.path()), second);
     std::fs::write(&latest, b"garbage").unwrap();
     let error = run::load_checkpoint(folder.path()).unwrap_err().to_string();
@@ -497,8 +498,38 @@ fn the_checkpoint_before_a_damaged_one_is_named_and_usable() {
     assert_eq!(load(folder.path()), first);
 }
 
+#[test]
+fn a_finished_training_goes_on_when_there_are_more_epochs_and_ends_when_there_are_not() {
+    let with_epochs = |epochs: usize| {
+        let mut config = config(WHOLE);
+        config.training.epochs = epochs;
+        config.training.early_stopping = None;
+        // A schedule over the whole run is another one in a longer run.
+        config.training.schedule = LearningRateSchedule::Constant;
+        config
+    };
+    let (short, long) = (with_epochs(2), with_epochs(4));
+    let data = data();
+    let finish = |trainer: &mut Trainer<'_, _>| {
+        while trainer.advance().unwrap() != Event::Finished {}
+        trainer.checkpoint().unwrap()
+    };
+    let whole = finish(&mut Trainer::new(&long, &data, network()).unwrap());
+    let half = finish(&mut Trainer::new(&short, &data, network()).unwrap());
+    let mut trainer = Trainer::new(&long, &data, network()).unwrap();
+    trainer.restore(half.clone()).unwrap();
+    assert_eq!(finish(&mut trainer).parameters, whole.parameters);
+
+    // A state in the middle of the run that is the end of a shorter one.
+    let mut unfinished = half.clone();
+    unfinished.progress.finished = false;
+    let mut trainer = Trainer::new(&short, &data, network()).unwrap();
+    trainer.restore(unfinished).unwrap();
+    assert_eq!(trainer.advance().unwrap(), Event::Finished);
+}
+
 fn load(folder: &Path) -> Checkpoint {
-    run::load_checkpoint(folder).unwrap().unwrap()
+    run::load_checkpoint(folder).unwrap().unwrap().checkpoint
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn metadata() -> Metadata {
         regime: "sgt".into(),
         seed: u64::MAX,
         version: "0.1.0".into(),
+        binding: None,
     }
 }
 
@@ -371,4 +372,41 @@ proptest! {
         let bits = |p: &Parameters| p.values().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&loaded), bits(&saved));
     }
+}
+
+#[test]
+fn every_flipped_bit_of_a_file_is_noticed() {
+    let (saved, own) = (parameters(), metadata());
+    let whole = to_bytes(&saved, Some(&own)).unwrap();
+    for place in 0..whole.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1 << bit;
+            let Ok(weights) = parse(&flipped) else {
+                continue;
+            };
+            // Without our key it is a file of another program, which says no network.
+            let Some(metadata) = weights.metadata() else {
+                continue;
+            };
+            let mut loaded = blank(&saved);
+            let loads = weights.load_into(&mut loaded).is_ok();
+            assert!(
+                !loads || (loaded == saved && *metadata == own),
+                "bit {bit} of {place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_digest_covers_metadata_and_tensors() {
+    let mut flipped = to_bytes(&parameters(), Some(&metadata())).unwrap();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    let error = refusal(&flipped);
+    assert!(
+        error.contains("SHA-256") && error.contains("undamaged"),
+        "{error}"
+    );
 }

@@ -1,22 +1,48 @@
 //! Files: read whole, gunzipped where they are gzip, written whole or not at all.
 
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use flate2::read::MultiGzDecoder;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// No file may decompress to more than this: the largest known data set (CIFAR-10's binary
-/// archive) has a fifth of it.
-pub const MAX_DECOMPRESSED: u64 = 1 << 30;
-
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Symbolic links that may lead from one to the next, as Linux has it.
+const MAX_LINKS: usize = 40;
 
-/// The content of a file, as it lies on the disk.
+/// The content of a file or pipe, as it comes.
 ///
 /// # Errors
-/// [`Error::Io`] with the path.
+/// [`Error::Io`] with the path; [`Error::Data`] for a device, and beyond [`limits::memory`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| io_error(path, "read", source))
+    let refused = |source| io_error(path, "read", source);
+    let limit = limits::memory();
+    let found = std::fs::metadata(path).map_err(refused)?;
+    if is_device(&found) {
+        return Err(data_error(path, "a device", "a file or a pipe"));
+    }
+    let mut content = Vec::new();
+    if found.len() <= limit {
+        let file = File::open(path).map_err(refused)?;
+        let read = file.take(limit + 1).read_to_end(&mut content);
+        read.map_err(refused)?;
+    }
+    if found.len().max(content.len() as u64) > limit {
+        let found = format!("more than {limit} bytes");
+        return Err(data_error(path, found, limits::expected(limit)));
+    }
+    Ok(content)
+}
+
+#[cfg(unix)]
+fn is_device(found: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    found.file_type().is_char_device() || found.file_type().is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
 }
 
 /// The content of a file, decompressed when it is gzip.
@@ -34,10 +60,10 @@ pub fn read_decompressed(path: &Path) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::Data`] when the stream is empty, cut or damaged, when `path` says gzip and the bytes
-/// do not, or when more than [`MAX_DECOMPRESSED`] bytes come out.
+/// do not, or when more than [`limits::memory`] comes out.
 pub fn gunzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
     if bytes.starts_with(&GZIP_MAGIC) {
-        return inflate(path, &bytes, MAX_DECOMPRESSED);
+        return inflate(path, &bytes, limits::memory());
     }
     if path.extension().is_some_and(|extension| extension == "gz") {
         let found = if bytes.is_empty() {
@@ -53,7 +79,7 @@ pub fn gunzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
 fn inflate(path: &Path, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     MultiGzDecoder::new(bytes)
-        .take(limit + 1)
+        .take(limit.saturating_add(1))
         .read_to_end(&mut content)
         .map_err(|reason| {
             let found = if reason.kind() == std::io::ErrorKind::UnexpectedEof {
@@ -67,7 +93,7 @@ fn inflate(path: &Path, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
         return Err(data_error(
             path,
             format!("more than {limit} bytes after decompression"),
-            "a data file",
+            limits::expected(limit),
         ));
     }
     Ok(content)
@@ -85,30 +111,91 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// Writes `bytes` to `path` whole or not at all: to a temporary file beside it, flushed to the
 /// disk, then renamed over it. On an error the old file, if any, is untouched.
 ///
+/// A symbolic link is followed, a file's permissions are kept, and what is no file (a pipe, a
+/// device) is written through.
+///
 /// # Errors
 /// [`Error::Io`] with the path, when the folder is missing or not writable or the disk is full.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = parent(path);
+    let refused = |source| io_error(path, "write", source);
+    let target = followed(path);
+    let existing = std::fs::metadata(&target).ok();
+    if existing.as_ref().is_some_and(is_stream) {
+        let stream = OpenOptions::new().write(true).open(&target);
+        return stream
+            .and_then(|mut stream| stream.write_all(bytes).and_then(|()| stream.flush()))
+            .map_err(refused);
+    }
+    let folder = parent(&target);
+    let mut temporary = temporary(existing.as_ref())
+        .tempfile_in(&folder)
+        .map_err(refused)?;
+    temporary
+        .write_all(bytes)
+        .and_then(|()| match &existing {
+            // Not only at its birth: the umask may have taken something away.
+            Some(file) if file.is_file() => temporary.as_file().set_permissions(file.permissions()),
+            _ => Ok(()),
+        })
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(refused)?;
+    temporary
+        .persist(&target)
+        .map_err(|error| io_error(path, "rename", error.error))?;
+    sync_folder(&folder);
+    Ok(())
+}
+
+/// How the temporary file is made that takes the place of `existing`.
+fn temporary(existing: Option<&Metadata>) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".tmp");
     #[cfg(unix)]
     {
         // A temporary file is private by default; what replaces the target is an ordinary file.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        let mode = match existing {
+            Some(file) if file.is_file() => file.permissions().mode(),
+            _ => 0o666,
+        };
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    let mut temporary = builder
-        .tempfile_in(&folder)
-        .map_err(|source| io_error(path, "write", source))?;
-    temporary
-        .write_all(bytes)
-        .and_then(|()| temporary.as_file().sync_all())
-        .map_err(|source| io_error(path, "write", source))?;
-    temporary
-        .persist(path)
-        .map_err(|error| io_error(path, "rename", error.error))?;
-    sync_folder(&folder);
-    Ok(())
+    builder
+}
+
+/// Neither a file nor a folder.
+fn is_stream(found: &Metadata) -> bool {
+    !found.is_file() && !found.is_dir()
+}
+
+/// Where symbolic links lead, to a file or to the place of one.
+fn followed(path: &Path) -> PathBuf {
+    let mut target = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match std::fs::read_link(&target) {
+            // An absolute link replaces the whole path.
+            Ok(link) => target = parent(&target).join(link),
+            Err(_) => break,
+        }
+    }
+    target
+}
+
+/// Refuses to replace a file that exists, unless `overwrite` is given. `argument` named `path`.
+/// Pipes and devices are written through, nothing of them is lost.
+///
+/// # Errors
+/// [`Error::Argument`].
+pub fn check_free(argument: &str, path: &Path, overwrite: bool) -> Result<()> {
+    let taken = std::fs::metadata(path).is_ok_and(|found| !is_stream(&found));
+    if overwrite || !taken {
+        return Ok(());
+    }
+    Err(Error::Argument {
+        argument: argument.into(),
+        found: format!("{}, which exists", path.display()),
+        expected: "a new name, or --overwrite".into(),
+    })
 }
 
 /// The sha256 of `bytes` in lower-case hexadecimal.
@@ -147,7 +234,7 @@ pub(crate) fn parent(path: &Path) -> PathBuf {
 /// Makes a rename in `folder` outlive a power cut where the system can; a system that cannot
 /// sync a folder still has the file itself on the disk.
 pub(crate) fn sync_folder(folder: &Path) {
-    if let Ok(handle) = std::fs::File::open(folder) {
+    if let Ok(handle) = File::open(folder) {
         let _ = handle.sync_all();
     }
 }
@@ -207,7 +294,8 @@ mod tests {
         let error = inflate(path, &bytes, 99_999).unwrap_err().to_string();
         assert_eq!(
             error,
-            "zeros.gz: found more than 99999 bytes after decompression, expected a data file"
+            "zeros.gz: found more than 99999 bytes after decompression, expected at most \
+             99999 bytes in memory (--memory-limit raises it)"
         );
     }
 

@@ -23,12 +23,16 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
+//! | [`limits`] | what a file or an argument may cost, in one place |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`] | arrays in .npy files |
+//! | `shell` | words that a shell takes as they are |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
+//! | [`instructions`] | which vector instructions the arithmetic uses |
 //! | [`network`] | descriptions, layers, the CPU engine, networks by name, classifiers |
 //! | [`data`] | data sets by name or file, standardisation, splits and batches |
+//! | [`binding`] | digests of what belongs together |
 //! | [`weights`] | weight files with their metadata, as `torch` reads and writes them |
 //! | [`masking`] | the core's masking call in the widest vectors of the machine |
 //! | [`attack`] | FGSM, PGD, MI-FGSM and the random-noise control, over batches |
@@ -53,6 +57,7 @@
 
 pub mod attack;
 pub mod attribution;
+pub mod binding;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
@@ -62,7 +67,9 @@ pub mod error;
 pub mod evaluation;
 pub mod export;
 pub mod file;
+pub mod instructions;
 mod kernel;
+pub mod limits;
 pub mod masking;
 pub mod metrics;
 pub mod network;
@@ -70,6 +77,7 @@ pub mod npy;
 pub mod optimizer;
 pub mod report;
 pub mod run;
+mod shell;
 mod strict;
 pub mod train;
 #[cfg(feature = "typed")]

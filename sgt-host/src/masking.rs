@@ -1,4 +1,4 @@
-//! The core's masking call in the widest vectors that the machine has.
+//! The core's masking call in the vectors of the instruction set in use.
 
 use sgt_core::{Donors, Error, Masking, Random, Selected};
 
@@ -30,7 +30,7 @@ pub fn mask_sample<'s, R: Random>(
     scratch: &'s mut [u32],
     out: &mut [f32],
 ) -> Result<Selected<'s>, Error> {
-    pulp::Arch::new().dispatch(Call {
+    crate::instructions::current().dispatch(Call {
         masking,
         gradient,
         sample,

@@ -1,10 +1,10 @@
 //! Array files, `.npy` as `numpy.save` writes them.
 //!
 //! Read: `f4`, `f8`, `i1` to `i8`, `u1` to `u8`, either byte order, C or Fortran order, all
-//! converted to `f32` in C order. Written: little-endian `f4` or `u8` in C order.
+//! converted to `f32` in C order. Written: little-endian `f4`, `f8` or `u8` in C order.
 
 use crate::file::{data_error, excerpt, read_decompressed, write_atomic};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use ndarray::ArrayD;
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyExt, ReadableElement, WriteNpyExt};
@@ -18,11 +18,11 @@ const MAX_NESTING: usize = 8;
 
 /// Values and shape of an array, in C order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Array {
+pub struct Array<T = f32> {
     /// The axes, outermost first.
     pub shape: Vec<usize>,
     /// `shape.iter().product()` values.
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
 }
 
 /// Reads the array in the file `path` (gzip is accepted).
@@ -33,6 +33,14 @@ pub fn read(path: &Path) -> Result<Array> {
     parse(path, &read_decompressed(path)?)
 }
 
+/// [`read`] without rounding (but of 64-bit integers).
+///
+/// # Errors
+/// As [`read`].
+pub fn read_precise(path: &Path) -> Result<Array<f64>> {
+    parse_precise(path, &read_decompressed(path)?)
+}
+
 /// Parses an array of numbers. `path` is only named in errors.
 ///
 /// 64-bit values are rounded to the nearest `f32`.
@@ -41,38 +49,61 @@ pub fn read(path: &Path) -> Result<Array> {
 /// [`Error::Data`] when the header is damaged, the element type is none of those above, the data
 /// are longer or shorter than the shape says, or a value is NaN or infinite as an `f32`.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
+    convert(path, bytes, |value| value as f32)
+}
+
+fn parse_precise(path: &Path, bytes: &[u8]) -> Result<Array<f64>> {
+    convert(path, bytes, |value| value)
+}
+
+/// The array with every value by way of an `f64`, which holds all of them but 64-bit integers.
+fn convert<T: Copy>(path: &Path, bytes: &[u8], of: impl Fn(f64) -> T + Copy) -> Result<Array<T>> {
     let header = parse_header(path, bytes)?;
+    limits::check(path, "values", header.count(), size_of::<T>())?;
     let descriptor = header.descriptor.as_str();
-    let values = match descriptor.trim_start_matches(['<', '>', '|', '=']) {
-        "f4" => elements::<f32>(path, bytes, |v| v)?,
-        "f8" => elements::<f64>(path, bytes, |v| v as f32)?,
-        "u1" => elements::<u8>(path, bytes, f32::from)?,
-        "i1" => elements::<i8>(path, bytes, f32::from)?,
-        "u2" => elements::<u16>(path, bytes, f32::from)?,
-        "i2" => elements::<i16>(path, bytes, f32::from)?,
-        "u4" => elements::<u32>(path, bytes, |v| v as f32)?,
-        "i4" => elements::<i32>(path, bytes, |v| v as f32)?,
-        "u8" => elements::<u64>(path, bytes, |v| v as f32)?,
-        "i8" => elements::<i64>(path, bytes, |v| v as f32)?,
-        _ => {
-            return Err(data_error(
-                path,
-                format!("elements of type {}", excerpt(descriptor)),
-                "f4, f8 or integers",
-            ));
-        }
+    let values = match kind(descriptor) {
+        "f4" => elements::<f32, T>(path, bytes, f64::from, of)?,
+        "f8" => elements::<f64, T>(path, bytes, |v| v, of)?,
+        "u1" => elements::<u8, T>(path, bytes, f64::from, of)?,
+        "i1" => elements::<i8, T>(path, bytes, f64::from, of)?,
+        "u2" => elements::<u16, T>(path, bytes, f64::from, of)?,
+        "i2" => elements::<i16, T>(path, bytes, f64::from, of)?,
+        "u4" => elements::<u32, T>(path, bytes, f64::from, of)?,
+        "i4" => elements::<i32, T>(path, bytes, f64::from, of)?,
+        "u8" => elements::<u64, T>(path, bytes, |v| v as f64, of)?,
+        "i8" => elements::<i64, T>(path, bytes, |v| v as f64, of)?,
+        _ => return Err(foreign(path, descriptor)),
     };
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(data_error(
-            path,
-            format!("{} at value {index}", values[index]),
-            "finite values",
-        ));
-    }
     Ok(Array {
         shape: header.shape,
         values,
     })
+}
+
+/// An element type without its byte order.
+fn kind(descriptor: &str) -> &str {
+    descriptor.trim_start_matches(['<', '>', '|', '='])
+}
+
+/// Element types that are read.
+const KINDS: [&str; 10] = ["f4", "f8", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"];
+
+/// Refuses an element type that is none of [`KINDS`], in words.
+fn foreign(path: &Path, descriptor: &str) -> Error {
+    let what = match kind(descriptor).as_bytes().first() {
+        Some(b'U' | b'S' | b'a') => "texts",
+        Some(b'O') => "Python objects",
+        Some(b'M' | b'm') => "dates",
+        Some(b'c') => "complex numbers",
+        Some(b'b') => "truth values",
+        Some(b'f') => "floats of another size",
+        _ => "elements",
+    };
+    data_error(
+        path,
+        format!("{what} (type {})", excerpt(descriptor)),
+        "numbers: f4, f8 or integers, as numpy.save writes them after .astype(\"f4\")",
+    )
 }
 
 /// Reads the labels `[samples]` in the file `path`; every one is below `classes`.
@@ -81,6 +112,22 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
 /// [`Error::Io`], and [`Error::Data`] as [`parse_labels`].
 pub fn read_labels(path: &Path, classes: usize) -> Result<Vec<usize>> {
     parse_labels(path, &read_decompressed(path)?, classes)
+}
+
+/// [`read_labels`] of `samples` samples.
+///
+/// # Errors
+/// As [`read_labels`], and [`Error::Data`] for another number of labels.
+pub fn read_labels_of(path: &Path, classes: usize, samples: usize) -> Result<Vec<usize>> {
+    let labels = read_labels(path, classes)?;
+    if labels.len() == samples {
+        return Ok(labels);
+    }
+    Err(data_error(
+        path,
+        format!("{} labels", labels.len()),
+        format!("{samples}, one for each sample of the input"),
+    ))
 }
 
 /// Parses labels `[samples]`, integers (of a float type, too) below `classes`.
@@ -117,6 +164,14 @@ pub fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
     write_atomic(path, &encode(shape, values.to_vec())?)
 }
 
+/// Writes `values` of `shape` as little-endian `f8`, whole or not at all.
+///
+/// # Errors
+/// As [`write`](fn@write).
+pub fn write_precise(path: &Path, shape: &[usize], values: &[f64]) -> Result<()> {
+    write_atomic(path, &encode(shape, values.to_vec())?)
+}
+
 /// Writes `labels` as little-endian `u8` of shape `[samples]`, whole or not at all.
 ///
 /// # Errors
@@ -148,6 +203,12 @@ fn encode<T: ndarray_npy::WritableElement>(shape: &[usize], values: Vec<T>) -> R
 struct CheckedHeader {
     descriptor: String,
     shape: Vec<usize>,
+}
+
+impl CheckedHeader {
+    fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
 }
 
 /// Checks everything that a parser or an allocation relies on, before either runs.
@@ -187,6 +248,9 @@ fn parse_header(path: &Path, bytes: &[u8]) -> Result<CheckedHeader> {
             "an array of numbers",
         ));
     };
+    if !KINDS.contains(&kind(descriptor)) {
+        return Err(foreign(path, descriptor));
+    }
     let size = descriptor.chars().last().and_then(|c| c.to_digit(10));
     let declared = size.and_then(|size| {
         let mut factors = header.shape.iter();
@@ -230,12 +294,26 @@ fn nesting(text: &[u8]) -> usize {
     deepest
 }
 
-fn elements<T: ReadableElement + Copy>(
+/// The elements as `f64`, each finite as an `f32`, then converted.
+fn elements<E: ReadableElement + Copy, T>(
     path: &Path,
     bytes: &[u8],
-    convert: impl Fn(T) -> f32,
-) -> Result<Vec<f32>> {
-    let array = ArrayD::<T>::read_npy(bytes)
+    wide: impl Fn(E) -> f64,
+    convert: impl Fn(f64) -> T,
+) -> Result<Vec<T>> {
+    let array = ArrayD::<E>::read_npy(bytes)
         .map_err(|_| data_error(path, "damaged npy data", "an array of numbers"))?;
-    Ok(array.iter().map(|&value| convert(value)).collect())
+    let element = |(index, &value): (usize, &E)| {
+        let value = wide(value);
+        // Computation is in single precision, whose range is smaller.
+        if (value as f32).is_finite() {
+            return Ok(convert(value));
+        }
+        Err(data_error(
+            path,
+            format!("{} at value {index}", value as f32),
+            "finite values",
+        ))
+    };
+    array.iter().enumerate().map(element).collect()
 }

@@ -71,6 +71,14 @@ impl Mistake {
         self
     }
 
+    /// Names the value where serde did not.
+    fn about(mut self, value: &Value) -> Self {
+        if self.path.is_empty() && self.found == UNNAMED {
+            self.found = shown(value);
+        }
+        self
+    }
+
     fn into_error(self, origin: &str) -> Error {
         let path: Vec<_> = self.path.iter().rev().map(String::as_str).collect();
         let place = if path.is_empty() {
@@ -94,29 +102,79 @@ impl Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
+/// What was found, when serde does not say it.
+const UNNAMED: &str = "a value that does not fit";
+
+/// A value as TOML writes it, its beginning when it is long.
+fn shown(value: &Value) -> String {
+    const SHOWN: usize = 80;
+    let text = value.to_string().escape_debug().to_string();
+    let text = text.replace("\\\"", "\"");
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// What was found, as TOML calls it.
+fn found_in_toml(found: &Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(flag) => flag.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Float(number) => format!("{number:?}"),
+        Unexpected::Str(text) => shown(&Value::String((*text).into())),
+        Unexpected::Seq => "a list".into(),
+        Unexpected::Map => "a table".into(),
+        _ => UNNAMED.into(),
+    }
+}
+
 /// serde names Rust's types; users know TOML's.
 fn plain(expected: &dyn Expected) -> String {
     match expected.to_string().as_str() {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more".into(),
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more".into(),
+        "isize" | "i64" | "i32" => "a whole number".into(),
         "f32" | "f64" => "a number".into(),
         "a boolean" => "true or false".into(),
+        "a string" | "path string" => "a text in quotes".into(),
+        "variant identifier" => "a name".into(),
+        "a sequence" => "a list".into(),
+        "a map" => "a table".into(),
         other if other.starts_with("struct ") => "a table".into(),
-        other if other.starts_with("internally tagged enum ") => "a table".into(),
+        "internally tagged enum Layer" => "a table with a kind, { kind = … }".into(),
+        other if other.starts_with("internally tagged enum") => {
+            "a table with a name, { name = … }".into()
+        }
+        other if other.starts_with("an array of length ") => {
+            format!("a list of {} values", &other["an array of length ".len()..])
+        }
+        other
+            if ["enum ", "tuple ", "unit "]
+                .iter()
+                .any(|rust| other.starts_with(rust)) =>
+        {
+            "another value".into()
+        }
         other => other.into(),
     }
 }
 
 impl serde::de::Error for Mistake {
     fn custom<T: Display>(message: T) -> Self {
-        Self::new("a value that does not fit", message.to_string())
+        Self::new(UNNAMED, message.to_string())
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(found.to_string(), plain(expected))
+        Self::new(found_in_toml(&found), plain(expected))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(found.to_string(), plain(expected))
+        Self::new(found_in_toml(&found), plain(expected))
+    }
+
+    fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
+        Self::new(format!("a list of {found} values"), plain(expected))
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
@@ -184,7 +242,7 @@ impl<'de> Deserializer<'de> for Node {
                 visitor.visit_enum(Choice { name, value })
             }
             other => Err(Mistake::new(
-                format!("a value of type {}", other.type_str()),
+                shown(&other),
                 format!("one of {}", variants.join(", ")),
             )),
         }
@@ -220,8 +278,8 @@ impl<'de> MapAccess<'de> for Entries {
         let Some((key, value)) = self.value.take() else {
             return Err(Mistake::new("no value", "one after each key"));
         };
-        seed.deserialize(Node(value))
-            .map_err(|mistake| mistake.inside(&key))
+        seed.deserialize(Node(value.clone()))
+            .map_err(|mistake| mistake.about(&value).inside(&key))
     }
 }
 
@@ -242,8 +300,10 @@ impl<'de> SeqAccess<'de> for Items {
         };
         let place = self.next.to_string();
         self.next += 1;
-        let element = seed.deserialize(Node(item));
-        element.map(Some).map_err(|mistake| mistake.inside(&place))
+        let element = seed.deserialize(Node(item.clone()));
+        element
+            .map(Some)
+            .map_err(|mistake| mistake.about(&item).inside(&place))
     }
 }
 

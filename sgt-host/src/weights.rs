@@ -1,19 +1,27 @@
 //! Weight files: safetensors with `torch`'s names and layouts, both ways.
 //!
 //! Our own [`Metadata`] is one JSON object under the key `sgt` of the header's metadata. Other
-//! programs ignore it; a file without it can be read by whoever knows the model.
+//! programs ignore it; a file without it can be read by whoever knows the model. The object begins
+//! with its format and ends with a SHA-256 over itself and the tensors, so that no changed byte
+//! goes unnoticed.
 
+use crate::binding::{Binding, short};
 use crate::data::{Bounds, Normalization};
-use crate::file::{data_error, one_line, read, write_atomic};
+use crate::file::{data_error, hexadecimal, one_line, read, sha256, write_atomic};
 use crate::network::{Description, InputShape, Parameter, Parameters};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The key of our metadata. A single one, since several are written in no fixed order.
 const METADATA_KEY: &str = "sgt";
+/// What our metadata begin with; files of earlier versions, which have no digest, do not.
+const FORMAT: &str = "{\"format\":2,";
+/// What the digest at their end stands behind.
+const DIGEST: &str = ",\"sha256\":\"";
 /// A sample beyond this many values is no model's input but a damaged or hostile file.
 const MAX_INPUT: usize = 1 << 26;
 /// An error lists this many tensors of a kind and counts the rest.
@@ -43,6 +51,9 @@ pub struct Metadata {
     pub seed: u64,
     /// The version of this program that wrote the file.
     pub version: String,
+    /// Digests of the network, configuration and data of the run; absent without a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
 }
 
 impl Metadata {
@@ -108,6 +119,7 @@ pub struct Weights {
     path: PathBuf,
     metadata: Option<Metadata>,
     tensors: BTreeMap<String, Tensor>,
+    digest: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,9 +156,20 @@ impl Weights {
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let mut views: Vec<_> = file.iter().collect();
+        views.sort_by_key(|(name, _)| *name);
+        if let Some((name, view)) = views.iter().find(|(_, view)| view.shape().contains(&0)) {
+            // What an axis says is believed further on; only values make it cost what it says.
+            let found = format!("{} of shape {:?}", name.escape_debug(), view.shape());
+            return Err(data_error(path, found, "tensors with values"));
+        }
+        let digest = tensors_digest(views.iter().map(|(name, view)| (*name, view)));
         let metadata = header.metadata().as_ref();
         let metadata = match metadata.and_then(|map| map.get(METADATA_KEY)) {
-            Some(text) => Some(parse_metadata(path, text)?),
+            Some(text) => {
+                check_digest(path, text, &digest)?;
+                Some(parse_metadata(path, text)?)
+            }
             None => None,
         };
         let tensors = file.iter().map(|(name, view)| {
@@ -161,6 +184,27 @@ impl Weights {
             path: path.to_path_buf(),
             metadata,
             tensors: tensors.collect(),
+            digest,
+        })
+    }
+
+    /// SHA-256 over the tensors: names, types, shapes and values.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The same tensors without the prefix that all their names have, up to its first dot
+    /// (`module.` of `torch`'s parallel wrappers, for example); `None` where they have none.
+    pub fn without_prefix(&self) -> Option<Self> {
+        let first = self.tensors.keys().next()?;
+        let prefix = &first[..=first.find('.')?];
+        let stripped = self.tensors.iter().map(|(name, tensor)| {
+            let name = name.strip_prefix(prefix)?;
+            Some((name.to_string(), tensor.clone()))
+        });
+        Some(Self {
+            tensors: stripped.collect::<Option<_>>()?,
+            ..self.clone()
         })
     }
 
@@ -184,14 +228,7 @@ impl Weights {
     /// shape (with both shapes), of a type that holds no weights, or not finite. `parameters` is
     /// untouched then.
     pub fn load_into(&self, parameters: &mut Parameters) -> Result<()> {
-        let flaws = self.flaws(parameters);
-        if !flaws.is_empty() {
-            return Err(data_error(
-                &self.path,
-                flaws.join("; "),
-                "exactly the model's tensors",
-            ));
-        }
+        self.check(parameters)?;
         let entries: Vec<Parameter> = parameters.entries().to_vec();
         for entry in entries {
             let tensor = self.tensors.get(&entry.name);
@@ -200,6 +237,22 @@ impl Weights {
             }
         }
         Ok(())
+    }
+
+    /// Refuses tensors that are not the parameters by name and shape, which need not be allocated.
+    ///
+    /// # Errors
+    /// As [`Weights::load_into`].
+    pub(crate) fn check(&self, parameters: &Parameters) -> Result<()> {
+        let flaws = self.flaws(parameters);
+        if flaws.is_empty() {
+            return Ok(());
+        }
+        Err(data_error(
+            &self.path,
+            flaws.join("; "),
+            "exactly the model's tensors",
+        ))
     }
 
     fn flaws(&self, parameters: &Parameters) -> Vec<String> {
@@ -262,6 +315,39 @@ fn list(kind: &str, names: &[String]) -> String {
     }
 }
 
+/// Refuses metadata whose digest is not that of themselves and of the tensors.
+fn check_digest(path: &Path, text: &str, tensors: &str) -> Result<()> {
+    let signed = text.rsplit_once(DIGEST);
+    if !text.starts_with(FORMAT) && signed.is_none() {
+        return Ok(());
+    }
+    let recorded = signed.and_then(|(content, end)| Some((content, end.strip_suffix("\"}")?)));
+    let found = match recorded {
+        Some((content, recorded)) if recorded == metadata_digest(content, tensors) => return Ok(()),
+        Some((_, recorded)) => format!(
+            "metadata and tensors that are not those of the SHA-256 {}",
+            short(recorded).escape_debug()
+        ),
+        None => "metadata without their SHA-256".into(),
+    };
+    Err(data_error(path, found, "an undamaged file"))
+}
+
+/// Of metadata up to their digest, and of the tensors.
+fn metadata_digest(content: &str, tensors: &str) -> String {
+    sha256(format!("{content}{tensors}").as_bytes())
+}
+
+/// Over names, types, shapes and values, in the order of the names.
+fn tensors_digest<'t>(tensors: impl Iterator<Item = (&'t str, &'t TensorView<'t>)>) -> String {
+    let mut hash = Sha256::new();
+    for (name, view) in tensors {
+        hash.update(format!("{name:?} {:?} {:?}\n", view.dtype(), view.shape()));
+        hash.update(view.data());
+    }
+    hexadecimal(&hash.finalize())
+}
+
 fn parse_metadata(path: &Path, text: &str) -> Result<Metadata> {
     let metadata: Metadata = serde_json::from_str(text).map_err(|error| {
         data_error(
@@ -278,13 +364,16 @@ fn parse_metadata(path: &Path, text: &str) -> Result<Metadata> {
     }
 }
 
-/// Writes parameters, whole or not at all; equal input gives equal bytes.
+/// Writes parameters, whole or not at all; equal input gives equal bytes. Returns
+/// [`Weights::digest`] of what was written.
 ///
 /// # Errors
 /// [`Error::Numerical`] when a parameter is not finite, [`Error::Argument`] when the metadata
 /// contradict themselves, [`Error::Io`].
-pub fn save(path: &Path, parameters: &Parameters, metadata: Option<&Metadata>) -> Result<()> {
-    write_atomic(path, &to_bytes(parameters, metadata)?)
+pub fn save(path: &Path, parameters: &Parameters, metadata: Option<&Metadata>) -> Result<String> {
+    let bytes = to_bytes(parameters, metadata)?;
+    write_atomic(path, &bytes)?;
+    Ok(Weights::parse(path, &bytes)?.digest)
 }
 
 /// The content of a weight file.
@@ -356,6 +445,14 @@ fn serialize(
     let header = match metadata {
         Some(metadata) => {
             let text = serde_json::to_string(metadata).map_err(|error| unwritable(&error))?;
+            let mut sorted: Vec<_> = views.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            let tensors = sorted.into_iter().map(|(name, view)| (name.as_str(), view));
+            // Between the object's own braces.
+            let fields = &text[1..text.len() - 1];
+            let content = format!("{FORMAT}{fields}");
+            let digest = metadata_digest(&content, &tensors_digest(tensors));
+            let text = format!("{content}{DIGEST}{digest}\"}}");
             Some(HashMap::from([(METADATA_KEY.to_string(), text)]))
         }
         None => None,

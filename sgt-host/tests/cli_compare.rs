@@ -114,7 +114,10 @@ fn a_comparison_and_the_evaluation_of_its_runs_are_the_same_table() {
     );
     assert_eq!(evaluated, compared);
     let thorough = "--extent thorough --methods gradient,random";
-    let compared = succeeds(folder.path(), &format!("compare {train} {thorough} {few}"));
+    let compared = succeeds(
+        folder.path(),
+        &format!("compare {train} {thorough} {few} --overwrite"),
+    );
     let evaluated = succeeds(folder.path(), &format!("evaluate {runs} {thorough} {few}"));
     assert_eq!(evaluated, compared);
     assert_ne!(timeless(&evaluated).len(), 0);
@@ -127,7 +130,7 @@ fn what_cannot_be_trained_or_measured_shows_before_the_first_run() {
     for (arguments, parts) in [
         ("--eps -1", ["epsilon", "-1"]),
         ("--fills delete", ["fill", "delete"]),
-        ("--regimes sgt,sgt", ["comparison", "sgt twice"]),
+        ("--regimes sgt,sgt", ["--regimes", "sgt twice"]),
         ("--samples 0", ["--samples", "0"]),
         ("--extent deep", ["extent", "thorough"]),
     ] {

@@ -63,7 +63,7 @@ fn logits_and_attributions_are_the_golden_ones() {
     let check = |command: &str, tensor: &str| {
         succeeds(
             folder.path(),
-            &format!("{command} {FILES} --output out.npy"),
+            &format!("{command} {FILES} --output out.npy --overwrite"),
         );
         let found = npy::read(&folder.path().join("out.npy")).unwrap();
         let (expected, shape) = golden(&cases, tensor);
@@ -106,7 +106,7 @@ fn attacks_are_the_golden_ones() {
             folder.path(),
             &format!(
                 "attack {FILES} --labels y.npy --attack {attack} --eps {eps} {options} \
-                 --clip 0,1 --output out.npy"
+                 --clip 0,1 --output out.npy --overwrite"
             ),
         );
         let found = npy::read(&folder.path().join("out.npy")).unwrap();
@@ -137,9 +137,14 @@ fn bad_inputs_are_one_line() {
         } else {
             "--eps 0.1"
         };
+        let clip = if arguments.contains("--clip") {
+            ""
+        } else {
+            "--clip 0,1"
+        };
         fails(
             folder.path(),
-            &format!("{attack} {radius} {arguments}"),
+            &format!("{attack} {radius} {clip} {arguments}"),
             code,
             parts,
         );

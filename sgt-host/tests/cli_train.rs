@@ -80,7 +80,7 @@ fn a_file_of_series_is_trained_on_and_predicted() {
         let said = succeeds(
             folder.path(),
             &format!(
-                "predict --weights {model}/weights.safetensors --input x.npy --output y.npy --json"
+                "predict --weights {model}/weights.safetensors --input x.npy --output y.npy --overwrite --json"
             ),
         );
         let prediction: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -99,23 +99,24 @@ fn a_file_of_series_is_trained_on_and_predicted() {
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let foreign = safetensors::serialize(tensors.tensors(), None).unwrap();
         std::fs::write(folder.path().join("foreign.safetensors"), foreign).unwrap();
-        let predict = "predict --weights foreign.safetensors --input x.npy --output z.npy";
+        let predict =
+            "predict --weights foreign.safetensors --input x.npy --output z.npy --overwrite";
         fails(folder.path(), predict, 2, &["--model", "does not say"]);
         succeeds(folder.path(), &format!("{predict} --model {model}"));
     }
     std::fs::write(folder.path().join("bad.npy"), b"no array").unwrap();
     fails(
         folder.path(),
-        "predict --weights sensor-cnn/weights.safetensors --input bad.npy --output y.npy",
+        "predict --weights sensor-cnn/weights.safetensors --input bad.npy --output y.npy --overwrite",
         1,
         &["bad.npy"],
     );
     sgt_host::npy::write(&folder.path().join("bad.npy"), &[1, 2, 11], &[0.0; 22]).unwrap();
     fails(
         folder.path(),
-        "predict --weights sensor-cnn/weights.safetensors --input bad.npy --output y.npy",
+        "predict --weights sensor-cnn/weights.safetensors --input bad.npy --output y.npy --overwrite",
         1,
-        &["bad.npy", "[1, 2, 11]", "[2, 12]"],
+        &["bad.npy", "[1, 2, 11]", "[samples, 2, 12]"],
     );
 }
 
@@ -264,8 +265,8 @@ fn a_damaged_checkpoint_or_folder_is_one_line() {
     fails(
         folder.path(),
         "train --resume run",
-        2,
-        &["checkpoint", "parameters"],
+        1,
+        &["config.toml", "model = sensor-lstm", "sensor-cnn"],
     );
 }
 

@@ -1,6 +1,6 @@
 //! The attacks as data: what a config or a command line says.
 
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use serde::{Deserialize, Serialize};
 use sgt_core::{MomentumScale, Norm};
 
@@ -158,11 +158,11 @@ impl AttackConfig {
                 expected: expected.into(),
             })
         };
-        if self.steps == 0 {
-            return refuse("steps", "0".into(), "at least 1");
-        }
-        if self.restarts == 0 {
-            return refuse("restarts", "0".into(), "at least 1");
+        for (argument, count) in [("steps", self.steps), ("restarts", self.restarts)] {
+            if !(1..=limits::STEPS).contains(&count) {
+                let expected = format!("1 to {}", limits::STEPS);
+                return refuse(argument, count.to_string(), &expected);
+            }
         }
         if self.restarts > 1 && !self.is_random() {
             let found = format!("{} of an attack without random start", self.restarts);

@@ -1,7 +1,7 @@
 //! One run of an attack over a batch.
 
 use super::{AttackConfig, AttackKind, Goal};
-use crate::network::{Labelled, Model, Score, input_gradient};
+use crate::network::{InputShape, Labelled, Model, Score, input_gradient};
 use crate::{Error, Result};
 use sgt_core::{Ball, Bounds, Pcg32, Threat};
 
@@ -86,11 +86,13 @@ pub(super) fn aim<M: Model>(
         bounds: model.bounds().unwrap_or(Bounds::NONE),
         goal,
     };
+    let clip = ChannelClip::of(model);
     let rows = || x.chunks_exact(sample).enumerate();
     if config.kind == AttackKind::RandomNoise {
         for ((index, x), out) in rows().zip(out.chunks_exact_mut(sample)) {
             sgt_core::random_noise(&threat, x, &mut draw.rng(index), out)?;
         }
+        clip.apply(out);
         return Ok(());
     }
     if config.kind == AttackKind::Pgd && config.random_start {
@@ -100,6 +102,7 @@ pub(super) fn aim<M: Model>(
     } else {
         out.copy_from_slice(x);
     }
+    clip.apply(out);
 
     let mut gradient = vec![0.0; x.len()];
     let mut momentum = match config.kind {
@@ -132,6 +135,35 @@ pub(super) fn aim<M: Model>(
                 }
             }?;
         }
+        clip.apply(out);
     }
     Ok(())
+}
+
+/// The bounds of each channel. A clean sample is inside them, so that clipping a perturbed one moves
+/// it towards the clean one: it stays in the ball.
+struct ChannelClip {
+    input: InputShape,
+    low: Vec<f32>,
+    high: Vec<f32>,
+}
+
+impl ChannelClip {
+    fn of(model: &impl Model) -> Self {
+        let bounds = model.channel_bounds().iter();
+        let (low, high) = bounds.map(|bounds| (bounds.low, bounds.high)).unzip();
+        Self {
+            input: model.input(),
+            low,
+            high,
+        }
+    }
+
+    fn apply(&self, samples: &mut [f32]) {
+        if !self.low.is_empty() {
+            let bounds = [&self.low[..], &self.high];
+            self.input
+                .map_channels(samples, bounds, |value, low, high| value.max(low).min(high));
+        }
+    }
 }

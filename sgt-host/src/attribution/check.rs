@@ -1,15 +1,15 @@
 //! Domains of the parameters.
 
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 
 pub(super) fn at_least(argument: &str, found: usize, least: usize) -> Result<()> {
-    if found >= least {
+    if (least..=limits::STEPS).contains(&found) {
         return Ok(());
     }
     Err(Error::Argument {
         argument: argument.into(),
         found: found.to_string(),
-        expected: format!("at least {least}"),
+        expected: format!("{least} to {}", limits::STEPS),
     })
 }
 

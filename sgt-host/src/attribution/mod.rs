@@ -103,6 +103,14 @@ pub enum Method {
     Random,
 }
 
+impl std::str::FromStr for Method {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::named(name)
+    }
+}
+
 impl Method {
     /// All of them, with their default parameters.
     pub fn all() -> [Self; 11] {

@@ -1,11 +1,13 @@
 //! `sgt attack`.
 
 use super::output::Output;
+use super::result_file::{ResultFile, outside};
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
 use crate::data::Bounds;
-use crate::network::{Labelled, Model};
+use crate::file::data_error;
+use crate::network::{InputShape, Labelled, Model};
 use crate::run::Trained;
-use crate::{Result, npy};
+use crate::{Error, Result, npy};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -52,15 +54,16 @@ pub(super) struct Arguments {
     /// Random starts of which the best is kept.
     #[arg(long, value_name = "N", default_value_t = 1)]
     restarts: usize,
-    /// The least and greatest value of a sample [default: the data's bounds].
-    #[arg(long, value_name = "LO,HI", value_parser = bounds, allow_negative_numbers = true)]
-    clip: Option<Bounds>,
+    /// The least and greatest value of a sample, in the input's own units [default: the bounds of
+    /// the training data; none for series]. Once for all channels, or once for each. Compulsory for
+    /// images whose weights do not say it.
+    #[arg(long, value_name = "LO,HI", value_parser = parse_bounds, allow_hyphen_values = true)]
+    clip: Vec<Bounds>,
     /// Seeds random starts and noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where the adversarial samples go.
-    #[arg(long, value_name = "FILE.npy")]
-    output: PathBuf,
+    #[command(flatten)]
+    result: ResultFile,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,15 +84,35 @@ struct Attacked<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
-    let input = npy::read(&arguments.input)?;
+    arguments.result.check_free()?;
+    let input = npy::read_precise(&arguments.input)?;
     let shape = input.shape.clone();
     let sample = shape.get(1..).unwrap_or_default();
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
     let classes = trained.model.classes();
+    let bounds = channel_bounds(arguments, &trained)?;
+    let (channels, plane) = (
+        trained.model.input().channels(),
+        trained.model.input().positions(),
+    );
+    for (channel, &bounds) in bounds.iter().enumerate() {
+        let planes = input.values.chunks(plane);
+        let own = planes.skip(channel).step_by(channels);
+        let values: Vec<f64> = own.flatten().copied().collect();
+        if let Some(outside) = outside(&values, Some(bounds)) {
+            return Err(data_error(
+                &arguments.input,
+                format!("{outside}, in channel {channel}"),
+                "values inside the bounds, which an attack may not leave: --clip says others, once \
+                 for all channels or once for each",
+            ));
+        }
+    }
     let x = trained.samples(&arguments.input, input)?;
-    let labels = npy::read_labels(&arguments.labels, classes)?;
+    let samples = shape[0];
+    let labels = npy::read_labels_of(&arguments.labels, classes, samples)?;
     let targets = match &arguments.targets {
-        Some(path) => Some(npy::read_labels(path, classes)?),
+        Some(path) => Some(npy::read_labels_of(path, classes, samples)?),
         None => None,
     };
     let goal = match &targets {
@@ -111,8 +134,8 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         ..AttackConfig::default()
     };
     let mut classifier = trained.model.clone();
-    if let Some(bounds) = arguments.clip {
-        classifier = classifier.with_bounds(bounds)?;
+    if !arguments.clip.is_empty() {
+        classifier = classifier.with_channel_bounds(trained.channel_bounds(&bounds))?;
     }
     let batch = Labelled::new(&x, &labels);
     let found = attack(&classifier, batch, goal, &config, arguments.seed)?;
@@ -121,14 +144,26 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         .filter(|(predicted, label)| predicted == label)
         .count();
     let attacked = Attacked {
-        output: &arguments.output,
+        output: &arguments.result.output,
         samples: labels.len(),
         accuracy: right as f64 / labels.len() as f64,
         success_rate: found.success_rate(),
         predicted: found.predicted.clone(),
         loss: found.loss.clone(),
     };
-    npy::write(&arguments.output, &shape, &trained.for_file(found.x)?)?;
+    let mut values = trained.for_file(found.x)?;
+    for (place, value) in values.iter_mut().enumerate() {
+        // The way to the network's units and back rounds.
+        if let Some(bounds) = bounds.get(place / plane % channels) {
+            *value = value.clamp(bounds.low.into(), bounds.high.into());
+        }
+    }
+    if trained.needs_precision() {
+        npy::write_precise(&arguments.result.output, &shape, &values)?;
+    } else {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        npy::write(&arguments.result.output, &shape, &values)?;
+    }
     output.print(&attacked, || {
         format!(
             "accuracy {:.4} on {} samples under {} ε {}; success rate {:.4}\n{}",
@@ -137,14 +172,36 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             config.kind.name(),
             config.epsilon,
             attacked.success_rate,
-            arguments.output.display()
+            arguments.result.output.display()
         )
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The bounds of each channel in a file's units; none where every number is allowed.
+fn channel_bounds(arguments: &Arguments, trained: &Trained) -> Result<Vec<Bounds>> {
+    let channels = trained.model.input().channels();
+    match (&arguments.clip[..], trained.metadata.bounds) {
+        ([], Some(bounds)) | (&[bounds], _) => Ok(vec![bounds; channels]),
+        ([], None) if matches!(trained.model.input(), InputShape::Image { .. }) => {
+            Err(Error::Argument {
+                argument: "--clip".into(),
+                found: format!("none, and no bounds in {}", arguments.weights.display()),
+                expected: "the least and greatest value of an image, 0,1 for example".into(),
+            })
+        }
+        ([], None) => Ok(Vec::new()),
+        (each, _) if each.len() == channels => Ok(each.to_vec()),
+        (other, _) => Err(Error::Argument {
+            argument: "--clip".into(),
+            found: format!("{} times", other.len()),
+            expected: format!("once for all channels, or once for each of the {channels}"),
+        }),
+    }
+}
+
 /// `LO,HI`.
-fn bounds(text: &str) -> Result<Bounds, String> {
+fn parse_bounds(text: &str) -> Result<Bounds, String> {
     let expected = || format!("found {text}, expected the least value, then the greatest: 0,1");
     let (low, high) = text.split_once(',').ok_or_else(expected)?;
     let number = |part: &str| part.trim().parse::<f32>().map_err(|_| expected());
@@ -152,7 +209,7 @@ fn bounds(text: &str) -> Result<Bounds, String> {
         low: number(low)?,
         high: number(high)?,
     };
-    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low <= bounds.high {
+    if bounds.low.is_finite() && bounds.high.is_finite() && bounds.low < bounds.high {
         Ok(bounds)
     } else {
         Err(expected())

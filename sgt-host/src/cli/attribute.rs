@@ -1,8 +1,9 @@
 //! `sgt attribute`.
 
-use super::output::Output;
+use super::output::{Output, remark};
+use super::result_file::{ResultFile, outside};
 use crate::attribution::{Baseline, Method, Settings, attribute};
-use crate::network::{Labelled, Model, Rescaling, Score};
+use crate::network::{InputShape, Labelled, Model, Rescaling, Score};
 use crate::run::Trained;
 use crate::{Error, Result, npy};
 use clap::ValueEnum;
@@ -25,7 +26,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.npy")]
     labels: PathBuf,
     /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,
-    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion or random.
+    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion or random. Gradients are
+    /// per unit of the input for images, per training deviation of its channel for series.
     #[arg(long, value_name = "NAME")]
     method: String,
     /// What is attributed.
@@ -37,15 +39,15 @@ pub(super) struct Arguments {
     /// Points of integrated gradients, noisy copies of smoothgrad and gradient-shap.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// zero, or reference samples.
-    #[arg(long, value_name = "zero|FILE.npy", default_value = "zero")]
-    baseline: PathBuf,
+    /// What is compared with: zero (every value 0 in the input's units), mean (of each channel over
+    /// the training data), or reference samples [default: zero for images, mean for series].
+    #[arg(long, value_name = "zero|mean|FILE.npy")]
+    baseline: Option<PathBuf>,
     /// Seeds the random methods.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where the attributions go, in the input's shape.
-    #[arg(long, value_name = "FILE.npy")]
-    output: PathBuf,
+    #[command(flatten)]
+    result: ResultFile,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -65,17 +67,23 @@ struct Attributed<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
-    let input = npy::read(&arguments.input)?;
+    arguments.result.check_free()?;
+    let input = npy::read_precise(&arguments.input)?;
     let shape = input.shape.clone();
     let sample = shape.get(1..).unwrap_or_default();
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
+    if let Some(outside) = outside(&input.values, trained.metadata.bounds) {
+        remark(&format!("{}: {outside}", arguments.input.display()));
+    }
     let x = trained.samples(&arguments.input, input)?;
-    let labels = npy::read_labels(&arguments.labels, trained.model.classes())?;
-    let baselines = if arguments.baseline.as_path() == Path::new("zero") {
-        None
-    } else {
-        let array = npy::read(&arguments.baseline)?;
-        Some(trained.samples(&arguments.baseline, array)?)
+    let labels = npy::read_labels_of(&arguments.labels, trained.model.classes(), shape[0])?;
+    let is_image = matches!(trained.model.input(), InputShape::Image { .. });
+    let usual = Path::new(if is_image { "zero" } else { "mean" });
+    let baseline = arguments.baseline.as_deref().unwrap_or(usual);
+    let reference = match baseline.to_str() {
+        Some("zero") => trained.constant(0.0),
+        Some("mean") => trained.mean_sample(),
+        _ => trained.samples(baseline, npy::read_precise(baseline)?)?,
     };
     let method = method(arguments)?;
     let settings = Settings {
@@ -85,10 +93,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             ScoreName::PredictedLogit => Score::PredictedLogit,
             ScoreName::Loss => Score::Loss,
         },
-        baseline: match &baselines {
-            Some(samples) => Baseline::Samples(samples),
-            None => Baseline::Zero,
-        },
+        baseline: Baseline::Samples(&reference),
         rescaling: if arguments.as_captum {
             Rescaling::AsCaptum
         } else {
@@ -103,13 +108,13 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         &settings,
     )?;
     let attributed = Attributed {
-        output: &arguments.output,
+        output: &arguments.result.output,
         samples: labels.len(),
         method: &method,
         gap: found.gap,
     };
     let values = trained.attributions_for_file(found.values);
-    npy::write(&arguments.output, &shape, &values)?;
+    npy::write(&arguments.result.output, &shape, &values)?;
     output.print(&attributed, || {
         let gap = attributed.gap.as_ref().map_or(String::new(), |gap| {
             let largest = gap.iter().fold(0.0_f32, |most, gap| most.max(gap.abs()));
@@ -119,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             "{} of {} samples{gap}\n{}",
             method.name(),
             attributed.samples,
-            arguments.output.display()
+            arguments.result.output.display()
         )
     })?;
     Ok(ExitCode::SUCCESS)

@@ -1,16 +1,20 @@
 //! `sgt compare`.
 
 use super::Common;
+use super::again::again;
 use super::evaluation_arguments::EvaluationArguments;
+use super::interrupt::{INTERRUPTED, Interrupt};
+use super::list::List;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
-use crate::compare::{ComparisonRow, Notice, Plan, group, measure, sample_maps};
+use crate::compare::{ComparisonRow, Existing, Notice, Place, Plan, group, measure, sample_maps};
 use crate::config::Regime;
 use crate::evaluation::Extent;
+use crate::instructions::InstructionSet;
 use crate::report::{self, table};
-use crate::run::FinishedRun;
-use crate::{Result, file};
+use crate::run::{FinishedRun, Lock};
+use crate::{Result, file, limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -25,33 +29,69 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_name = "LIST",
-        value_delimiter = ',',
         default_value = "standard,sgt,adversarial,asgt"
     )]
-    regimes: Vec<Regime>,
+    regimes: List<Regime>,
     /// Runs of every regime, with the seeds 0, 1, ….
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::SEEDS))
+    )]
     seeds: u32,
     #[command(flatten)]
     evaluation: EvaluationArguments,
     /// Where page, tables, pictures and every run's folder go.
     #[arg(long, value_name = "DIR", default_value = "runs/compare")]
     out: PathBuf,
+    /// Go on with a comparison in the folder: finished runs are kept, unfinished ones go on, and
+    /// runs of another configuration are refused.
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Replace runs, tables and pictures that are already in the folder.
+    #[arg(long)]
+    overwrite: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
     let start = Instant::now();
     let draft = arguments.run.draft(common)?;
-    let plan = Plan::read(&draft, &arguments.regimes, arguments.seeds as usize)?;
+    let plan = Plan::read(&draft, &arguments.regimes.0, arguments.seeds as usize)?;
     let input = plan.input();
     let config = arguments.evaluation.config(Extent::Quick, input.kind());
     // What cannot be measured or written shows before the first run.
     config.check(input)?;
+    let place = Place {
+        folder: &arguments.out,
+        existing: match (arguments.resume, arguments.overwrite) {
+            (true, _) => Existing::Resume,
+            (_, true) => Existing::Replace,
+            _ => Existing::Refuse,
+        },
+    };
+    plan.check(place)?;
+    if place.existing == Existing::Refuse {
+        report::check_free(&arguments.out)?;
+    }
     file::create_folder(&arguments.out)?;
+    let _lock = Lock::take(&arguments.out)?;
+    let interrupt = Interrupt::watch()?;
+    let go_on = again(Some("--resume"), &["--overwrite"]);
     let display = ComparisonDisplay::new(output, plan.runs());
-    let trained = plan.train(Some(&arguments.out), |notice| display.training(notice));
+    let trained = plan.train(Some(place), interrupt.asked(), |notice| {
+        display.training(notice);
+    });
     display.finish();
-    let trained = trained?;
+    let Some(trained) = trained? else {
+        remark(&format!(
+            "interrupted; every run that had begun is saved: go on with {go_on}"
+        ));
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    interrupt.end_with(format!(
+        "interrupted while measuring; every run is saved: go on with {go_on}"
+    ));
     let groups = group(&trained)?;
     let comparison = measure(&groups, &config, |_, _| {})?;
     let samples = sample_maps(&groups, &config.methods)?;
@@ -106,7 +146,12 @@ impl ComparisonDisplay {
                 ));
             }
             (Self::Bar(bar), Notice::Trained(run)) => bar.println(line(run)),
+            (Self::Bar(bar), Notice::Kept(run)) => {
+                bar.inc(RUN_PARTS);
+                bar.println(format!("{}  (kept)", line(run)));
+            }
             (Self::Lines, Notice::Trained(run)) => remark(&line(run)),
+            (Self::Lines, Notice::Kept(run)) => remark(&format!("{}  (kept)", line(run))),
             _ => {}
         }
     }
@@ -120,8 +165,15 @@ impl ComparisonDisplay {
 
 fn line(run: &FinishedRun) -> String {
     let (config, record) = (&run.config, &run.record);
+    let own = [InstructionSet::current()];
+    let sets = if record.instructions.is_empty() || record.instructions == own {
+        String::new()
+    } else {
+        let names = record.instructions.iter().map(|set| set.name());
+        format!("  {}", names.collect::<Vec<_>>().join(", then "))
+    };
     format!(
-        "{:<12} seed {}  test accuracy {:.3}  test loss {:.4}  {:.1} s",
+        "{:<12} seed {}  test accuracy {:.3}  test loss {:.4}  {:.1} s{sets}",
         config.regime, config.seed, record.test_accuracy, record.test_loss, record.seconds
     )
 }

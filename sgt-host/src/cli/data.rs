@@ -3,9 +3,10 @@
 use super::Common;
 use super::output::Output;
 use crate::Result;
-use crate::data::catalog::{self, Availability, CaseShape, Info};
+use crate::data::catalog::{self, Availability, CaseShape, Info, Loaded};
 use crate::data::fetch::FetchProgress;
-use crate::data::{data_dir, fetch};
+use crate::data::load::is_file;
+use crate::data::{LoadOptions, data_dir, fetch, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -18,7 +19,8 @@ pub(super) enum Command {
     List,
     /// What a data set holds, whose it is, and whether it is here.
     Info {
-        /// Its name.
+        /// Its name, or a NAME_TRAIN.ts file with its test file beside it.
+        #[arg(value_name = "NAME|FILE")]
         name: String,
     },
     /// Download a data set from its original site, going on where an earlier fetch stopped.
@@ -60,6 +62,14 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
                 })
                 .collect();
             output.print(&lines, || list(&lines))?;
+        }
+        Command::Info { name } if is_file(name) => {
+            let loaded = Loaded::from(&load(name, &LoadOptions::default())?);
+            output.print(&loaded, || {
+                let mut lines = vec![name.clone()];
+                lines.extend(describe_loaded(&loaded));
+                lines.join("\n")
+            })?;
         }
         Command::Info { name } => {
             let info = catalog::info(name, &folder)?;
@@ -140,33 +150,33 @@ fn describe(info: &Info) -> String {
         format!("classes    {}", info.classes),
         format!("where      {}", info.availability),
     ];
-    if let Some(loaded) = &info.loaded {
-        let classes = loaded.class_names.iter().zip(&loaded.class_counts);
-        let classes: Vec<_> = classes
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
-        lines.push(format!(
-            "files      {} training, {} test, samples {:?}{}",
-            loaded.cases[0],
-            loaded.cases[1],
-            loaded.sample,
-            if loaded.padded {
-                ", padded in front"
-            } else {
-                ""
-            }
-        ));
-        lines.push(format!("training   {}", classes.join(", ")));
-        let range = loaded.range;
-        let bounds = match loaded.bounds {
-            Some(bounds) => format!("bounds {} to {}", bounds.low, bounds.high),
-            None => "no bounds".into(),
-        };
-        lines.push(format!(
-            "values     {} to {}, {bounds}",
-            range.low, range.high
-        ));
-    }
+    lines.extend(info.loaded.iter().flat_map(describe_loaded));
     lines.push(format!("source     {}", info.attribution.trim()));
     lines.join("\n")
+}
+
+/// What the files hold, a line each.
+fn describe_loaded(loaded: &Loaded) -> [String; 3] {
+    let classes = loaded.class_names.iter().zip(&loaded.class_counts);
+    let classes: Vec<_> = classes
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    let padded = if loaded.padded {
+        ", padded in front"
+    } else {
+        ""
+    };
+    let range = loaded.range;
+    let bounds = match loaded.bounds {
+        Some(bounds) => format!("bounds {} to {}", bounds.low, bounds.high),
+        None => "no bounds".into(),
+    };
+    [
+        format!(
+            "files      {} training, {} test, samples {:?}{padded}",
+            loaded.cases[0], loaded.cases[1], loaded.sample
+        ),
+        format!("training   {}", classes.join(", ")),
+        format!("values     {} to {}, {bounds}", range.low, range.high),
+    ]
 }

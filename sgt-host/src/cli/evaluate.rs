@@ -1,7 +1,9 @@
 //! `sgt evaluate`.
 
 use super::Common;
+use super::again::again;
 use super::evaluation_arguments::EvaluationArguments;
+use super::interrupt::Interrupt;
 use super::output::{Output, remark};
 use super::run_arguments::text;
 use crate::Result;
@@ -48,6 +50,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
+    let interrupt = Interrupt::watch()?;
+    interrupt.end_with(format!(
+        "interrupted; the runs are as they were: start again with {}",
+        again(None, &[])
+    ));
     let runs = arguments.evaluated.open(common)?;
     let comparison = arguments.evaluated.measure(&group(&runs)?, output)?;
     output.print(&comparison, || table::text(&comparison, |_| true))?;

@@ -1,5 +1,6 @@
 //! The arguments that say what is measured.
 
+use super::list::List;
 use crate::attack::{AttackConfig, AttackKind};
 use crate::attribution::Method;
 use crate::data::DataKind;
@@ -15,24 +16,19 @@ pub(super) struct EvaluationArguments {
     extent: Option<Extent>,
     /// Radii of the attacks [default: 0.05,0.1,0.2,0.3 for images, in their own unit; 0.1,0.2,0.4
     /// for series, in training deviations].
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        allow_negative_numbers = true
-    )]
-    eps: Option<Vec<f32>>,
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    eps: Option<List<f32>>,
     /// The attacks: fgsm, pgd, mi-fgsm, random-noise [default: quick pgd, thorough all].
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    attacks: Option<Vec<AttackKind>>,
+    #[arg(long, value_name = "LIST")]
+    attacks: Option<List<AttackKind>>,
     /// The attribution methods [default: quick gradient; thorough gradient, absolute-gradient,
     /// input-x-gradient, integrated-gradients, smoothgrad, gradient-shap, random].
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Method::named)]
-    methods: Option<Vec<Method>>,
+    #[arg(long, value_name = "LIST")]
+    methods: Option<List<Method>>,
     /// What removed features become: background, mean, uniform, zero, farthest, delete [default:
     /// quick mean; thorough zero, uniform, mean].
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    fills: Option<Vec<Fill>>,
+    #[arg(long, value_name = "LIST")]
+    fills: Option<List<Fill>>,
     /// At most so many test samples, drawn from all classes alike, for everything but the accuracy
     /// [default: quick 500, thorough 1000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -51,12 +47,12 @@ impl EvaluationArguments {
     pub(super) fn config(&self, usual: Extent, kind: DataKind) -> EvaluationConfig {
         let preset = EvaluationConfig::of(self.extent.unwrap_or(usual), kind);
         let attack = |&kind: &AttackKind| AttackConfig::new(kind, 0.0);
-        let attacks = self.attacks.as_deref();
+        let attacks = self.attacks.as_ref().map(|list| &list.0);
         EvaluationConfig {
             attacks: attacks.map_or(preset.attacks, |kinds| kinds.iter().map(attack).collect()),
-            epsilons: self.eps.clone().unwrap_or(preset.epsilons),
-            methods: self.methods.clone().unwrap_or(preset.methods),
-            fills: self.fills.clone().unwrap_or(preset.fills),
+            epsilons: chosen(self.eps.as_ref(), preset.epsilons),
+            methods: chosen(self.methods.as_ref(), preset.methods),
+            fills: chosen(self.fills.as_ref(), preset.fills),
             samples: self.samples.map_or(preset.samples, |count| count as usize),
             stability_samples: self
                 .stability_samples
@@ -65,4 +61,8 @@ impl EvaluationArguments {
             ..preset
         }
     }
+}
+
+fn chosen<T: Clone>(list: Option<&List<T>>, usual: Vec<T>) -> Vec<T> {
+    list.map_or(usual, |list| list.0.clone())
 }

@@ -2,9 +2,10 @@
 
 use super::output::Output;
 use super::sample::SampleAxes;
+use crate::Result;
 use crate::export::{Target, export, write};
 use crate::run::{RunFolder, Trained};
-use crate::{Result, file};
+use crate::weights::Weights;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,22 +40,14 @@ struct Exported {
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let source = &arguments.source;
-    let weights = if source.is_dir() {
-        let path = RunFolder::open(source)?.0.weights_path();
-        if !path.exists() {
-            let found = "no weights.safetensors";
-            return Err(file::data_error(
-                source,
-                found,
-                "the folder of a finished run",
-            ));
-        }
-        path
+    let (path, weights) = if source.is_dir() {
+        let folder = RunFolder::open(source)?.0;
+        (folder.weights_path(), folder.read_weights()?)
     } else {
-        source.clone()
+        (source.clone(), Weights::read(source)?)
     };
     let axes = arguments.input.as_ref().map_or(&[][..], |axes| &axes.0);
-    let trained = Trained::read(&weights, arguments.model.as_deref(), axes)?;
+    let trained = Trained::from_weights(&path, &weights, arguments.model.as_deref(), axes)?;
     let files = export(&trained, arguments.to)?;
     let exported = Exported {
         target: arguments.to.name(),

@@ -5,24 +5,30 @@
 // Arguments' docs are the help that a terminal shows.
 #![allow(clippy::doc_markdown)]
 
+mod again;
 mod attack;
 mod attribute;
 mod compare;
+mod config;
 mod data;
 mod evaluate;
 mod evaluation_arguments;
 mod export;
 mod interrupt;
+mod list;
 mod models;
+mod names;
 mod output;
 mod predict;
 mod progress;
 mod report;
+mod result_file;
 mod run_arguments;
 mod sample;
 mod train;
 
-use crate::{Error, Result};
+use crate::instructions::{self, InstructionSet};
+use crate::{Error, Result, limits};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
 use std::path::PathBuf;
@@ -35,12 +41,12 @@ const USAGE: u8 = 2;
 
 /// Train, compare, attack and explain networks under saliency-guided regimes.
 #[derive(Debug, Parser)]
-#[command(name = "sgt", version, max_term_width = 100)]
+#[command(name = "sgt", version, max_term_width = 100, after_help = names::overview())]
 struct Arguments {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Options of every command.
@@ -50,8 +56,25 @@ struct Common {
     #[arg(long, global = true)]
     json: bool,
     /// Worker threads; results do not depend on it [default: one a core].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(limits::THREADS))
+    )]
     threads: Option<u16>,
+    /// Vector instructions: avx512, avx2 or plain; results depend on it in the last digits
+    /// [default: those that a resumed run began with, or the machine's widest].
+    #[arg(long, global = true, value_name = "SET")]
+    instructions: Option<InstructionSet>,
+    /// What the content of one file may become in memory [default: 1].
+    #[arg(
+        long,
+        global = true,
+        value_name = "GIB",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    memory_limit: Option<u32>,
     /// The folder of named data sets [default: $SGT_DATA, then ./data].
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -77,6 +100,8 @@ enum Command {
     Models(models::Arguments),
     /// Write a finished network for another program.
     Export(export::Arguments),
+    /// Print a run's configuration, or explain every key of one.
+    Config(config::Arguments),
     /// List, describe or download data sets.
     #[command(subcommand)]
     Data(data::Command),
@@ -99,16 +124,25 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let common = &arguments.common;
+    if let Some(set) = common.instructions {
+        instructions::choose(set)?;
+    }
+    if let Some(gib) = common.memory_limit {
+        limits::set_memory(u64::from(gib) * limits::GIB);
+    }
     if let Some(threads) = common.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-        pool.build_global().map_err(|reason| Error::Argument {
-            argument: "--threads".into(),
-            found: format!("{threads} ({reason})"),
-            expected: "a number of threads that the system allows".into(),
-        })?;
+        start_threads(threads.into())?;
+    } else {
+        // Not left to the first use: where the system allows none, that would be a panic.
+        start_threads(0)?;
     }
     let output = Output::new(common.json);
-    match &arguments.command {
+    let Some(command) = &arguments.command else {
+        // A closed pipe is no failure.
+        let _ = Arguments::command().print_help();
+        return Ok(ExitCode::SUCCESS);
+    };
+    match command {
         Command::Compare(arguments) => compare::run(arguments, common, &output),
         Command::Train(arguments) => train::run(arguments, common, &output),
         Command::Predict(arguments) => predict::run(arguments, &output),
@@ -118,8 +152,19 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Report(arguments) => report::run(arguments, common, &output),
         Command::Models(arguments) => models::run(arguments, &output),
         Command::Export(arguments) => export::run(arguments, &output),
+        Command::Config(arguments) => config::run(arguments, common, &output),
         Command::Data(command) => data::run(command, common, &output),
     }
+}
+
+/// Starts the pool of workers, one a core for 0.
+fn start_threads(threads: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|reason| Error::Argument {
+        argument: "--threads".into(),
+        found: format!("{threads} ({reason})"),
+        expected: "a number of threads that the system allows".into(),
+    })
 }
 
 /// Bad arguments are usage, everything else is data, the system or the run.

@@ -1,5 +1,6 @@
 //! `sgt models`.
 
+use super::list::trimmed;
 use super::output::Output;
 use super::sample::SampleAxes;
 use crate::evaluation::grouped;
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", requires = "network")]
     classes: Option<usize>,
     /// The sizes of a named network's hidden layers, 32,64 for example.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "network")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = trimmed::<usize>, requires = "network")]
     hidden: Vec<usize>,
     /// Print the description as TOML, to start a network of one's own from.
     #[arg(long, requires = "network")]

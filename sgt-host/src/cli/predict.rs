@@ -1,6 +1,8 @@
 //! `sgt predict`.
 
-use super::output::Output;
+use super::output::{Output, remark};
+use super::result_file::{ResultFile, outside};
+use crate::file::data_error;
 use crate::metrics::outputs::{logits, predictions};
 use crate::network::Model;
 use crate::run::Trained;
@@ -20,9 +22,8 @@ pub(super) struct Arguments {
     /// Samples, [samples, channels, steps] or [samples, channels, height, width].
     #[arg(long, value_name = "FILE.npy")]
     input: PathBuf,
-    /// Where the logits [samples, classes] go.
-    #[arg(long, value_name = "FILE.npy")]
-    output: PathBuf,
+    #[command(flatten)]
+    result: ResultFile,
 }
 
 #[derive(Serialize)]
@@ -34,25 +35,38 @@ struct Prediction<'p> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
-    let input = npy::read(&arguments.input)?;
+    arguments.result.check_free()?;
+    let input = npy::read_precise(&arguments.input)?;
     let sample = input.shape.get(1..).unwrap_or_default();
     let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
+    if let Some(outside) = outside(&input.values, trained.metadata.bounds) {
+        remark(&format!("{}: {outside}", arguments.input.display()));
+    }
     let x = trained.samples(&arguments.input, input)?;
     let classes = trained.model.classes();
     let logits = logits(&trained.model, &x)?;
     let samples = logits.len() / classes;
-    npy::write(&arguments.output, &[samples, classes], &logits)?;
+    if let Some(place) = logits.iter().position(|logit| !logit.is_finite()) {
+        let (sample, class) = (place / classes, place % classes);
+        return Err(data_error(
+            &arguments.input,
+            format!(
+                "logit {} of class {class} for sample {sample}",
+                logits[place]
+            ),
+            format!("finite logits from {}", arguments.weights.display()),
+        ));
+    }
+    let path = &arguments.result.output;
+    npy::write(path, &[samples, classes], &logits)?;
     let prediction = Prediction {
-        output: &arguments.output,
+        output: path,
         samples,
         classes: &trained.metadata.classes,
         predicted: predictions(&logits, classes),
     };
     output.print(&prediction, || {
-        format!(
-            "{samples} × {classes} logits in {}",
-            arguments.output.display()
-        )
+        format!("{samples} × {classes} logits in {}", path.display())
     })?;
     Ok(ExitCode::SUCCESS)
 }

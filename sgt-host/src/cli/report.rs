@@ -1,10 +1,13 @@
 //! `sgt report`.
 
 use super::Common;
+use super::again::again;
 use super::evaluate::EvaluatedRuns;
+use super::interrupt::Interrupt;
 use super::output::Output;
 use crate::compare::{group, sample_maps};
-use crate::{Result, report};
+use crate::run::Lock;
+use crate::{Result, file, report};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +19,9 @@ pub(super) struct Arguments {
     /// Where the page, its tables and its pictures go.
     #[arg(long, value_name = "DIR", default_value = "runs/report")]
     out: PathBuf,
+    /// Replace a report that is already in the folder.
+    #[arg(long)]
+    overwrite: bool,
 }
 
 #[derive(Serialize)]
@@ -24,10 +30,20 @@ struct Written {
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
+    if !arguments.overwrite {
+        report::check_free(&arguments.out)?;
+    }
+    let interrupt = Interrupt::watch()?;
+    interrupt.end_with(format!(
+        "interrupted; nothing was written: start again with {}",
+        again(None, &[])
+    ));
     let runs = arguments.evaluated.open(common)?;
     let groups = group(&runs)?;
     let comparison = arguments.evaluated.measure(&groups, output)?;
     let samples = sample_maps(&groups, &comparison.evaluation.methods)?;
+    file::create_folder(&arguments.out)?;
+    let _lock = Lock::take(&arguments.out)?;
     let files = report::write(&arguments.out, &comparison, &samples)?;
     let written = Written { files };
     output.print(&written, || paths(&written.files))?;

@@ -1,6 +1,7 @@
 //! The arguments from which a configuration is laid in layers.
 
 use super::Common;
+use super::list::trimmed;
 use crate::config::{ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
@@ -20,19 +21,20 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
     /// The sizes of a named network's hidden layers, 32,64,64 for example.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = trimmed::<u32>)]
     hidden: Vec<u32>,
-    /// A group of settings: reference or robust.
+    /// A group of settings: reference or robust [default: none].
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
     /// A TOML run configuration; the other arguments override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Any key of the configuration, masking.fraction=0.3 for example.
+    /// Any key of the configuration at any depth, masking.fraction=0.3 or
+    /// training.early-stopping.patience=5 for example; sgt config --explain lists them.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     keys: Vec<String>,
-    /// The number of passes over the training part.
-    #[arg(long, value_name = "N")]
+    /// The number of passes over the training part [default: 60 for series, 2 for images].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     epochs: Option<u32>,
 }
 
@@ -63,6 +65,13 @@ impl RunArguments {
         }
         for setting in &self.keys {
             let (key, value) = key_value(setting)?;
+            if key == "preset" {
+                return Err(Error::Argument {
+                    argument: "--set".into(),
+                    found: setting.clone(),
+                    expected: "--preset NAME, which the other settings lie over".into(),
+                });
+            }
             draft.set(key, value);
         }
         let folder = data_dir(common.data_dir.as_deref());

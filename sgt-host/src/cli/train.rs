@@ -1,13 +1,15 @@
 //! `sgt train`.
 
+use super::interrupt::Interrupt;
 use super::output::{Output, remark};
 use super::progress::TrainingDisplay;
 use super::run_arguments::{RunArguments, text};
 use super::{Common, interrupt};
-use crate::Result;
 use crate::config::{ConfigDraft, Regime};
-use crate::run::{self, Outcome, Record, RunFolder, Session};
-use crate::train::Trainer;
+use crate::instructions::{self, InstructionSet};
+use crate::run::{self, Outcome, Record, RunFolder, Saving, Session};
+use crate::train::{Checkpoint, Trainer};
+use crate::{Result, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,10 +18,10 @@ use std::time::{Duration, Instant};
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
-    /// standard, sgt, adversarial, asgt or sga.
+    /// standard, sgt, adversarial, asgt or sga [default: sgt].
     #[arg(long, value_name = "NAME")]
     regime: Option<Regime>,
-    /// Seeds everything random.
+    /// Seeds everything random [default: 0].
     #[arg(long)]
     seed: Option<u32>,
     /// The run's folder [default: runs/DATA-MODEL-REGIME-SEED].
@@ -38,13 +40,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
     if let Some(path) = &arguments.resume {
-        let (folder, mut draft) = RunFolder::open(path)?;
+        // Before anything is read: another process may be writing it.
+        let (mut folder, _) = RunFolder::open(path)?;
+        folder.lock()?;
+        folder.clean();
+        let (_, mut draft) = RunFolder::open(path)?;
         if let Some(folder) = &common.data_dir {
             draft.set("data.folder", text(folder)?);
         }
         let session = Session::open(&draft)?;
-        folder.clean();
-        return train(&folder, &session, true, output);
+        return train(folder, &session, Some(common), output);
     }
     let session = Session::open(&draft(arguments, common)?)?;
     let path = match &arguments.out {
@@ -58,21 +63,31 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         session.classifier()?,
     )?;
     let folder = RunFolder::create(&path, session.config(), arguments.overwrite)?;
-    train(&folder, &session, false, output)
+    train(folder, &session, None, output)
 }
 
+/// Trains in `folder`; `resumed` is given for a run that goes on.
 fn train(
-    folder: &RunFolder,
+    mut folder: RunFolder,
     session: &Session,
-    resumed: bool,
+    resumed: Option<&Common>,
     output: &Output,
 ) -> Result<ExitCode> {
     let config = session.config();
+    folder.identify(session.identity()?);
+    let mut checkpoint = None;
+    if let Some(common) = resumed {
+        checkpoint = folder.load(config)?;
+        if let Some(checkpoint) = &checkpoint {
+            keep_instructions(checkpoint, common)?;
+        }
+    }
+    let folder = &folder;
     let mut trainer = Trainer::new(config, session.training_data(), session.classifier()?)?;
-    if resumed && let Some(checkpoint) = folder.load()? {
+    if let Some(checkpoint) = checkpoint {
         trainer.restore(checkpoint)?;
     }
-    let interrupt = interrupt::watch()?;
+    let interrupt = Interrupt::watch()?;
     let epochs = config.training.epochs;
     let display = TrainingDisplay::new(
         output,
@@ -81,12 +96,15 @@ fn train(
         trainer.progress(),
     );
     let start = Instant::now();
-    let interval = Duration::from_secs_f32(config.training.checkpoint_seconds);
+    let saving = Saving {
+        epochs: true,
+        interval: Duration::from_secs_f32(config.training.checkpoint_seconds),
+    };
     let outcome = run::execute(
         &mut trainer,
         folder,
-        interval,
-        &interrupt,
+        saving,
+        interrupt.asked(),
         |event, progress| display.show(event, progress),
     );
     display.finish();
@@ -96,7 +114,7 @@ fn train(
             "interrupted after {} epochs and {} steps; saved: go on with sgt train --resume {}",
             progress.epoch,
             progress.step,
-            folder.path().display()
+            shell::path(folder.path())
         ));
         return Ok(ExitCode::from(interrupt::INTERRUPTED));
     }
@@ -105,6 +123,25 @@ fn train(
     let record = session.finish(Some(folder), &model, &progress, start.elapsed())?;
     output.print(&record, || summary(folder, &record))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Goes on with the instruction set that a run ended with, unless another is asked for or the
+/// machine lacks it: then the bits are those of neither, and that is said.
+fn keep_instructions(checkpoint: &Checkpoint, common: &Common) -> Result<()> {
+    let Some(&before) = checkpoint.progress.instructions.last() else {
+        return Ok(());
+    };
+    if common.instructions.is_none() && before.is_available() {
+        return instructions::choose(before);
+    }
+    let now = InstructionSet::current();
+    if now != before {
+        remark(&format!(
+            "the run was computed with {before} and goes on with {now}: its numbers will differ in \
+             the last digits from a run of either"
+        ));
+    }
+    Ok(())
 }
 
 fn summary(folder: &RunFolder, record: &Record) -> String {

@@ -20,11 +20,7 @@ pub(super) fn side_by_side<J: Sync, T: Send>(
     let workers = threads.min(jobs.len()).max(1);
     let pools = (0..workers).map(|_| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads / workers);
-        pool.build().map_err(|reason| Error::Argument {
-            argument: "--threads".into(),
-            found: reason.to_string(),
-            expected: "a number of threads that the system allows".into(),
-        })
+        pool.build().map_err(|reason| no_threads(&reason))
     });
     let pools: Vec<_> = pools.collect::<Result<_>>()?;
     let next = AtomicUsize::new(0);
@@ -32,7 +28,7 @@ pub(super) fn side_by_side<J: Sync, T: Send>(
     let results: Vec<Mutex<Option<Result<T>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
         for pool in &pools {
-            scope.spawn(|| {
+            let work = || {
                 while !failed.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(todo) = jobs.get(index) else { break };
@@ -42,14 +38,25 @@ pub(super) fn side_by_side<J: Sync, T: Send>(
                         *place = Some(result);
                     }
                 }
-            });
+            };
+            let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+            thread.map_err(|reason| no_threads(&reason))?;
         }
-    });
+        Ok::<(), Error>(())
+    })?;
     // After a failure, jobs behind it may be missing; the failure comes before them.
     let done = results
         .into_iter()
         .map_while(|place| place.into_inner().ok().flatten());
     done.collect()
+}
+
+fn no_threads(reason: &dyn std::fmt::Display) -> Error {
+    Error::Argument {
+        argument: "--threads".into(),
+        found: reason.to_string(),
+        expected: "a number of threads that the system allows".into(),
+    }
 }
 
 #[cfg(test)]

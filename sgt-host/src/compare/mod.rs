@@ -24,5 +24,5 @@ pub use comparison::{
     CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, RegimeRuns, compare,
 };
 pub use measure::{RunGroup, group, measure};
-pub use plan::{Notice, Plan};
+pub use plan::{Existing, Notice, Place, Plan};
 pub use saliency::{SampleMap, SampleMaps, sample_maps};

@@ -2,8 +2,7 @@
 
 use super::{DataConfig, RunConfig};
 use crate::data::DataKind;
-use crate::strict;
-use crate::{Error, Result};
+use crate::{Error, Result, file, strict};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -28,6 +27,19 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 2] = [Self::Reference, Self::Robust];
+
+    /// What it stands for, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Reference => {
+                "SGT as its published code runs it: half of the features, uniform, λ 1"
+            }
+            Self::Robust => "ASGT with PGD of 7 steps",
+        }
+    }
+
     /// The preset's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,7 +60,7 @@ impl std::str::FromStr for Preset {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let known = [Self::Reference, Self::Robust];
+        let known = Self::ALL;
         let preset = known.into_iter().find(|preset| preset.name() == name);
         preset.ok_or_else(|| Error::Argument {
             argument: "preset".into(),
@@ -71,7 +83,15 @@ pub struct ConfigDraft {
 #[derive(Clone, Debug)]
 struct Override {
     origin: String,
-    settings: Table,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    /// Keys of the top level and of its [`SECTIONS`].
+    Settings(Table),
+    /// One key further inside, from the root.
+    Key(Vec<String>, Value),
 }
 
 impl ConfigDraft {
@@ -84,7 +104,7 @@ impl ConfigDraft {
     pub fn preset(&mut self, preset: Preset) {
         self.overrides.push(Override {
             origin: format!("preset {}", preset.name()),
-            settings: built_in(preset.settings()),
+            change: Change::Settings(built_in(preset.settings())),
         });
     }
 
@@ -94,11 +114,7 @@ impl ConfigDraft {
     /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not TOML,
     /// [`Error::Argument`] for an unknown key or name or a value out of range.
     pub fn file(&mut self, path: &Path) -> Result<()> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.into(),
-            action: "read",
-            source,
-        })?;
+        let bytes = file::read(path)?;
         let malformed = |found: String| Error::Data {
             path: path.into(),
             found,
@@ -142,32 +158,28 @@ impl ConfigDraft {
         }
         self.overrides.push(Override {
             origin: origin.into(),
-            settings,
+            change: Change::Settings(settings),
         });
         // A mistake in a key shows before any data is read, whatever its kind.
         self.read(DataKind::Series).map(drop)
     }
 
-    /// Lays one key over what is there, `masking.fraction` for example. Unchecked until
-    /// [`ConfigDraft::finish`].
+    /// Lays one key over what is there, at any depth: `masking.fraction` or
+    /// `training.early-stopping.patience` for example. Unchecked until [`ConfigDraft::finish`].
     pub fn set(&mut self, key: &str, value: impl Into<Value>) {
-        let mut settings = Table::new();
-        match key.split_once('.') {
-            Some((section, key)) => {
-                let section = settings
-                    .entry(section)
-                    .or_insert_with(|| Value::Table(Table::new()));
-                if let Value::Table(section) = section {
-                    section.insert(key.into(), value.into());
-                }
+        let value = value.into();
+        let path: Vec<String> = key.split('.').map(|part| part.trim().to_string()).collect();
+        let change = match &path[..] {
+            [key] => Change::Settings(Table::from_iter([(key.clone(), value)])),
+            [section, key] => {
+                let inside = Table::from_iter([(key.clone(), value)]);
+                Change::Settings(Table::from_iter([(section.clone(), inside.into())]))
             }
-            None => {
-                settings.insert(key.into(), value.into());
-            }
-        }
+            _ => Change::Key(path, value),
+        };
         self.overrides.push(Override {
             origin: "command line".into(),
-            settings,
+            change,
         });
     }
 
@@ -194,7 +206,10 @@ impl ConfigDraft {
         let mut settings = built_in(defaults(kind));
         let mut config: RunConfig = strict::read(settings.clone(), "defaults")?;
         for above in &self.overrides {
-            lay_over(&mut settings, &above.settings);
+            match &above.change {
+                Change::Settings(above) => lay_over(&mut settings, above),
+                Change::Key(path, value) => insert(&mut settings, path, value),
+            }
             // Read after every override: a mistake belongs to the one that brings it.
             config = strict::read(settings.clone(), &above.origin)?;
             config.check_ranges(&above.origin)?;
@@ -203,7 +218,30 @@ impl ConfigDraft {
     }
 }
 
+/// Writes `value` at `path`; what stands in the way of a table there gives way to one.
+fn insert(table: &mut Table, path: &[String], value: &Value) {
+    let [first, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        table.insert(first.clone(), value.clone());
+        return;
+    }
+    let place = table
+        .entry(first)
+        .or_insert_with(|| Value::Table(Table::new()));
+    if !place.is_table() {
+        *place = Value::Table(Table::new());
+    }
+    if let Value::Table(inside) = place {
+        insert(inside, rest, value);
+    }
+}
+
 fn lay_over(below: &mut Table, above: &Table) {
+    // Another network than the one that was described or sized below.
+    if above.contains_key("model") && above.get("model") != below.get("model") {
+        below.remove("network");
+        below.remove("hidden");
+    }
     for (key, value) in above {
         let section = SECTIONS.contains(&key.as_str());
         match (below.get_mut(key), value) {

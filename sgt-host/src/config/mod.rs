@@ -20,22 +20,24 @@
 //! ```
 
 mod draft;
+mod explain;
 mod regime;
 mod schedule;
 mod settings;
 
 pub use crate::data::DataKind;
 pub use draft::{ConfigDraft, Preset};
+pub use explain::{Explanation, explain};
 pub use regime::{Branch, Objective, Recipe, Regime};
 pub use schedule::{EpochSchedule, Ramp};
-pub use settings::{Difference, differences};
+pub use settings::{Difference, changes, differences};
 pub use sgt_core::{Importance, Policy, Scope};
 
 use crate::attack::AttackConfig;
 use crate::data::Length;
 use crate::network::{Description, Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -219,7 +221,9 @@ impl RunConfig {
             )?;
         }
         let seconds = self.training.checkpoint_seconds;
-        check.positive("training.checkpoint-seconds", seconds)
+        let key = "training.checkpoint-seconds";
+        check.positive(key, seconds)?;
+        check.number(key, seconds, 0.0, limits::CHECKPOINT_SECONDS)
     }
 
     /// Checks what keys must mean together.

@@ -4,6 +4,7 @@ use super::RunConfig;
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Settings that say which run it is and where its data lies, not what it computes.
@@ -26,20 +27,52 @@ impl RunConfig {
     /// As [`RunConfig::to_toml`].
     pub fn settings(&self) -> Result<BTreeMap<String, String>> {
         // By way of the text, where an f32 has its own shortest digits.
-        let table: Result<Table, toml::de::Error> = self.to_toml()?.parse();
-        let mut table = table.map_err(|reason| super::not_toml(&reason))?;
-        if !self.regime.masks() {
-            table.remove("masking");
-            table.remove("lambda");
-        }
-        if !self.regime.attacks() {
-            table.remove("attack");
-        }
-        let mut settings = BTreeMap::new();
-        flatten("", &Value::Table(table), &mut settings);
-        settings.retain(|key, _| !IDENTITY.contains(&key.as_str()));
+        let mut settings = flat(&self.to_toml()?)?;
+        let unread = |key: &str| match key.split('.').next() {
+            Some("masking" | "lambda") => !self.regime.masks(),
+            Some("attack") => !self.regime.attacks(),
+            _ => false,
+        };
+        settings.retain(|key, _| !IDENTITY.contains(&key.as_str()) && !unread(key));
         Ok(settings)
     }
+}
+
+impl RunConfig {
+    /// The configuration as TOML without what changes no bit: where the data's files lie, and how
+    /// often the state is written.
+    ///
+    /// # Errors
+    /// As [`RunConfig::to_toml`].
+    pub fn bound(&self) -> Result<String> {
+        let mut config = self.clone();
+        config.data.folder = None;
+        config.training.checkpoint_seconds = 1.0;
+        let name = |path: &Path| path.file_name().map(PathBuf::from);
+        config.data.test = config.data.test.as_deref().and_then(name);
+        if let Some(file) = name(Path::new(&self.data.source)) {
+            config.data.source = file.display().to_string();
+        }
+        config.to_toml()
+    }
+}
+
+/// Every key of a configuration's text with its value.
+///
+/// # Errors
+/// [`crate::Error::Argument`] when it is no TOML.
+pub(super) fn flat(text: &str) -> Result<BTreeMap<String, String>> {
+    let table: Result<Table, toml::de::Error> = text.parse();
+    let table = table.map_err(|reason| super::not_toml(&reason))?;
+    let mut settings = BTreeMap::new();
+    flatten("", &Value::Table(table), &mut settings);
+    Ok(settings)
+}
+
+/// The settings in which two texts of [`RunConfig::bound`] differ, the value of each.
+pub fn changes(before: &str, after: &str) -> Vec<Difference> {
+    let settings = |text: &str| flat(text).unwrap_or_default();
+    differences(&[settings(before), settings(after)])
 }
 
 fn flatten(key: &str, value: &Value, settings: &mut BTreeMap<String, String>) {

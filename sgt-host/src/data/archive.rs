@@ -4,7 +4,8 @@
 //! reaches the file system.
 
 use crate::Result;
-use crate::file::{MAX_DECOMPRESSED, data_error, excerpt, gunzip};
+use crate::file::{data_error, excerpt, gunzip};
+use crate::limits;
 use flate2::read::DeflateDecoder;
 use std::io::Read;
 use std::path::Path;
@@ -24,7 +25,7 @@ pub fn unpack(path: &Path, bytes: &[u8], members: &[&str]) -> Result<Vec<Vec<u8>
         path,
         members,
         contents: vec![None; members.len()],
-        budget: MAX_DECOMPRESSED,
+        budget: limits::memory(),
     };
     wanted.collect(bytes, 0)?;
     let found = wanted.contents.into_iter().zip(members);

@@ -3,8 +3,8 @@
 use super::InputShape;
 use super::idx::pixel;
 use super::{Bounds, Dataset};
-use crate::Result;
 use crate::file::data_error;
+use crate::{Result, limits};
 use std::path::Path;
 
 const CHANNELS: usize = 3;
@@ -45,6 +45,8 @@ pub fn parse<'a>(
                 format!("records of {RECORD} bytes, at least one"),
             ));
         }
+        let pixels = samples.len() + bytes.len();
+        limits::check(path, "pixels", pixels, size_of::<f32>())?;
         samples.reserve(bytes.len());
         for (index, record) in bytes.chunks_exact(RECORD).enumerate() {
             let label = usize::from(record[0]);

@@ -14,7 +14,8 @@ use std::ops::Range;
 ///   was seen, not what the sensor can see, and clipping to it would move clean test values.
 ///   A series shorter than `steps` is padded **in front**, so that the last step, which a
 ///   recurrent network reads, is always real. [`Dataset::valid_steps`] is the real part:
-///   ranking and masking leave the rest alone.
+///   ranking and masking leave the rest alone. A channel whose values are far from 0 and close to
+///   each other (time stamps, pressures) is held relative to its [`Dataset::origin`].
 ///
 /// Every value is finite, every label is a class: checked once, by the constructors.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,7 @@ pub struct Dataset {
     labels: Vec<usize>,
     real_steps: Option<Vec<usize>>,
     bounds: Option<Bounds>,
+    origin: Vec<f64>,
 }
 
 impl Dataset {
@@ -53,6 +55,7 @@ impl Dataset {
             labels,
             real_steps: None,
             bounds,
+            origin: Vec::new(),
         };
         dataset.check()?;
         Ok(dataset)
@@ -109,6 +112,29 @@ impl Dataset {
         let padded = real_steps.iter().any(|&n| n < steps);
         self.real_steps = padded.then_some(real_steps);
         Ok(self)
+    }
+
+    /// Says what was subtracted from each channel.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is none or one finite number a channel.
+    pub fn with_origin(mut self, origin: Vec<f64>) -> Result<Self> {
+        let fits = origin.is_empty() || origin.len() == self.shape.channels();
+        if !fits || !origin.iter().all(|value| value.is_finite()) {
+            return Err(Error::Shape {
+                operation: "origin",
+                found: format!("{} values", origin.len()),
+                expected: format!("{} finite values, one a channel", self.shape.channels()),
+            });
+        }
+        self.origin = origin;
+        Ok(self)
+    }
+
+    /// What was subtracted from each channel, so that an `f32` can hold what is left; empty for
+    /// nothing.
+    pub fn origin(&self) -> &[f64] {
+        &self.origin
     }
 
     fn check(&self) -> Result<()> {
@@ -252,8 +278,10 @@ impl Dataset {
             low: f32::INFINITY,
             high: f32::NEG_INFINITY,
         };
-        self.for_each_channel(|_, values| {
+        self.for_each_channel(|channel, values| {
+            let origin = self.origin.get(channel).copied().unwrap_or_default();
             for &value in values {
+                let value = (f64::from(value) + origin) as f32;
                 range.low = range.low.min(value);
                 range.high = range.high.max(value);
             }
@@ -285,6 +313,7 @@ impl Dataset {
                 .as_ref()
                 .map(|real| indices.iter().map(|&index| real[index]).collect()),
             bounds: self.bounds,
+            origin: self.origin.clone(),
         })
     }
 

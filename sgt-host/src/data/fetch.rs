@@ -4,8 +4,8 @@ use super::archive;
 use super::catalog::{self, Content, Download, Entry, Origin};
 use super::load::{LoadOptions, load};
 use crate::file::{
-    MAX_DECOMPRESSED, create_folder, data_error, gunzip, io_error, one_line, parent, read, sha256,
-    sync_folder, write_atomic,
+    create_folder, data_error, gunzip, io_error, one_line, parent, read, sha256, sync_folder,
+    write_atomic,
 };
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -18,7 +18,7 @@ const RETRIES: usize = 3;
 /// No answer or no byte for so long counts as a cut.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// No download may be larger.
-const MAX_DOWNLOAD: u64 = MAX_DECOMPRESSED;
+const MAX_DOWNLOAD: u64 = 1 << 30;
 const CHUNK: usize = 1 << 16;
 
 /// How far a download is.

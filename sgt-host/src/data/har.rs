@@ -90,8 +90,8 @@ fn add_channel(
     let mut steps = cases[0].steps;
     for (case, (number, line)) in cases.iter_mut().zip(windows) {
         for text in line.split_ascii_whitespace() {
-            match text.parse::<f32>() {
-                Ok(value) if value.is_finite() => case.values.push(value),
+            match text.parse::<f64>() {
+                Ok(value) if (value as f32).is_finite() => case.values.push(value),
                 _ => {
                     return Err(data_error(
                         path,

@@ -2,8 +2,8 @@
 
 use super::InputShape;
 use super::{Bounds, Dataset};
-use crate::Result;
 use crate::file::{data_error, excerpt};
+use crate::{Result, limits};
 use std::path::Path;
 
 const IMAGES: u32 = 0x0803;
@@ -35,6 +35,7 @@ pub fn parse(name: &str, images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Resu
             format!("a class below {CLASSES}"),
         ));
     }
+    limits::check(images.0, "pixels", pixels.len(), size_of::<f32>())?;
     let shape = InputShape::Image {
         channels: 1,
         height,

@@ -53,11 +53,32 @@ pub fn load(name_or_file: &str, options: &LoadOptions) -> Result<TrainTest> {
     if !is_ts(path) {
         return Err(unknown);
     }
+    if !path.exists() {
+        return Err(data_error(path, "no such file", "a .ts file"));
+    }
+    let [train, test] = files(name_or_file, options)?;
+    load_ts(&train, &test, options.length.unwrap_or_default())
+}
+
+/// The files that [`load`] reads for the path of a `.ts` file: training and test part; the name
+/// itself, twice, for a name.
+///
+/// # Errors
+/// As [`load`], when there is no test file.
+pub fn files(name_or_file: &str, options: &LoadOptions) -> Result<[PathBuf; 2]> {
+    let path = Path::new(name_or_file);
     let test = match &options.test {
         Some(test) => test.clone(),
-        None => test_beside(path)?,
+        None if is_ts(path) => test_beside(path)?,
+        None => path.into(),
     };
-    load_ts(path, &test, options.length.unwrap_or_default())
+    Ok([path.into(), test])
+}
+
+/// True when `name` can only be the path of a file.
+#[cfg(feature = "cli")]
+pub(crate) fn is_file(name: &str) -> bool {
+    is_ts(Path::new(name))
 }
 
 fn is_ts(path: &Path) -> bool {
@@ -231,6 +252,8 @@ fn cifar_files(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
         })
         .collect();
     files.sort();
+    // One of NAME and NAME.gz, as `existing` has it; they are neighbours.
+    files.dedup_by(|packed, plain| packed.with_extension("") == *plain);
     Ok(files)
 }
 

@@ -6,7 +6,8 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::Bounds;
 
-/// `z = (x − mean) / deviation`, per channel.
+/// `z = (x − mean) / deviation`, per channel; `z = (x − origin − mean) / deviation` for channels
+/// that are held relative to an origin ([`Dataset::origin`]).
 ///
 /// Data, bounds, ε and attributions are in input units `x`; a network reads `z`. So a model
 /// that normalises inside applies this in front of its forward pass and
@@ -16,6 +17,8 @@ use sgt_core::Bounds;
 pub struct Normalization {
     mean: Vec<f32>,
     deviation: Vec<f32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    origin: Vec<f64>,
 }
 
 /// What ε, noise and attributions are measured in.
@@ -44,13 +47,16 @@ impl std::fmt::Display for InputUnit {
 struct Unchecked {
     mean: Vec<f32>,
     deviation: Vec<f32>,
+    #[serde(default)]
+    origin: Vec<f64>,
 }
 
 impl TryFrom<Unchecked> for Normalization {
     type Error = Error;
 
     fn try_from(unchecked: Unchecked) -> Result<Self> {
-        Self::new(unchecked.mean, unchecked.deviation)
+        let normalization = Self::new(unchecked.mean, unchecked.deviation)?;
+        normalization.with_origin(unchecked.origin)
     }
 }
 
@@ -72,7 +78,34 @@ impl Normalization {
                 expected: "a finite mean and a positive deviation for each channel".into(),
             });
         }
-        Ok(Self { mean, deviation })
+        Ok(Self {
+            mean,
+            deviation,
+            origin: Vec::new(),
+        })
+    }
+
+    /// The same for samples that are held relative to `origin`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless there is none or one finite number a channel.
+    fn with_origin(mut self, origin: Vec<f64>) -> Result<Self> {
+        let fits = origin.is_empty() || origin.len() == self.mean.len();
+        if !fits || !origin.iter().all(|value| value.is_finite()) {
+            return Err(Error::Argument {
+                argument: "normalization".into(),
+                found: format!("{} origins", origin.len()),
+                expected: "none, or a finite one for each channel".into(),
+            });
+        }
+        self.origin = origin;
+        Ok(self)
+    }
+
+    /// What was subtracted from each channel of the samples that [`Normalization::apply`] takes;
+    /// empty for nothing.
+    pub fn origin(&self) -> &[f64] {
+        &self.origin
     }
 
     /// Leaves every value as it is.
@@ -80,6 +113,7 @@ impl Normalization {
         Self {
             mean: vec![0.0; channels.max(1)],
             deviation: vec![1.0; channels.max(1)],
+            origin: Vec::new(),
         }
     }
 
@@ -108,10 +142,11 @@ impl Normalization {
         Self {
             deviation: deviation.collect(),
             mean: mean.into_iter().map(|m| m as f32).collect(),
+            origin: train.origin().to_vec(),
         }
     }
 
-    /// The mean of each channel, in input units.
+    /// The mean of each channel, in input units, relative to its origin.
     pub fn mean(&self) -> &[f32] {
         &self.mean
     }
@@ -123,7 +158,8 @@ impl Normalization {
 
     /// True when it changes nothing.
     pub fn is_identity(&self) -> bool {
-        self.mean.iter().all(|&m| m == 0.0) && self.deviation.iter().all(|&d| d == 1.0)
+        let centred = self.mean.iter().all(|&m| m == 0.0) && self.origin.is_empty();
+        centred && self.deviation.iter().all(|&d| d == 1.0)
     }
 
     /// Checks that it has one mean for each channel of `shape`; the maps below rely on it.

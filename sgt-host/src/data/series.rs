@@ -2,7 +2,7 @@
 
 use super::{Dataset, Normalization, TrainTest};
 use super::{InputShape, SeriesOrder};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 use serde::{Deserialize, Serialize};
 
 /// One labelled recording.
@@ -12,8 +12,8 @@ pub struct Recording {
     pub label: usize,
     /// Its length, at least 1.
     pub steps: usize,
-    /// `[channels, steps]`.
-    pub values: Vec<f32>,
+    /// `[channels, steps]`, as precise as they were written.
+    pub values: Vec<f64>,
 }
 
 /// Labelled recordings with the same channels, each of its own length.
@@ -49,6 +49,9 @@ pub enum Length {
 const MAX_GROWTH: usize = 64;
 /// So many values are always granted: 64 MiB.
 const ALWAYS_GRANTED: usize = 1 << 24;
+/// A channel whose values are so many times as large as their deviation is held relative to its
+/// mean: an `f32` would keep less than a 4096th of a deviation of it.
+const LARGE_OFFSET: f64 = 4096.0;
 
 /// Recordings as data sets of one common length.
 ///
@@ -80,8 +83,9 @@ pub fn align(train: &Recordings, test: &Recordings, length: Length) -> Result<Tr
         });
     }
     check_padding(&[train, test], steps)?;
-    let mut train = to_dataset(train, steps)?;
-    let mut test = to_dataset(test, steps)?;
+    let origin = origin(train, steps);
+    let mut train = to_dataset(train, steps, &origin)?;
+    let mut test = to_dataset(test, steps, &origin)?;
     if train.is_padded() || test.is_padded() {
         let padding = Normalization::fit(&train);
         train.pad_with(padding.mean())?;
@@ -98,20 +102,49 @@ fn check_padding(parts: &[&Recordings], steps: usize) -> Result<()> {
         total.checked_add(values.checked_mul(part.cases.len())?)
     });
     let granted = recorded.saturating_mul(MAX_GROWTH).max(ALWAYS_GRANTED);
-    if aligned.is_some_and(|aligned| aligned <= granted) {
-        return Ok(());
-    }
+    let allowed = usize::try_from(limits::memory()).unwrap_or(usize::MAX) / size_of::<f32>();
+    let expected = match aligned {
+        Some(aligned) if aligned <= granted.min(allowed) => return Ok(()),
+        Some(aligned) if aligned <= granted => limits::expected(limits::memory()),
+        _ => "a length that is not nearly all padding".into(),
+    };
     Err(Error::Argument {
         argument: "length".into(),
         found: format!(
             "{steps} steps for {} series of {recorded} values",
             cases().count()
         ),
-        expected: "a length that is not nearly all padding".into(),
+        expected,
     })
 }
 
-fn to_dataset(recordings: &Recordings, steps: usize) -> Result<Dataset> {
+/// What is subtracted from each channel before its values become `f32`: the mean of the kept steps
+/// where it is large ([`LARGE_OFFSET`]), 0 elsewhere; nothing where that is so of every channel.
+fn origin(train: &Recordings, steps: usize) -> Vec<f64> {
+    let mut origin = vec![0.0; train.channels];
+    for (channel, origin) in origin.iter_mut().enumerate() {
+        let kept = || {
+            train.cases.iter().flat_map(move |case| {
+                let series = &case.values[channel * case.steps..][..case.steps];
+                &series[case.steps - case.steps.min(steps)..]
+            })
+        };
+        let count = kept().count() as f64;
+        let mean = kept().sum::<f64>() / count;
+        let square = kept().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+        let largest = kept().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let deviation = if square > 0.0 { square.sqrt() } else { 1.0 };
+        if largest > LARGE_OFFSET * deviation {
+            *origin = mean;
+        }
+    }
+    if origin.iter().all(|&origin| origin == 0.0) {
+        origin.clear();
+    }
+    origin
+}
+
+fn to_dataset(recordings: &Recordings, steps: usize, origin: &[f64]) -> Result<Dataset> {
     let shape = InputShape::Series {
         steps,
         channels: recordings.channels,
@@ -120,14 +153,17 @@ fn to_dataset(recordings: &Recordings, steps: usize) -> Result<Dataset> {
     let mut samples = Vec::with_capacity(recordings.cases.len() * shape.len());
     for case in &recordings.cases {
         let kept = case.steps.min(steps);
-        for series in case.values.chunks_exact(case.steps) {
+        for (channel, series) in case.values.chunks_exact(case.steps).enumerate() {
+            let origin = origin.get(channel).copied().unwrap_or_default();
+            let relative = |value: &f64| (value - origin) as f32;
             samples.extend(std::iter::repeat_n(0.0, steps - kept));
-            samples.extend_from_slice(&series[case.steps - kept..]);
+            samples.extend(series[case.steps - kept..].iter().map(relative));
         }
     }
     let labels = recordings.cases.iter().map(|case| case.label).collect();
     let real = recordings.cases.iter().map(|case| case.steps.min(steps));
     let classes = recordings.classes.clone();
     Dataset::new(&recordings.name, classes, shape, samples, labels, None)?
-        .with_real_steps(real.collect())
+        .with_real_steps(real.collect())?
+        .with_origin(origin.to_vec())
 }

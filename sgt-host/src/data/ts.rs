@@ -3,7 +3,8 @@
 
 use super::series::{Recording, Recordings};
 use crate::file::{data_error, excerpt};
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The recordings in the (decompressed) content of a `.ts` file. `path` is only named in errors.
@@ -30,7 +31,10 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
     let mut cases = Vec::new();
     let mut labels = Vec::new();
     let mut in_data = false;
-    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+    let mut held = 0;
+    // Lines end with a line feed, or, in files of old systems that have none, a carriage return.
+    let end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
+    for (index, line) in bytes.split(|&byte| byte == end).enumerate() {
         let at = Line {
             path,
             number: index + 1,
@@ -46,6 +50,8 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
             continue;
         }
         let (case, label) = parse_case(at, line)?;
+        held += case.values.len() * size_of::<f64>() + CASE;
+        limits::check(path, "bytes of recordings", held, 1)?;
         let found = case.values.len() / case.steps;
         let expected = *channels.get_or_insert(header.channels.unwrap_or(found));
         if found != expected {
@@ -67,9 +73,13 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
     let Some(channels) = channels else {
         return Err(data_error(path, "no case after @data", "at least one"));
     };
+    let line = header.class_line;
     let classes = match (classes, header.classes) {
         (Some(classes), _) => classes.to_vec(),
-        (None, Some(classes)) => classes,
+        (None, Some(words)) => {
+            let names = labels.iter().map(|(_, name)| *name);
+            with_spaces(&words, names.collect()).unwrap_or(words)
+        }
         (None, None) => {
             let mut names: Vec<String> = labels.iter().map(|(_, name)| (*name).into()).collect();
             names.sort();
@@ -77,6 +87,11 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
             names
         }
     };
+    let distinct: BTreeSet<_> = classes.iter().collect();
+    if distinct.len() != classes.len() {
+        let at = Line { path, number: line };
+        return Err(at.error("a class named twice", "distinct class names"));
+    }
     for (case, (number, label)) in cases.iter_mut().zip(labels) {
         case.label = class_of(label, &classes).ok_or_else(|| {
             Line { path, number }.error(
@@ -92,6 +107,9 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
         cases,
     })
 }
+
+/// What a recording costs beside its values: itself, its label, and what the allocator adds.
+const CASE: usize = 128;
 
 /// A place in a file, for errors.
 #[derive(Clone, Copy)]
@@ -113,7 +131,9 @@ struct Header {
     channels: Option<usize>,
     equal_length: bool,
     equal_steps: Option<usize>,
+    /// Words, of which a name may have several.
     classes: Option<Vec<String>>,
+    class_line: usize,
 }
 
 impl Header {
@@ -148,18 +168,17 @@ impl Header {
             "univariate" if flag(at, value)? => self.channels = Some(1),
             "dimensions" | "dimension" => self.channels = Some(count(at, value)?),
             "equallength" => self.equal_length = flag(at, value)?,
+            // Series of unequal lengths are said to have length 0.
+            "serieslength" if value == "0" => {}
             "serieslength" => self.equal_steps = Some(count(at, value)?),
             "classlabel" => {
                 if !flag(at, words.next().unwrap_or(""))? {
                     return Err(at.error("no class labels", "@classLabel true NAME …"));
                 }
                 let names: Vec<String> = words.map(String::from).collect();
-                let distinct: std::collections::BTreeSet<_> = names.iter().collect();
-                if distinct.len() != names.len() {
-                    return Err(at.error("a class named twice", "distinct class names"));
-                }
                 if !names.is_empty() {
                     self.classes = Some(names);
+                    self.class_line = at.number;
                 }
             }
             _ => {}
@@ -212,9 +231,10 @@ fn parse_case<'a>(at: Line, line: &'a str) -> Result<(Recording, &'a str)> {
     Ok((case, label.trim()))
 }
 
-fn parse_value(at: Line, text: &str) -> Result<f32> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
+fn parse_value(at: Line, text: &str) -> Result<f64> {
+    match text.parse::<f64>() {
+        // Training is in single precision, whose range is smaller.
+        Ok(value) if (value as f32).is_finite() => Ok(value),
         Ok(_) => Err(at.error(excerpt(text), "a finite number")),
         Err(_) if text == "?" => Err(at.error(
             "a missing value (?)",
@@ -222,6 +242,33 @@ fn parse_value(at: Line, text: &str) -> Result<f32> {
         )),
         Err(_) => Err(at.error(excerpt(text), "a number")),
     }
+}
+
+/// The names that `words` are made of, where some labels have blanks; `None` where none has.
+fn with_spaces(words: &[String], labels: BTreeSet<&str>) -> Option<Vec<String>> {
+    if !labels
+        .iter()
+        .any(|label| label.contains(char::is_whitespace))
+    {
+        return None;
+    }
+    let mut longest_first: Vec<Vec<&str>> = labels
+        .into_iter()
+        .map(|label| label.split_whitespace().collect())
+        .collect();
+    longest_first.sort_by_key(|label| std::cmp::Reverse(label.len()));
+    let mut names = Vec::new();
+    let mut rest = words;
+    while !rest.is_empty() {
+        let label = longest_first
+            .iter()
+            .find(|label| label.len() <= rest.len() && label.iter().zip(rest).all(|(a, b)| a == b));
+        // A class without a recording is one word.
+        let length = label.map_or(1, Vec::len);
+        names.push(rest[..length].join(" "));
+        rest = &rest[length..];
+    }
+    Some(names)
 }
 
 fn class_of(label: &str, classes: &[String]) -> Option<usize> {

@@ -1,15 +1,16 @@
-//! Vector code on the widest instruction set of the machine.
+//! Vector code on the instruction set in use.
 
+use crate::instructions;
 use pulp::{Arch, WithSimd};
 
-/// Runs `work` on the widest vectors that this machine has.
+/// Runs `work` on the instruction set in use.
 pub(crate) fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    instructions().dispatch(work)
+    in_use().dispatch(work)
 }
 
 #[cfg(not(test))]
-fn instructions() -> Arch {
-    Arch::new()
+fn in_use() -> Arch {
+    instructions::current()
 }
 
 #[cfg(test)]
@@ -19,8 +20,8 @@ thread_local! {
 }
 
 #[cfg(test)]
-fn instructions() -> Arch {
-    CHOSEN.get().unwrap_or_default()
+fn in_use() -> Arch {
+    CHOSEN.get().unwrap_or_else(instructions::current)
 }
 
 /// Runs a test on every instruction set that this machine has, in a pool of two threads whose

@@ -26,6 +26,7 @@ pub struct Classifier<M = Network> {
     network: M,
     class_names: Vec<String>,
     bounds: Option<Bounds>,
+    channel_bounds: Vec<Bounds>,
     mean: Vec<f32>,
     scale: Vec<f32>,
 }
@@ -66,6 +67,7 @@ impl<M: Model> Classifier<M> {
             network,
             class_names,
             bounds: None,
+            channel_bounds: Vec::new(),
         })
     }
 
@@ -89,20 +91,34 @@ impl<M: Model> Classifier<M> {
         Ok(self)
     }
 
-    /// States the values that an input may take.
+    /// States the values that an input may take, whatever its channel.
     ///
     /// # Errors
     /// [`Error::Argument`] unless they are finite and in order.
     pub fn with_bounds(mut self, bounds: Bounds) -> Result<Self> {
-        let Bounds { low, high } = bounds;
-        if !(low.is_finite() && high.is_finite() && low < high) {
-            return Err(Error::Argument {
-                argument: "bounds".into(),
-                found: format!("{low} to {high}"),
-                expected: "finite bounds, the lower one first".into(),
+        check_bounds(bounds)?;
+        self.bounds = Some(bounds);
+        self.channel_bounds.clear();
+        Ok(self)
+    }
+
+    /// States the values that each channel of an input may take.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are bounds for each channel; [`Error::Argument`] unless they
+    /// are finite and in order.
+    pub fn with_channel_bounds(mut self, bounds: Vec<Bounds>) -> Result<Self> {
+        let channels = self.network.input().channels();
+        if bounds.len() != channels {
+            return Err(Error::Shape {
+                operation: "bounds",
+                found: format!("{} channels", bounds.len()),
+                expected: format!("{channels}"),
             });
         }
-        self.bounds = Some(bounds);
+        bounds.iter().copied().try_for_each(check_bounds)?;
+        self.bounds = None;
+        self.channel_bounds = bounds;
         Ok(self)
     }
 
@@ -150,6 +166,17 @@ impl<M: Model> Classifier<M> {
     }
 }
 
+fn check_bounds(Bounds { low, high }: Bounds) -> Result<()> {
+    if low.is_finite() && high.is_finite() && low < high {
+        return Ok(());
+    }
+    Err(Error::Argument {
+        argument: "bounds".into(),
+        found: format!("{low} to {high}"),
+        expected: "finite bounds, the lower one first".into(),
+    })
+}
+
 impl<M: Model> Model for Classifier<M> {
     type Pass = ClassifierPass<M::Pass>;
 
@@ -163,6 +190,14 @@ impl<M: Model> Model for Classifier<M> {
 
     fn bounds(&self) -> Option<Bounds> {
         self.bounds
+    }
+
+    fn least_batch(&self) -> usize {
+        self.network.least_batch()
+    }
+
+    fn channel_bounds(&self) -> &[Bounds] {
+        &self.channel_bounds
     }
 
     fn forward<'s, 'p>(

@@ -33,6 +33,7 @@ pub use crate::data::{
 };
 pub use classifier::{Classifier, ClassifierPass};
 pub use description::{Description, LayerSummary, limits};
+pub(crate) use engine::declare;
 pub use engine::{Network, NetworkPass};
 pub use layer::Layer;
 pub use mode::Mode;

@@ -43,6 +43,18 @@ pub trait Model: Clone + Send + Sync {
         None
     }
 
+    /// The values that each channel of an input may take, where their units differ; none otherwise.
+    /// [`Model::bounds`] is none then.
+    fn channel_bounds(&self) -> &[Bounds] {
+        &[]
+    }
+
+    /// The fewest samples that a training pass takes: 2 for a network that normalises single values
+    /// over the batch, whose variance is not defined otherwise.
+    fn least_batch(&self) -> usize {
+        1
+    }
+
     /// Logits `[batch, classes]` of a batch.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl LearningRateSchedule {
                 refuse("warm-up", warm_up, "at least 0 and below 1")
             }
             Self::Step { every, .. } if !(every > 0.0 && every <= 1.0) => {
-                refuse("every", every, "above 0 and at most 1")
+                refuse("every", every, "a share of the run, above 0 and at most 1")
             }
             Self::Step { factor, .. } if !factor_fits(factor) => {
                 refuse("factor", factor, "a finite number of at least 0")

@@ -6,7 +6,7 @@
 )]
 
 use super::config::{Adadelta, Adam, OptimizerConfig, RmsProp, Sgd};
-use pulp::Arch;
+use crate::instructions;
 use rayon::prelude::*;
 
 /// Values a task updates: enough to hide the cost of a task, small enough for the cache.
@@ -40,7 +40,7 @@ pub(super) fn update(
 ) {
     let tasks = chunks(values, gradient, slots);
     tasks.into_par_iter().for_each(|(values, gradient, slots)| {
-        Arch::new().dispatch(
+        instructions::current().dispatch(
             #[inline(always)]
             || match config {
                 OptimizerConfig::Sgd(rule) => sgd(rule, rate, clip, values, gradient, slots),

@@ -1,9 +1,10 @@
 //! Line charts and box plots as SVG.
 //!
-//! A chart is text: `standalone` ones carry their own colours for light and dark screens,
+//! A chart is text: `standalone` ones carry their own colours, as plain values,
 //! `inline` ones take those of the page they are put into. Lines differ by colour, dash and
 //! marker, so that they can be told apart without colour.
 
+use super::literal::literal;
 use super::text::escape;
 use crate::metrics::statistics::BoxPlot;
 use std::fmt::Write;
@@ -348,8 +349,9 @@ pub(super) fn open(height: f64, title: &str, summary: &str, standalone: bool) ->
     if standalone {
         let _ = write!(
             svg,
-            "<style>{COLOURS}{CHART_STYLE}</style>\
-             <rect width=\"100%\" height=\"100%\" class=\"surface\"/>"
+            "<style>{}</style>\
+             <rect width=\"100%\" height=\"100%\" class=\"surface\"/>",
+            literal(CHART_STYLE)
         );
     }
     svg

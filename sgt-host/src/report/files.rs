@@ -5,6 +5,27 @@ use crate::compare::{Comparison, SampleMaps};
 use crate::{Result, file};
 use std::path::{Path, PathBuf};
 
+/// Refuses a folder that holds a report, or files by the names of one's.
+///
+/// # Errors
+/// [`crate::Error::Argument`].
+pub fn check_free(folder: &Path) -> Result<()> {
+    let is_own = |name: &str| match name.split_once('-') {
+        Some(("robustness" | "saliency", rest)) => rest.strip_suffix(".svg").is_some(),
+        _ => matches!(
+            name,
+            "index.html" | "results.md" | "results.csv" | "results.json"
+        ),
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let taken = entries.map(|entry| entry.file_name());
+    let mut taken = taken.filter(|name| name.to_str().is_some_and(is_own));
+    match taken.next() {
+        Some(name) => file::check_free("--out", &folder.join(name), false),
+        None => Ok(()),
+    }
+}
+
 /// Writes page, tables and pictures into `folder` and returns their paths.
 ///
 /// ```text

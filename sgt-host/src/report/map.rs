@@ -4,7 +4,8 @@
 //! channel with the saliency behind the trace, a text as a strip of its tokens. Colour tells the
 //! sign, opacity the magnitude; every cell says in words what it shows.
 
-use super::chart::{CHART_STYLE, COLOURS};
+use super::chart::CHART_STYLE;
+use super::literal::literal;
 use super::picture::{Picture, strongest};
 use super::text::escape;
 use crate::compare::{SampleMap, SampleMaps};
@@ -133,13 +134,14 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {y:.0}\" \
          class=\"chart\" role=\"img\"><title>Saliency by {name}</title><desc>{}</desc>\
-         <style>{COLOURS}{CHART_STYLE}{MAP_STYLE}</style>\
+         <style>{style}</style>\
          <rect width=\"100%\" height=\"100%\" class=\"surface\"/>\
          <text x=\"{SPACE}\" y=\"20\" class=\"chart-title\">Saliency by {name}</text>\
          <text x=\"{SPACE}\" y=\"36\" class=\"caption\">red raises the score, blue lowers it; \
          each map on its own scale</text>{body}</svg>",
         escape(&words.join(" ")),
         name = escape(method),
+        style = literal(&format!("{CHART_STYLE}{MAP_STYLE}")),
     ))
 }
 

@@ -10,15 +10,17 @@
 //! | `files` | all of it as files in one folder |
 //! | [`picture`] | PNG pictures of samples and maps |
 //! | `figures` | from evaluations to charts |
+//! | `literal` | style sheets without variables |
 //! | `text` | numbers and escaped text |
 //!
-//! Everything is written for light and dark screens, needs no network, and says in words what a
+//! The page is written for light and dark screens; all of it needs no network, and says in words what a
 //! picture shows.
 
 pub mod chart;
 mod figures;
 mod files;
 pub mod html;
+mod literal;
 pub mod map;
 pub mod markdown;
 pub mod picture;
@@ -26,6 +28,6 @@ pub mod table;
 mod text;
 
 pub use figures::{drop_charts, gradient_boxes, robustness_charts};
-pub use files::write;
+pub use files::{check_free, write};
 pub use html::page;
 pub use markdown::markdown;

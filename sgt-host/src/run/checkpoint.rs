@@ -1,10 +1,11 @@
 //! A training's whole state in one file.
 //!
 //! The file is safetensors with one metadata entry, a JSON text that holds the position, the
-//! rows so far and a SHA-256 of the tensors. It is written under a temporary name, synced and
+//! rows so far, what the run is ([`Identity`]) and a SHA-256 over all of it and the tensors. It is written under a temporary name, synced and
 //! renamed, so that a run killed at any moment leaves the old file or the new one; the one
 //! before it stays as a second line.
 
+use super::Identity;
 use crate::optimizer::{OptimizerState, StateSlot};
 use crate::train::{Checkpoint, Progress};
 use crate::{Error, Result, file};
@@ -14,8 +15,10 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The layout of the file; another number is refused.
-const FORMAT: u32 = 1;
+/// The layout of the file.
+const FORMAT: u32 = 2;
+/// The layout of earlier versions, without the run's identity.
+const UNBOUND: u32 = 1;
 const METADATA: &str = "sgt-checkpoint";
 const PARAMETERS: &str = "parameters";
 const BEST: &str = "best";
@@ -36,14 +39,30 @@ struct Header {
     slots: Vec<String>,
     /// JSON of a [`Progress`], as a text so that its bits are hashed too.
     progress: String,
+    /// JSON of an [`Identity`]; empty without one.
+    #[serde(default)]
+    identity: String,
 }
 
-/// Writes `checkpoint` as the newest of `folder`.
+/// A state as its file holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved {
+    /// The state.
+    pub checkpoint: Checkpoint,
+    /// The run it belongs to; absent in files of earlier versions.
+    pub identity: Option<Identity>,
+}
+
+/// Writes `checkpoint` of the run `identity` as the newest of `folder`.
 ///
 /// # Errors
 /// [`Error::Io`] when the system refuses; the newest checkpoint is then the old one.
-pub fn save_checkpoint(folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
-    let bytes = encode(checkpoint)?;
+pub fn save_checkpoint(
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    identity: Option<&Identity>,
+) -> Result<()> {
+    let bytes = encode(checkpoint, identity)?;
     let latest = folder.join(LATEST);
     let previous = folder.join(PREVIOUS);
     // A second name for the old file, so that there is a newest checkpoint at every moment.
@@ -57,7 +76,7 @@ pub fn save_checkpoint(folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] when it cannot be read, [`Error::Data`] when it is damaged; the message then
 /// names the checkpoint before it, if there is one.
-pub fn load_checkpoint(folder: &Path) -> Result<Option<Checkpoint>> {
+pub fn load_checkpoint(folder: &Path) -> Result<Option<Saved>> {
     let latest = folder.join(LATEST);
     if !latest.exists() {
         return Ok(None);
@@ -85,7 +104,7 @@ fn expected(previous: &PathBuf) -> String {
     }
 }
 
-fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
+fn encode(checkpoint: &Checkpoint, identity: Option<&Identity>) -> Result<Vec<u8>> {
     let mut tensors = vec![(PARAMETERS.to_string(), bytes_of(&checkpoint.parameters))];
     if let Some(best) = &checkpoint.best_parameters {
         tensors.push((BEST.into(), bytes_of(best)));
@@ -100,12 +119,20 @@ fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
     };
     let progress = serde_json::to_string(&checkpoint.progress);
     let progress = progress.map_err(|reason| refused(reason.to_string()))?;
+    let identity = identity.map(serde_json::to_string).transpose();
+    let identity = identity.map_err(|reason| refused(reason.to_string()))?;
+    let identity = identity.unwrap_or_default();
     let contents = tensors
         .iter()
         .map(|(name, bytes)| (name.as_str(), &bytes[..]));
     let header = Header {
         format: FORMAT,
-        sha256: digest(checkpoint.optimizer.step, &progress, contents),
+        sha256: digest(
+            FORMAT,
+            checkpoint.optimizer.step,
+            &[&progress, &identity],
+            contents,
+        ),
         optimizer_step: checkpoint.optimizer.step,
         slots: checkpoint
             .optimizer
@@ -114,6 +141,7 @@ fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
             .map(|slot| slot.name.clone())
             .collect(),
         progress,
+        identity,
     };
     let header = serde_json::to_string(&header).map_err(|reason| refused(reason.to_string()))?;
     let views = tensors.iter().map(|(name, bytes)| {
@@ -128,7 +156,7 @@ fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
 }
 
 /// The state in `bytes`, or what was found instead.
-fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
+fn decode(bytes: &[u8]) -> Result<Saved, String> {
     let damaged = |reason: &dyn std::fmt::Display| format!("a damaged file ({reason})");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|reason| damaged(&reason))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|reason| damaged(&reason))?;
@@ -137,9 +165,11 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
         .and_then(|entries| entries.get(METADATA))
         .ok_or("a safetensors file that is no checkpoint")?;
     let header: Header = serde_json::from_str(header).map_err(|reason| damaged(&reason))?;
-    if header.format != FORMAT {
-        return Err(format!("format {}", header.format));
-    }
+    let texts: &[&str] = match header.format {
+        FORMAT => &[&header.progress, &header.identity],
+        UNBOUND if header.identity.is_empty() => &[&header.progress],
+        other => return Err(format!("format {other}")),
+    };
     let mut names = vec![PARAMETERS.to_string()];
     if tensors.tensor(BEST).is_ok() {
         names.push(BEST.into());
@@ -152,8 +182,9 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
     }
     if header.sha256
         != digest(
+            header.format,
             header.optimizer_step,
-            &header.progress,
+            texts,
             contents.iter().copied(),
         )
     {
@@ -175,14 +206,21 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
     }
     let progress: Progress =
         serde_json::from_str(&header.progress).map_err(|reason| damaged(&reason))?;
-    Ok(Checkpoint {
-        parameters,
-        best_parameters,
-        optimizer: OptimizerState {
-            step: header.optimizer_step,
-            slots,
+    let identity = match &header.identity[..] {
+        "" => None,
+        text => Some(serde_json::from_str(text).map_err(|reason| damaged(&reason))?),
+    };
+    Ok(Saved {
+        checkpoint: Checkpoint {
+            parameters,
+            best_parameters,
+            optimizer: OptimizerState {
+                step: header.optimizer_step,
+                slots,
+            },
+            progress,
         },
-        progress,
+        identity,
     })
 }
 
@@ -198,16 +236,22 @@ fn values_of(bytes: &[u8]) -> Vec<f32> {
     words.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
-/// SHA-256 over the position and the tensors' names, lengths and contents.
+/// SHA-256 over the format, the position, the `texts` and the tensors' names, lengths and contents.
 fn digest<'t>(
+    format: u32,
     step: u64,
-    progress: &str,
+    texts: &[&str],
     tensors: impl Iterator<Item = (&'t str, &'t [u8])>,
 ) -> String {
     let mut hash = Sha256::new();
+    if format != UNBOUND {
+        hash.update(format.to_le_bytes());
+    }
     hash.update(step.to_le_bytes());
-    hash.update((progress.len() as u64).to_le_bytes());
-    hash.update(progress);
+    for text in texts {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
     for (name, bytes) in tensors {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);

@@ -16,10 +16,19 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// When the state is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saving {
+    /// At the start and after every epoch.
+    pub epochs: bool,
+    /// And so often.
+    pub interval: Duration,
+}
+
 /// Trains until the end or until `interrupt` is set, checked after every step.
 ///
-/// The state is written at the start, after every epoch and, inside an epoch, every `interval`;
-/// `watch` sees every event after it is safe.
+/// The state is written as `saving` says, and at the end; `watch` sees every event after it is
+/// safe.
 ///
 /// # Errors
 /// As [`Trainer::advance`] and [`RunFolder::save`]. What was written last stays; the message of
@@ -27,12 +36,14 @@ pub enum Outcome {
 pub fn execute<M: Model>(
     trainer: &mut Trainer<'_, M>,
     folder: &RunFolder,
-    interval: Duration,
+    saving: Saving,
     interrupt: &AtomicBool,
     mut watch: impl FnMut(&Event, &Progress),
 ) -> Result<Outcome> {
     let mut written = trainer.progress().clone();
-    folder.save(&trainer.checkpoint()?)?;
+    if saving.epochs {
+        folder.save(&trainer.checkpoint()?)?;
+    }
     let mut last = Instant::now();
     loop {
         let event = advance(trainer, folder, &written)?;
@@ -40,14 +51,16 @@ pub fn execute<M: Model>(
             return Ok(Outcome::Finished);
         }
         let interrupted = interrupt.load(Ordering::Relaxed);
-        if matches!(event, Event::Epoch(_)) || interrupted || last.elapsed() >= interval {
+        let finished = trainer.progress().finished;
+        let epoch = saving.epochs && matches!(event, Event::Epoch(_));
+        if epoch || finished || interrupted || last.elapsed() >= saving.interval {
             let checkpoint = trainer.checkpoint();
             folder.save(&checkpoint.map_err(|error| with_place(error, folder, &written))?)?;
             written = trainer.progress().clone();
             last = Instant::now();
         }
         watch(&event, trainer.progress());
-        if interrupted && !trainer.progress().finished {
+        if interrupted && !finished {
             return Ok(Outcome::Interrupted);
         }
     }

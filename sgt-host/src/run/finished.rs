@@ -7,7 +7,6 @@ use crate::data::{Dataset, InputUnit};
 use crate::file::data_error;
 use crate::network::{Classifier, Model};
 use crate::train::Progress;
-use crate::weights::Weights;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,8 +50,8 @@ impl FinishedRun {
     /// Reads the folders of several runs; `data_dir` replaces the folder of named data sets.
     ///
     /// # Errors
-    /// [`crate::Error::Data`] when a run is not finished or its weights are not those of its
-    /// configuration; as [`RunFolder::open`] and [`Session::open`].
+    /// [`crate::Error::Data`] when a run is not finished, or when its configuration, weights or data
+    /// are not those it was finished with; as [`RunFolder::open`] and [`Session::open`].
     pub fn open_all(paths: &[PathBuf], data_dir: Option<&str>) -> Result<Vec<Self>> {
         let tests = TestParts::default();
         let open = |path: &PathBuf| Self::open(path, data_dir, &tests);
@@ -67,9 +66,30 @@ impl FinishedRun {
             draft.set("data.folder", data_dir);
         }
         let session = Session::open(&draft)?;
+        Self::with_session(session, &folder, record, tests)
+    }
+
+    /// The finished run of `session` in `folder`, whose record is `record`.
+    ///
+    /// # Errors
+    /// As [`FinishedRun::open_all`].
+    pub(crate) fn with_session(
+        session: Session,
+        folder: &RunFolder,
+        record: Record,
+        tests: &TestParts,
+    ) -> Result<Self> {
+        let (config_path, data) = (folder.config_path(), &session.config().data);
+        let identity = session.identity()?;
+        if let Some(saved) = folder.saved_identity() {
+            identity.check(&saved, &config_path, data)?;
+        }
+        identity.check_record(&record, &config_path, data)?;
+        let weights = folder.read_weights()?;
         let mut model = session.classifier()?;
-        Weights::read(&folder.weights_path())?.load_into(model.parameters_mut())?;
-        Ok(Self::of(session, Some(path.into()), model, record, tests))
+        weights.load_into(model.parameters_mut())?;
+        let path = Some(folder.path().into());
+        Ok(Self::of(session, path, model, record, tests))
     }
 
     fn of(

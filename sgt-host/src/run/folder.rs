@@ -1,21 +1,29 @@
 //! The folder of one run.
 
-use super::{load_checkpoint, save_checkpoint};
+use super::identity::check_tensors;
+use super::lock::Lock;
+use super::{Identity, load_checkpoint, save_checkpoint};
+use crate::binding::Binding;
 use crate::config::{ConfigDraft, RunConfig};
+use crate::instructions::InstructionSet;
 use crate::train::{Checkpoint, EpochRow};
-use crate::{Error, Result, file};
+use crate::weights::Weights;
+use crate::{Error, Result, file, shell};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The folder of one run.
+/// The folder of one run. Whoever writes to it holds its lock.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    identity: Option<Identity>,
+    lock: Option<Arc<Lock>>,
 }
 
 /// What `run.json` says of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Record {
     /// The version of this program.
     pub version: String,
@@ -37,6 +45,16 @@ pub struct Record {
     pub test_loss: f64,
     /// Seconds of the last uninterrupted stretch of training.
     pub seconds: f64,
+    /// Digests of network, configuration and data; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// SHA-256 of the weights' tensors; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensors: Option<String>,
+    /// The instruction sets that computed it, in their order: more than one where it was resumed
+    /// under another, and then the bits are those of neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instructions: Vec<InstructionSet>,
 }
 
 impl Record {
@@ -50,25 +68,20 @@ impl Record {
 }
 
 impl RunFolder {
-    /// Makes a new run's folder and writes its configuration.
+    /// Makes a new run's folder, locks it and writes its configuration.
     ///
     /// # Errors
-    /// [`Error::Argument`] when `path` already holds a run and `overwrite` is false,
-    /// [`Error::Io`] when the system refuses.
+    /// [`Error::Argument`] when `path` already holds a run, or a file by the name of one of a
+    /// run's, and `overwrite` is false, or when another process writes to it; [`Error::Io`] when
+    /// the system refuses.
     pub fn create(path: &Path, config: &RunConfig, overwrite: bool) -> Result<Self> {
-        let folder = Self { path: path.into() };
-        if folder.config_path().exists() && !overwrite {
-            return Err(Error::Argument {
-                argument: "--out".into(),
-                found: format!("{}, which holds a run", path.display()),
-                expected: format!(
-                    "a new folder, --overwrite, or --resume {} to go on",
-                    path.display()
-                ),
-            });
-        }
+        let mut folder = Self::at(path);
+        folder.check_free(overwrite)?;
         file::create_folder(&folder.checkpoint_path())?;
-        for stale in [folder.weights_path(), folder.record_path()] {
+        folder.lock()?;
+        // Another process may have been faster.
+        folder.check_free(overwrite)?;
+        for stale in [folder.record_path(), folder.weights_path()] {
             match std::fs::remove_file(&stale) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(file::io_error(&stale, "remove", source));
@@ -79,18 +92,19 @@ impl RunFolder {
         for name in [super::LATEST, super::PREVIOUS] {
             let _ = std::fs::remove_file(folder.checkpoint_path().join(name));
         }
+        folder.clean();
         file::write_atomic(&folder.config_path(), config.to_toml()?.as_bytes())?;
         folder.write_metrics(&[])?;
         Ok(folder)
     }
 
-    /// Opens an existing run's folder and reads its configuration.
+    /// Opens an existing run's folder to read, and reads its configuration.
     ///
     /// # Errors
     /// [`Error::Data`] when there is no run, otherwise as [`ConfigDraft::file`].
     pub fn open(path: &Path) -> Result<(Self, ConfigDraft)> {
-        let folder = Self { path: path.into() };
-        if !folder.config_path().exists() {
+        let folder = Self::at(path);
+        if !folder.holds_run() {
             return Err(file::data_error(
                 path,
                 "no config.toml",
@@ -100,6 +114,62 @@ impl RunFolder {
         let mut draft = ConfigDraft::new();
         draft.file(&folder.config_path())?;
         Ok((folder, draft))
+    }
+
+    /// The folder, which need not exist.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            identity: None,
+            lock: None,
+        }
+    }
+
+    /// True when a run was begun in it.
+    pub(crate) fn holds_run(&self) -> bool {
+        self.config_path().exists()
+    }
+
+    /// Makes this process the folder's one writer, until the last clone of this is gone.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when another process is that; [`Error::Io`].
+    pub fn lock(&mut self) -> Result<()> {
+        self.lock = Some(Arc::new(Lock::take(&self.path)?));
+        Ok(())
+    }
+
+    /// Says which run this is: what is saved here says so, and what is loaded must say the same.
+    pub fn identify(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    /// Refuses a folder that holds a run, or files that a run would replace.
+    pub(crate) fn check_free(&self, overwrite: bool) -> Result<()> {
+        if overwrite {
+            return Ok(());
+        }
+        if self.holds_run() {
+            return Err(Error::Argument {
+                argument: "--out".into(),
+                found: format!("{}, which holds a run", self.path.display()),
+                expected: format!(
+                    "a new folder, --overwrite, or --resume {} to go on",
+                    shell::path(&self.path)
+                ),
+            });
+        }
+        let checkpoint = self.checkpoint_path();
+        for taken in [
+            self.metrics_path(),
+            self.weights_path(),
+            self.record_path(),
+            checkpoint.join(super::LATEST),
+            checkpoint.join(super::PREVIOUS),
+        ] {
+            file::check_free("--out", &taken, overwrite)?;
+        }
+        Ok(())
     }
 
     /// Removes what a killed process left half-written. Nobody else may be writing.
@@ -151,16 +221,50 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`]; the older checkpoint is then still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
-        save_checkpoint(&self.checkpoint_path(), checkpoint)?;
+        save_checkpoint(&self.checkpoint_path(), checkpoint, self.identity.as_ref())?;
         self.write_metrics(&checkpoint.progress.rows)
     }
 
-    /// The newest state, if one was written.
+    /// The newest state, if one was written. `config` is the run's own.
     ///
     /// # Errors
-    /// As [`load_checkpoint`].
-    pub fn load(&self) -> Result<Option<Checkpoint>> {
-        load_checkpoint(&self.checkpoint_path())
+    /// As [`load_checkpoint`]; [`Error::Data`] when it belongs to another run than
+    /// [`RunFolder::identify`] said.
+    pub fn load(&self, config: &RunConfig) -> Result<Option<Checkpoint>> {
+        let Some(saved) = load_checkpoint(&self.checkpoint_path())? else {
+            return Ok(None);
+        };
+        if let (Some(own), Some(saved)) = (&self.identity, &saved.identity) {
+            own.check(saved, &self.config_path(), &config.data)?;
+        }
+        Ok(Some(saved.checkpoint))
+    }
+
+    /// The weights of a finished run.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when there are none, or when they are not those that `run.json` was written
+    /// for; as [`Weights::read`].
+    pub fn read_weights(&self) -> Result<Weights> {
+        let path = self.weights_path();
+        if !path.exists() {
+            let found = "no weights.safetensors";
+            return Err(file::data_error(
+                &self.path,
+                found,
+                "the folder of a finished run",
+            ));
+        }
+        let weights = Weights::read(&path)?;
+        if let Some(record) = self.read_record()? {
+            check_tensors(&record, &path, weights.digest())?;
+        }
+        Ok(weights)
+    }
+
+    /// What the newest readable state says it belongs to.
+    pub(crate) fn saved_identity(&self) -> Option<Identity> {
+        load_checkpoint(&self.checkpoint_path()).ok()??.identity
     }
 
     /// Writes `run.json`.

@@ -8,18 +8,25 @@
 //! RUN/checkpoint/            the newest state and the one before it
 //! ```
 //!
-//! Every file is written whole or not at all.
+//! Every file is written whole or not at all. A folder has one writer at a time, and what is read
+//! together must belong together: state, weights and record hold digests of network,
+//! configuration and data ([`crate::binding`]).
 
 mod checkpoint;
 mod execute;
 mod finished;
 mod folder;
+mod identity;
+mod lock;
 mod session;
 mod trained;
 
-pub use checkpoint::{LATEST, PREVIOUS, load_checkpoint, save_checkpoint};
-pub use execute::{Outcome, execute};
+pub use checkpoint::{LATEST, PREVIOUS, Saved, load_checkpoint, save_checkpoint};
+pub use execute::{Outcome, Saving, execute};
 pub use finished::{FinishedRun, TestParts};
 pub use folder::{Record, RunFolder};
+pub use identity::Identity;
+#[cfg(feature = "cli")]
+pub(crate) use lock::Lock;
 pub use session::Session;
 pub use trained::Trained;

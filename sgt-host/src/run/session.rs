@@ -1,6 +1,7 @@
 //! From a configuration to a finished run: data read, network built, result written.
 
-use super::{Record, RunFolder};
+use super::{Identity, Record, RunFolder};
+use crate::binding::{Binding, DataDigests};
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub struct Session {
     config: RunConfig,
     prepared: Prepared,
+    digests: DataDigests,
 }
 
 impl Session {
@@ -67,8 +69,37 @@ impl Session {
     /// # Errors
     /// As [`prepare`].
     pub fn with_data(config: RunConfig, data: TrainTest) -> Result<Self> {
+        let digests = DataDigests::of(&data);
+        Self::with_digests(config, data, digests)
+    }
+
+    /// [`Session::with_data`] for data whose digests are known.
+    ///
+    /// # Errors
+    /// As [`prepare`].
+    pub(crate) fn with_digests(
+        config: RunConfig,
+        data: TrainTest,
+        digests: DataDigests,
+    ) -> Result<Self> {
         let prepared = prepare(data, &config.data, config.seed)?;
-        Ok(Self { config, prepared })
+        Ok(Self {
+            config,
+            prepared,
+            digests,
+        })
+    }
+
+    /// What this run is.
+    ///
+    /// # Errors
+    /// As [`Session::description`].
+    pub fn identity(&self) -> Result<Identity> {
+        Identity::new(&self.config, self.binding(&self.description()?)?)
+    }
+
+    fn binding(&self, description: &Description) -> Result<Binding> {
+        Binding::new(&self.config, description, &self.digests)
     }
 
     /// The checked configuration.
@@ -91,11 +122,13 @@ impl Session {
         self.prepared.test
     }
 
-    /// A short name: data, network, regime and seed.
+    /// A short name: data, network, regime and seed, in letters, digits, dots, dashes and
+    /// underscores, so that no name in a file chooses a folder.
     pub fn name(&self) -> String {
-        let Self { config, prepared } = self;
-        let data = prepared.training.train.name().to_lowercase();
-        format!("{data}-{}-{}-{}", config.model, config.regime, config.seed)
+        let config = &self.config;
+        let data = plain(&self.prepared.training.train.name().to_lowercase());
+        let model = plain(&config.model);
+        format!("{data}-{model}-{}-{}", config.regime, config.seed)
     }
 
     /// The network that is trained: one by name in the sizes of the data, or one's own.
@@ -143,7 +176,11 @@ impl Session {
     /// # Errors
     /// As [`weights::save`].
     pub fn save(&self, path: &Path, model: &Classifier) -> Result<()> {
-        weights::save(path, model.parameters(), Some(&self.metadata(model)))
+        self.save_digested(path, model).map(drop)
+    }
+
+    fn save_digested(&self, path: &Path, model: &Classifier) -> Result<String> {
+        weights::save(path, model.parameters(), Some(&self.metadata(model)?))
     }
 
     /// Measures a finished network on the test part, and writes weights and record to `folder`,
@@ -159,7 +196,7 @@ impl Session {
         time: Duration,
     ) -> Result<Record> {
         let quality = quality(model, self.test())?;
-        let record = Record {
+        let mut record = Record {
             version: Record::VERSION.into(),
             platform: Record::current_platform(),
             seed: self.config.seed,
@@ -170,18 +207,22 @@ impl Session {
             test_accuracy: quality.accuracy,
             test_loss: quality.loss,
             seconds: time.as_secs_f64(),
+            binding: Some(self.binding(model.network().description())?),
+            tensors: None,
+            instructions: progress.instructions.clone(),
         };
         if let Some(folder) = folder {
-            self.save(&folder.weights_path(), model)?;
+            record.tensors = Some(self.save_digested(&folder.weights_path(), model)?);
             folder.write_record(&record)?;
         }
         Ok(record)
     }
 
-    fn metadata(&self, model: &Classifier) -> Metadata {
+    fn metadata(&self, model: &Classifier) -> Result<Metadata> {
         let train = &self.prepared.training.train;
         let description = model.network().description().clone();
-        Metadata {
+        Ok(Metadata {
+            binding: Some(self.binding(&description)?),
             model: description.name.clone(),
             description: Some(description),
             input: model.input(),
@@ -191,7 +232,23 @@ impl Session {
             regime: self.config.regime.name().into(),
             seed: self.config.seed,
             version: Record::VERSION.into(),
-        }
+        })
+    }
+}
+
+/// The most characters of a name from a file in the name of a folder.
+const MAX_NAME: usize = 64;
+
+/// `name` in the characters that every file system and shell takes as they are, not hidden.
+fn plain(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let kept = name.chars().take(MAX_NAME);
+    let kept: String = kept.map(|c| if plain(c) { c } else { '-' }).collect();
+    let shown = kept.trim_start_matches(['.', '-']);
+    if shown.is_empty() {
+        "unnamed".into()
+    } else {
+        shown.into()
     }
 }
 

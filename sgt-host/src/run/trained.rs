@@ -1,9 +1,9 @@
 //! A finished network read back from its weights.
 
-use crate::data::Normalization;
+use crate::data::{Bounds, Normalization};
 use crate::file::data_error;
 use crate::network::named::{self, Reads};
-use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder};
+use crate::network::{Classifier, Description, InputShape, Model, Network, SeriesOrder, declare};
 use crate::npy::Array;
 use crate::weights::{Metadata, Weights};
 use crate::{Error, Result};
@@ -49,36 +49,64 @@ impl Trained {
         name: Option<&str>,
         sample: &[usize],
     ) -> Result<Self> {
-        let metadata = match (weights.metadata(), name) {
-            (Some(metadata), Some(name)) if name != metadata.model => {
-                return Err(Error::Argument {
-                    argument: "--model".into(),
-                    found: name.into(),
-                    expected: format!("{}, which {} holds", metadata.model, path.display()),
-                });
-            }
-            (Some(metadata), _) => metadata.clone(),
-            (None, Some(name)) => foreign(weights, name, sample)?,
-            (None, None) => {
-                return Err(Error::Argument {
-                    argument: "--model".into(),
-                    found: "none".into(),
-                    expected: format!("the network of {}, which does not say it", path.display()),
-                });
-            }
+        match (weights.metadata(), name) {
+            (Some(metadata), Some(name)) if name != metadata.model => Err(Error::Argument {
+                argument: "--model".into(),
+                found: name.into(),
+                expected: format!("{}, which {} holds", metadata.model, path.display()),
+            }),
+            (Some(metadata), _) => Self::assemble(weights, metadata.clone()),
+            (None, Some(name)) => Self::of_foreign(path, weights, name, sample),
+            (None, None) => Err(Error::Argument {
+                argument: "--model".into(),
+                found: "none".into(),
+                expected: format!("the network of {}, which does not say it", path.display()),
+            }),
+        }
+    }
+
+    /// The network `name` with the weights of another program, whose names may all have a prefix.
+    fn of_foreign(path: &Path, weights: &Weights, name: &str, sample: &[usize]) -> Result<Self> {
+        let read = |weights: &Weights, sample: &[usize]| {
+            Self::assemble(weights, foreign(weights, name, sample)?)
         };
+        let plain = match weights.without_prefix() {
+            Some(stripped) if read(weights, sample).is_err() => stripped,
+            _ => weights.clone(),
+        };
+        let refused = match read(&plain, sample) {
+            Ok(trained) => return Ok(trained),
+            Err(error) => error,
+        };
+        let mut swapped = sample.to_vec();
+        swapped.reverse();
+        if sample.len() == 2 && read(&plain, &swapped).is_ok() {
+            return Err(Error::Argument {
+                argument: "--input".into(),
+                found: format!("samples of shape {sample:?}"),
+                expected: format!("{swapped:?}: steps and channels are swapped"),
+            });
+        }
+        Err(match refused {
+            Error::Argument {
+                argument,
+                found,
+                expected,
+            } if argument == "weights" || argument == "sizes" => data_error(path, found, expected),
+            other => other,
+        })
+    }
+
+    /// The network that `metadata` say, with these weights.
+    fn assemble(weights: &Weights, metadata: Metadata) -> Result<Self> {
         let shapes: Vec<_> = weights.tensors().collect();
         let description = match &metadata.description {
             Some(description) => description.clone(),
             None => named_description(&metadata.model, &shapes, metadata.input)?,
         };
-        // Running statistics and biases may be missing; that is told tensor by tensor below.
-        let limit = ALLOWANCE
-            + 2 * shapes
-                .iter()
-                .map(|(_, shape)| elements(shape))
-                .sum::<usize>();
-        let mut network = Network::within(&description, 0, limit)?;
+        // Before anything is allocated: a description may say any size.
+        weights.check(&declare(&description)?.0)?;
+        let mut network = Network::new(&description, 0)?;
         weights.load_into(network.parameters_mut())?;
         let identity = Normalization::identity(metadata.normalization.mean().len());
         let (inside, outside) = match metadata.bounds {
@@ -100,31 +128,108 @@ impl Trained {
     /// The samples of an array `[samples, …]` as a file holds them, as the network reads them.
     ///
     /// # Errors
-    /// [`Error::Data`] when the array has another shape.
-    pub fn samples(&self, path: &Path, array: Array) -> Result<Vec<f32>> {
+    /// [`Error::Data`] when the array has another shape, or a value that is no number once it is
+    /// standardised.
+    pub fn samples<T: Into<f64> + Copy>(&self, path: &Path, array: Array<T>) -> Result<Vec<f32>> {
         let sample = self.file_dims();
-        if array.shape.len() != sample.len() + 1
-            || array.shape[1..] != sample
-            || array.values.is_empty()
-        {
+        if array.shape.get(1..) != Some(&sample[..]) || array.values.is_empty() {
+            let swapped: Vec<usize> = array.shape.iter().skip(1).rev().copied().collect();
+            let hint = match sample.len() {
+                2 if swapped == sample => ": steps and channels are swapped",
+                _ if array.shape == sample => ": put an axis for the samples in front",
+                _ => "",
+            };
             return Err(data_error(
                 path,
                 format!("an array of shape {:?}", array.shape),
-                format!("one or more samples of shape {sample:?}"),
+                format!("[samples, {}]{hint}", axes(&sample)),
             ));
         }
-        let mut samples = reordered(array.values, self.file_shape(), self.model.input());
+        let values = self.relative_values(array.values);
+        let mut samples = reordered(values, self.file_shape(), self.model.input());
         self.outside.apply(self.model.input(), &mut samples)?;
+        if let Some(place) = samples.iter().position(|value| !value.is_finite()) {
+            return Err(data_error(
+                path,
+                format!(
+                    "{} once standardised, in sample {}",
+                    samples[place],
+                    place / self.model.input().len()
+                ),
+                "values that single precision can standardise",
+            ));
+        }
         Ok(samples)
+    }
+
+    /// The values of files relative to their channel's origin.
+    fn relative_values<T: Into<f64> + Copy>(&self, values: Vec<T>) -> Vec<f32> {
+        let (origin, plane) = (self.outside.origin(), self.model.input().positions());
+        let channels = self.model.input().channels();
+        let relative = |(place, value): (usize, T)| {
+            let origin = origin.get(place / plane % channels);
+            (value.into() - origin.copied().unwrap_or_default()) as f32
+        };
+        values.into_iter().enumerate().map(relative).collect()
     }
 
     /// Samples of the network as a file holds them.
     ///
     /// # Errors
     /// [`Error::Shape`] when they are not whole samples.
-    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f32>> {
+    pub fn for_file(&self, mut samples: Vec<f32>) -> Result<Vec<f64>> {
         self.outside.invert(self.model.input(), &mut samples)?;
-        Ok(reordered(samples, self.model.input(), self.file_shape()))
+        let values = reordered(samples, self.model.input(), self.file_shape());
+        let (origin, plane) = (self.outside.origin(), self.model.input().positions());
+        let channels = self.model.input().channels();
+        let whole = |(place, value): (usize, f32)| {
+            let origin = origin.get(place / plane % channels);
+            f64::from(value) + origin.copied().unwrap_or_default()
+        };
+        Ok(values.into_iter().enumerate().map(whole).collect())
+    }
+
+    /// Whether a file needs `f64` to hold samples in its units.
+    pub fn needs_precision(&self) -> bool {
+        !self.outside.origin().is_empty()
+    }
+
+    /// One sample, as the network reads it, whose every value in a file's units is `value`.
+    pub fn constant(&self, value: f32) -> Vec<f32> {
+        let input = self.model.input();
+        let mut sample = self.relative_values(vec![value; input.len()]);
+        // A constant has the same values in every order of steps and channels, an origin has not.
+        sample = reordered(sample, self.file_shape(), input);
+        // The lengths are the network's own.
+        let _ = self.outside.apply(input, &mut sample);
+        sample
+    }
+
+    /// One sample, as the network reads it, of every channel's mean over the training data.
+    pub fn mean_sample(&self) -> Vec<f32> {
+        let input = self.model.input();
+        let mut sample = vec![0.0; input.len()];
+        if self.metadata.bounds.is_some() {
+            let (mean, none) = (
+                self.metadata.normalization.mean(),
+                vec![0.0; input.channels()],
+            );
+            input.map_channels(&mut sample, [mean, &none], |_, mean, _| mean);
+        }
+        sample
+    }
+
+    /// The bounds of each channel as the network reads it, for `bounds` of each in a file's units.
+    pub fn channel_bounds(&self, bounds: &[Bounds]) -> Vec<Bounds> {
+        let input = self.model.input();
+        let convert = |(channel, bounds): (usize, &Bounds)| {
+            let at = |value| self.constant(value)[input.place(0, channel)];
+            Bounds {
+                low: at(bounds.low),
+                high: at(bounds.high),
+            }
+        };
+        bounds.iter().enumerate().map(convert).collect()
     }
 
     /// Attributions (no samples: they have no mean) in a file's order.
@@ -142,6 +247,12 @@ impl Trained {
     }
 }
 
+/// The lengths of axes, between commas.
+fn axes(dims: &[usize]) -> String {
+    let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
+    dims.join(", ")
+}
+
 /// Samples of shape `from` in the memory order of `to`.
 fn reordered(values: Vec<f32>, from: InputShape, to: InputShape) -> Vec<f32> {
     if from == to {
@@ -151,13 +262,6 @@ fn reordered(values: Vec<f32>, from: InputShape, to: InputShape) -> Vec<f32> {
     samples
         .flat_map(|sample| from.reorder(sample, to))
         .collect()
-}
-
-/// Parameters that a network may have beyond twice those in its weight file.
-const ALLOWANCE: usize = 1 << 20;
-
-fn elements(shape: &[usize]) -> usize {
-    shape.iter().product()
 }
 
 /// The network `name` in the sizes that its tensors tell.
@@ -190,6 +294,7 @@ fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> 
         regime: "unknown".into(),
         seed: 0,
         version: "unknown".into(),
+        binding: None,
     })
 }
 

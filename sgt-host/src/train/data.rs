@@ -64,6 +64,13 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
         validation = Some(train.subset(&split.validation)?);
         train = train.subset(&split.train)?;
     }
+    if !config.standardise && !train.origin().is_empty() {
+        return Err(crate::Error::Argument {
+            argument: "data.standardise".into(),
+            found: "false for a channel whose values are thousands of times their deviation".into(),
+            expected: "true: single precision cannot tell such values apart".into(),
+        });
+    }
     let normalization = if config.standardise {
         Normalization::fit(&train)
     } else {

@@ -1,6 +1,7 @@
 //! Where a training stands.
 
 use super::Best;
+use crate::instructions::InstructionSet;
 use crate::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,10 @@ pub struct Progress {
     pub finished: bool,
     /// Identifies the data: another set cannot be resumed on.
     pub data_digest: String,
+    /// The instruction sets that computed it so far, in their order; none in checkpoints of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instructions: Vec<InstructionSet>,
 }
 
 /// Sums over the samples of the steps of an unfinished epoch.

@@ -6,6 +6,7 @@ use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
 use crate::config::RunConfig;
 use crate::data::{Batch, epoch_order};
+use crate::instructions::InstructionSet;
 use crate::network::Model;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
@@ -79,6 +80,15 @@ impl<'d, M: Model> Trainer<'d, M> {
                 expected: format!("{} classes", data.train.classes().len()),
             });
         }
+        let least = model.least_batch();
+        let found = config.training.batch.min(data.train.len());
+        if found < least {
+            return Err(Error::Argument {
+                argument: "training.batch".into(),
+                found: format!("{found} sample in a batch"),
+                expected: format!("{least} or more: the network normalises over the batch"),
+            });
+        }
         let mut trainer = Self {
             config,
             data,
@@ -87,6 +97,7 @@ impl<'d, M: Model> Trainer<'d, M> {
             stepper,
             progress: Progress {
                 data_digest: data.digest(),
+                instructions: vec![InstructionSet::current()],
                 ..Progress::default()
             },
             best_parameters: None,
@@ -97,9 +108,17 @@ impl<'d, M: Model> Trainer<'d, M> {
         Ok(trainer)
     }
 
-    /// Steps of one epoch.
+    /// Steps of one epoch. A last batch that is too small for the network ([`Model::least_batch`])
+    /// is part of the one before.
     pub fn steps_per_epoch(&self) -> usize {
-        self.data.train.len().div_ceil(self.config.training.batch)
+        let (samples, batch) = (self.data.train.len(), self.config.training.batch);
+        let rest = samples % batch;
+        let whole = samples / batch;
+        if rest == 0 || rest < self.model.least_batch() {
+            whole
+        } else {
+            whole + 1
+        }
     }
 
     /// Where the training stands.
@@ -163,18 +182,24 @@ impl<'d, M: Model> Trainer<'d, M> {
             let found = format!("{} parameters", checkpoint.parameters.len());
             return refuse(found, format!("the network's {values}"));
         }
-        let progress = checkpoint.progress;
+        let mut progress = checkpoint.progress;
         if progress.data_digest != self.progress.data_digest {
             return refuse(
                 format!("data with SHA-256 {}", progress.data_digest),
                 format!("{}, the data at hand", self.progress.data_digest),
             );
         }
-        if progress.step > self.steps_per_epoch() || progress.epoch > self.config.training.epochs {
+        let epochs = self.config.training.epochs;
+        if progress.step > self.steps_per_epoch() || progress.epoch > epochs {
             return refuse(
                 format!("epoch {}, step {}", progress.epoch, progress.step),
                 "a position in this run".into(),
             );
+        }
+        // The number of epochs may have been raised or lowered to where the state stands.
+        progress.finished = progress.epoch == epochs || self.has_stopped(&progress);
+        if progress.instructions.last() != Some(&InstructionSet::current()) {
+            progress.instructions.push(InstructionSet::current());
         }
         self.optimizer.restore(checkpoint.optimizer)?;
         self.model
@@ -209,6 +234,17 @@ impl<'d, M: Model> Trainer<'d, M> {
         })
     }
 
+    /// True when early stopping ended the training that stands at `progress`.
+    fn has_stopped(&self, progress: &Progress) -> bool {
+        let patience = self
+            .config
+            .training
+            .early_stopping
+            .map(|rule| rule.patience);
+        let waited = progress.best.map(|best| progress.epoch - best.epoch);
+        progress.finished && patience.is_some_and(|patience| waited >= Some(patience))
+    }
+
     fn start_epoch(&mut self) {
         let epoch = self.progress.epoch as u64;
         self.order = epoch_order(self.data.train.len(), self.config.seed, epoch);
@@ -217,7 +253,9 @@ impl<'d, M: Model> Trainer<'d, M> {
     fn step(&mut self) -> Result<()> {
         let size = self.config.training.batch;
         let start = self.progress.step * size;
-        let places = &self.order[start..self.order.len().min(start + size)];
+        let last = self.progress.step + 1 == self.steps_per_epoch();
+        let end = if last { self.order.len() } else { start + size };
+        let places = &self.order[start..end];
         self.batch
             .fill(&self.data.train, places, self.model.input())?;
         let moment = Moment {

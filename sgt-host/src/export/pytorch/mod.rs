@@ -269,13 +269,28 @@ fn normalise(writer: &mut Writer, normalization: &Normalization, input: InputSha
     let mut lines =
         vec!["        # The training data's mean and deviation; no part of the state dict.".into()];
     let mut buffers = Vec::new();
+    // Values far from 0 are centred in double precision.
+    let origin = normalization.origin();
+    let mean = normalization.mean().iter().enumerate();
+    let mean = mean.map(|(channel, &mean)| match origin.get(channel) {
+        Some(origin) => format!("{:?}", origin + f64::from(mean)),
+        None => number(mean),
+    });
+    let deviation = normalization.deviation().iter();
+    let double = if origin.is_empty() {
+        ""
+    } else {
+        ", dtype=torch.float64"
+    };
     for (name, values) in [
-        ("input_mean", normalization.mean()),
-        ("input_deviation", normalization.deviation()),
+        ("input_mean", mean.collect::<Vec<_>>()),
+        (
+            "input_deviation",
+            deviation.map(|&value| number(value)).collect(),
+        ),
     ] {
-        let values: Vec<String> = values.iter().map(|&value| number(value)).collect();
         let open = format!("{name} = torch.tensor([");
-        let close = format!("]).view({axes})");
+        let close = format!("]{double}).view({axes})");
         lines.extend(filled(2 * INDENT, &open, &values, &close));
         let mut buffer = name.to_string();
         while !writer.modules.is_free(&buffer) {
@@ -288,7 +303,11 @@ fn normalise(writer: &mut Writer, normalization: &Normalization, input: InputSha
     }
     let shape = writer.state.shape;
     writer.give(
-        &format!("(x - self.{}) / self.{}", buffers[0], buffers[1]),
+        &if origin.is_empty() {
+            format!("(x - self.{}) / self.{}", buffers[0], buffers[1])
+        } else {
+            format!("((x - self.{}) / self.{}).float()", buffers[0], buffers[1])
+        },
         shape,
     );
     lines

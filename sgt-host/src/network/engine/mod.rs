@@ -18,7 +18,7 @@ pub(crate) use reorder::Reorder;
 pub(crate) use sequence::{Sequence, SequenceState};
 
 use super::layer::Layer;
-use super::start::draw;
+use super::start::{Start, draw};
 use super::{Description, InputShape, Mode, Model, Parameters, Rescaling, Samples, Shape, limits};
 use crate::kernel::buffer::Buffer;
 use crate::kernel::embedding::{embedding_backward, embedding_forward};
@@ -44,6 +44,8 @@ pub struct Network {
     fused: Arc<Sequence>,
     /// Tells networks of different operations apart; clones share it.
     identity: u64,
+    /// See [`Model::least_batch`].
+    least_batch: usize,
     /// One operation a layer, for rules that need what lies between; made when first needed.
     plain: Arc<OnceLock<Sequence>>,
 }
@@ -64,15 +66,7 @@ impl Network {
     /// As [`Description::summary`], and [`Error::Argument`] when there would be more than `limit`
     /// parameters.
     pub fn within(description: &Description, seed: u64, limit: usize) -> Result<Self> {
-        let mut parameters = Parameters::new();
-        let mut starts = Vec::new();
-        for layer in description.summary()? {
-            for tensor in layer.tensors {
-                let name = format!("{}.{}", layer.layer.name(), tensor.suffix);
-                parameters.declare(name, tensor.shape, tensor.trainable);
-                starts.push(tensor.start);
-            }
-        }
+        let (mut parameters, starts) = declare(description)?;
         let declared = parameters.declared();
         if declared > limit {
             return Err(Error::Argument {
@@ -88,6 +82,7 @@ impl Network {
         Ok(Self {
             description: Arc::new(description.clone()),
             classes: output.len(),
+            least_batch: least_batch(description)?,
             parameters,
             fused: Arc::new(fused),
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
@@ -222,6 +217,29 @@ fn lower(description: &Description, parameters: &Parameters, fuse: bool) -> (Seq
     (operations, output)
 }
 
+/// The parameters of a network, not yet allocated, and what each begins with.
+pub(crate) fn declare(description: &Description) -> Result<(Parameters, Vec<Start>)> {
+    let mut parameters = Parameters::new();
+    let mut starts = Vec::new();
+    for layer in description.summary()? {
+        for tensor in layer.tensors {
+            let name = format!("{}.{}", layer.layer.name(), tensor.suffix);
+            parameters.declare(name, tensor.shape, tensor.trainable);
+            starts.push(tensor.start);
+        }
+    }
+    Ok((parameters, starts))
+}
+
+/// See [`Model::least_batch`].
+fn least_batch(description: &Description) -> Result<usize> {
+    let summary = description.summary()?;
+    let single = summary
+        .iter()
+        .any(|layer| matches!(layer.layer, Layer::BatchNorm(_)) && layer.input.positions() == 1);
+    Ok(if single { 2 } else { 1 })
+}
+
 impl Model for Network {
     type Pass = NetworkPass;
 
@@ -231,6 +249,10 @@ impl Model for Network {
 
     fn classes(&self) -> usize {
         self.classes
+    }
+
+    fn least_batch(&self) -> usize {
+        self.least_batch
     }
 
     fn forward<'s, 'p>(
