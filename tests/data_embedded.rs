@@ -4,7 +4,7 @@ use sgt_host::data::embedded::{
     ASSETS, BASIC_MOTIONS_ATTRIBUTION, MNIST_SUBSET_ATTRIBUTION, UCI_HAR_SUBSET_ATTRIBUTION,
     basic_motions, mnist_subset, uci_har_subset,
 };
-use sgt_host::data::{Bounds, Length};
+use sgt_host::data::{Axes, Bounds, Length, LoadOptions, load};
 use sgt_host::file::sha256;
 
 /// As `sgt-host/assets/make.py` prints them.
@@ -97,4 +97,31 @@ fn each_set_says_who_made_it() {
     assert!(MNIST_SUBSET_ATTRIBUTION.contains("Attribution-ShareAlike 3.0"));
     assert!(UCI_HAR_SUBSET_ATTRIBUTION.contains("Anguita"));
     assert!(UCI_HAR_SUBSET_ATTRIBUTION.contains("CC BY 4.0"));
+}
+
+#[test]
+fn the_sensors_are_known_by_name_unit_and_rate() {
+    let options = LoadOptions::default();
+    for (name, channel, unit, rate) in [
+        ("uci-har-subset", "angular velocity x", Some("rad/s"), 50.0),
+        ("basic-motions", "gyroscope x", None, 10.0),
+    ] {
+        let data = load(name, &options).unwrap();
+        for part in [&data.train, &data.test.subset(&[1]).unwrap()] {
+            let axes = part.axes();
+            assert_eq!(axes.channels[3], channel);
+            assert_eq!(axes.units.get(3).map(String::as_str), unit);
+            assert_eq!(axes.rate, Some(rate));
+        }
+    }
+    let digits = load("mnist-subset", &options).unwrap();
+    assert_eq!(*digits.train.axes(), Axes::default());
+    let error = digits.train.with_axes(Axes {
+        channels: vec!["one".into(), "two".into()],
+        ..Axes::default()
+    });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "channel names: found shape 2, expected none or 1, one a channel"
+    );
 }

@@ -71,7 +71,7 @@ pub fn sample_maps(groups: &[RunGroup<'_>], methods: &[Method]) -> Result<Vec<Sa
             shape: any.test.shape(),
             class: name.clone(),
             values: any.test.sample(place).to_vec(),
-            names: Vec::new(),
+            names: any.test.axes().channels.clone(),
             maps,
         });
     }

@@ -1,5 +1,6 @@
 //! The data sets known by name: what they are, whose they are, where they lie.
 
+use super::axes::Sensors;
 use super::load::{self, LoadOptions};
 use super::{Bounds, Length, TrainTest, embedded};
 use crate::{Error, Result};
@@ -25,6 +26,8 @@ pub struct Entry {
     pub(super) folders: &'static [&'static str],
     /// The common length of its series when none is asked for.
     pub(super) length: Length,
+    /// What its channels are.
+    pub(super) sensors: Sensors,
     /// The licence, as far as one is stated, and whom to cite.
     pub attribution: &'static str,
     /// Where it comes from.
@@ -146,6 +149,7 @@ pub const ENTRIES: [Entry; 9] = [
         format: Format::EmbeddedBasicMotions,
         folders: &[],
         length: Length::Longest,
+        sensors: MOTION_SENSORS,
         attribution: embedded::BASIC_MOTIONS_ATTRIBUTION,
         origin: Origin::Embedded,
     },
@@ -162,6 +166,7 @@ pub const ENTRIES: [Entry; 9] = [
         format: Format::EmbeddedUciHarSubset,
         folders: &[],
         length: Length::Longest,
+        sensors: PHONE_SENSORS,
         attribution: embedded::UCI_HAR_SUBSET_ATTRIBUTION,
         origin: Origin::Embedded,
     },
@@ -174,6 +179,7 @@ pub const ENTRIES: [Entry; 9] = [
         format: Format::EmbeddedMnistSubset,
         folders: &[],
         length: Length::Longest,
+        sensors: Sensors::UNKNOWN,
         attribution: embedded::MNIST_SUBSET_ATTRIBUTION,
         origin: Origin::Embedded,
     },
@@ -186,6 +192,7 @@ pub const ENTRIES: [Entry; 9] = [
         format: Format::Idx,
         folders: &["mnist", "MNIST/raw", "mnist/MNIST/raw", "."],
         length: Length::Longest,
+        sensors: Sensors::UNKNOWN,
         attribution: MNIST_ATTRIBUTION,
         origin: Origin::Downloads(&MNIST_DOWNLOADS),
     },
@@ -207,6 +214,7 @@ pub const ENTRIES: [Entry; 9] = [
             "cifar10-small",
         ],
         length: Length::Longest,
+        sensors: Sensors::UNKNOWN,
         attribution: "No licence stated. \
              Cite A. Krizhevsky: \"Learning multiple layers of features from tiny images\", 2009.",
         origin: Origin::Downloads(&[Download {
@@ -238,6 +246,7 @@ pub const ENTRIES: [Entry; 9] = [
         format: Format::Ts("NATOPS"),
         folders: &["uea/NATOPS", "NATOPS", "Multivariate_ts/NATOPS", "."],
         length: Length::Longest,
+        sensors: Sensors::UNKNOWN,
         attribution: UEA_ATTRIBUTION,
         origin: Origin::Downloads(&[Download {
             url: "https://timeseriesclassification.com/aeon-toolkit/NATOPS.zip",
@@ -266,6 +275,7 @@ pub const ENTRIES: [Entry; 9] = [
             ".",
         ],
         length: Length::Longest,
+        sensors: Sensors::UNKNOWN,
         attribution: "CC BY 4.0 at the UCI repository. Cite Kudo, Toyama, Shimbo: \
              \"Multidimensional curve classification using passing-through regions\", 1999, \
              and Bagnall et al., arXiv:1811.00075.",
@@ -296,6 +306,7 @@ pub const ENTRIES: [Entry; 9] = [
             "uci-har-raw",
         ],
         length: Length::Longest,
+        sensors: HAR_SENSORS,
         attribution: "CC BY 4.0. Cite Anguita, Ghio, Oneto, Parra, Reyes-Ortiz: \"A public domain dataset \
              for human activity recognition using smartphones\", 2013.",
         origin: Origin::Downloads(&[Download {
@@ -322,6 +333,7 @@ pub const ENTRIES: [Entry; 9] = [
         // Many negatives are exactly 128 steps long: with padding, the length alone tells them.
         // No recording of either part is shorter than this.
         length: Length::Steps(44),
+        sensors: Sensors::UNKNOWN,
         attribution: "TensorFlow's magic wand example (Apache-2.0); no licence stated for its data.",
         origin: Origin::Manual(
             "the original is TensorFlow's magic_wand recordings; convert them to \
@@ -329,6 +341,45 @@ pub const ENTRIES: [Entry; 9] = [
         ),
     },
 ];
+
+const MOTION_SENSORS: Sensors = Sensors {
+    channels: &[
+        ("accelerometer x", ""),
+        ("accelerometer y", ""),
+        ("accelerometer z", ""),
+        ("gyroscope x", ""),
+        ("gyroscope y", ""),
+        ("gyroscope z", ""),
+    ],
+    rate: Some(10.0),
+};
+
+const PHONE_SENSORS: Sensors = Sensors {
+    channels: &[
+        ("acceleration x", "g"),
+        ("acceleration y", "g"),
+        ("acceleration z", "g"),
+        ("angular velocity x", "rad/s"),
+        ("angular velocity y", "rad/s"),
+        ("angular velocity z", "rad/s"),
+    ],
+    rate: Some(50.0),
+};
+
+const HAR_SENSORS: Sensors = Sensors {
+    channels: &[
+        ("body acceleration x", "g"),
+        ("body acceleration y", "g"),
+        ("body acceleration z", "g"),
+        ("angular velocity x", "rad/s"),
+        ("angular velocity y", "rad/s"),
+        ("angular velocity z", "rad/s"),
+        ("acceleration x", "g"),
+        ("acceleration y", "g"),
+        ("acceleration z", "g"),
+    ],
+    rate: Some(50.0),
+};
 
 const DIGIT: CaseShape = CaseShape::Image {
     channels: 1,

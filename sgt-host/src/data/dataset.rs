@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use super::{InputShape, SeriesOrder};
+use super::{Axes, InputShape, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use sgt_core::Bounds;
@@ -28,6 +28,7 @@ pub struct Dataset {
     real_steps: Option<Vec<usize>>,
     bounds: Option<Bounds>,
     origin: Vec<f64>,
+    axes: Axes,
 }
 
 impl Dataset {
@@ -56,6 +57,7 @@ impl Dataset {
             real_steps: None,
             bounds,
             origin: Vec::new(),
+            axes: Axes::default(),
         };
         dataset.check()?;
         Ok(dataset)
@@ -129,6 +131,43 @@ impl Dataset {
         }
         self.origin = origin;
         Ok(self)
+    }
+
+    /// Says what the axes are called and measured in.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless names and units are none or one a channel, and the rate is positive.
+    pub fn with_axes(mut self, axes: Axes) -> Result<Self> {
+        let channels = self.shape.channels();
+        for (operation, found) in [
+            ("channel names", axes.channels.len()),
+            ("channel units", axes.units.len()),
+        ] {
+            if found != 0 && found != channels {
+                return Err(Error::Shape {
+                    operation,
+                    found: found.to_string(),
+                    expected: format!("none or {channels}, one a channel"),
+                });
+            }
+        }
+        if axes
+            .rate
+            .is_some_and(|rate| !(rate.is_finite() && rate > 0.0))
+        {
+            return Err(Error::Shape {
+                operation: "rate",
+                found: format!("{:?} steps a second", axes.rate),
+                expected: "a positive number".into(),
+            });
+        }
+        self.axes = axes;
+        Ok(self)
+    }
+
+    /// What the axes are called and measured in.
+    pub const fn axes(&self) -> &Axes {
+        &self.axes
     }
 
     /// What was subtracted from each channel, so that an `f32` can hold what is left; empty for
@@ -314,6 +353,7 @@ impl Dataset {
                 .map(|real| indices.iter().map(|&index| real[index]).collect()),
             bounds: self.bounds,
             origin: self.origin.clone(),
+            axes: self.axes.clone(),
         })
     }
 

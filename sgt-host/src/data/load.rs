@@ -115,6 +115,15 @@ fn load_ts(train: &Path, test: &Path, length: Length) -> Result<TrainTest> {
 }
 
 fn load_entry(entry: &Entry, options: &LoadOptions) -> Result<TrainTest> {
+    let TrainTest { train, test } = load_samples(entry, options)?;
+    let axes = entry.sensors.axes();
+    Ok(TrainTest {
+        train: train.with_axes(axes.clone())?,
+        test: test.with_axes(axes)?,
+    })
+}
+
+fn load_samples(entry: &Entry, options: &LoadOptions) -> Result<TrainTest> {
     let length = options.length.unwrap_or(entry.length);
     let folder = || required_folder(entry, &data_dir(options.data_dir.as_deref()));
     match entry.format {

@@ -20,6 +20,7 @@
 )]
 
 pub mod archive;
+mod axes;
 mod batch;
 pub mod catalog;
 pub mod cifar;
@@ -39,6 +40,7 @@ mod split;
 pub mod ts;
 mod windows;
 
+pub use axes::Axes;
 pub use batch::Batch;
 pub use dataset::{Dataset, TrainTest};
 #[cfg(feature = "cli")]
