@@ -5,6 +5,7 @@ use super::evaluation_arguments::EvaluationArguments;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
+use crate::attribution::Method;
 use crate::compare::{ComparisonRow, Notice, Plan, group, measure, sample_maps};
 use crate::config::Regime;
 use crate::evaluation::Extent;
@@ -54,7 +55,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let trained = trained?;
     let groups = group(&trained)?;
     let comparison = measure(&groups, &config, |_, _| {})?;
-    let samples = sample_maps(&groups, &config.methods)?;
+    // The control's numbers count; its pictures are noise.
+    let shown = config.methods.iter().filter(|m| **m != Method::Random);
+    let shown: Vec<Method> = shown.cloned().collect();
+    let samples = sample_maps(&groups, &shown)?;
     let files = report::write(&arguments.out, &comparison, &samples)?;
     output.print(&comparison, || {
         format!(

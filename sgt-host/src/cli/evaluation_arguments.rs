@@ -25,8 +25,9 @@ pub(super) struct EvaluationArguments {
     /// The attacks: fgsm, pgd, mi-fgsm, random-noise [default: quick pgd, thorough all].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     attacks: Option<Vec<AttackKind>>,
-    /// The attribution methods [default: quick gradient; thorough gradient, absolute-gradient,
-    /// input-x-gradient, integrated-gradients, smoothgrad, gradient-shap, random].
+    /// The attribution methods; random, the control that each is read against, is always measured
+    /// too [default: quick gradient; thorough gradient, absolute-gradient, input-x-gradient,
+    /// integrated-gradients, smoothgrad, gradient-shap].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Method::named)]
     methods: Option<Vec<Method>>,
     /// What removed features become: background, mean, uniform, zero, farthest, delete [default:
@@ -55,7 +56,7 @@ impl EvaluationArguments {
         EvaluationConfig {
             attacks: attacks.map_or(preset.attacks, |kinds| kinds.iter().map(attack).collect()),
             epsilons: self.eps.clone().unwrap_or(preset.epsilons),
-            methods: self.methods.clone().unwrap_or(preset.methods),
+            methods: self.methods.as_deref().map_or(preset.methods, with_control),
             fills: self.fills.clone().unwrap_or(preset.fills),
             samples: self.samples.map_or(preset.samples, |count| count as usize),
             stability_samples: self
@@ -65,4 +66,13 @@ impl EvaluationArguments {
             ..preset
         }
     }
+}
+
+/// `methods`, and the random map that each is read against.
+fn with_control(methods: &[Method]) -> Vec<Method> {
+    let mut methods = methods.to_vec();
+    if !methods.contains(&Method::Random) {
+        methods.push(Method::Random);
+    }
+    methods
 }

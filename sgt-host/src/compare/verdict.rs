@@ -19,10 +19,12 @@
 //!
 //! **What to take.** Among the regimes that lead or share in every question that has an answer, the
 //! one that is best most often, then the one that trains fastest. When no regime leads in all of
-//! them it is a *trade-off*, and each leader is named for what it leads in. Without any answer, *no
-//! difference* was seen, and the fastest is as good as any.
+//! them it is a *trade-off* between every regime that is best at something and, for a question that
+//! none of these leads in, its leader. Without any answer, *no difference* was seen, and the fastest
+//! is as good as any. When no regime is right more often than always answering the largest class,
+//! *nothing was learned*, whatever else differs.
 //!
-//! **What it costs.** For the regime to take, or every regime that is best at something: by how much
+//! **What it costs.** For the regime to take, or every regime of a trade-off: by how much
 //! it is behind the leader of each question where that is more than chance, and how much longer it
 //! trains.
 //!
@@ -86,12 +88,17 @@ pub enum Choice {
         regime: String,
     },
     /// No regime leads in everything.
-    TradeOff,
+    TradeOff {
+        /// The regimes that lead in something.
+        regimes: Vec<String>,
+    },
     /// No regime can be told apart from another in anything.
     NoDifference {
         /// The one that trains fastest.
         fastest: String,
     },
+    /// No regime is right more often than always answering the largest class.
+    NothingLearned,
     /// There are too few runs to say anything.
     TooFewRuns,
     /// There is one regime, and nothing to compare.
@@ -109,6 +116,11 @@ pub enum Question {
     Robustness,
     /// Which regime's maps find what its network uses.
     Explanations,
+}
+
+impl Question {
+    /// Every question, in the order of the answers.
+    const ALL: [Self; 3] = [Self::Accuracy, Self::Robustness, Self::Explanations];
 }
 
 /// The answer to one question.
@@ -205,7 +217,7 @@ pub fn verdict(evidence: &Evidence<'_>) -> Verdict {
     };
     let answers = court.answers();
     let choice = court.choice(&answers);
-    let costs = court.costs(&choice, &answers);
+    let costs = court.costs(&choice);
     let words = court.words(&choice, &answers, &costs);
     Verdict {
         words,
@@ -409,6 +421,13 @@ impl<'e> Court<'e> {
         if count < 2 {
             return Choice::Alone;
         }
+        let majority = self.evidence.warnings.iter().any(|warning| {
+            matches!(warning, Warning::NoBetterThanMajority { regimes, .. }
+                if regimes.len() == count)
+        });
+        if majority {
+            return Choice::NothingLearned;
+        }
         let few = |answer: &Answer| {
             let reason = Reason::FewSeeds;
             answer.outcome == Outcome::NotJudged { reason }
@@ -441,34 +460,49 @@ impl<'e> Court<'e> {
         let winners = everywhere
             .into_iter()
             .filter(|&regime| Some(wins(regime)) == most);
-        self.fastest(winners)
-            .map_or(Choice::TradeOff, |regime| Choice::Take {
+        match self.fastest(winners) {
+            Some(regime) => Choice::Take {
                 regime: self.name(regime),
-            })
-    }
-
-    /// The regimes whose costs are named.
-    fn taken(choice: &Choice, answers: &[Answer]) -> Vec<String> {
-        match choice {
-            Choice::Take { regime } => vec![regime.clone()],
-            Choice::TradeOff => {
-                let mut taken: Vec<String> = Vec::new();
-                for answer in answers {
-                    if let Some(regime) = Self::leaders(answer).first()
-                        && !taken.contains(regime)
-                    {
-                        taken.push(regime.clone());
-                    }
-                }
-                taken
-            }
-            Choice::NoDifference { .. } | Choice::TooFewRuns | Choice::Alone => Vec::new(),
+            },
+            None => Choice::TradeOff {
+                regimes: Self::trade_off(answers),
+            },
         }
     }
 
-    fn costs(&self, choice: &Choice, answers: &[Answer]) -> Vec<Cost> {
+    /// The regimes that are best at something and, for what none of them leads in, its leader.
+    fn trade_off(answers: &[Answer]) -> Vec<String> {
+        let mut regimes: Vec<String> = Vec::new();
+        for answer in answers {
+            if let Outcome::Best { regime } = &answer.outcome
+                && !regimes.contains(regime)
+            {
+                regimes.push(regime.clone());
+            }
+        }
+        for answer in answers {
+            let leaders = Self::leaders(answer);
+            let led = leaders.iter().any(|leader| regimes.contains(leader));
+            regimes.extend(leaders.first().filter(|_| !led).cloned());
+        }
+        regimes
+    }
+
+    /// The regimes whose costs are named.
+    fn taken(choice: &Choice) -> Vec<String> {
+        match choice {
+            Choice::Take { regime } => vec![regime.clone()],
+            Choice::TradeOff { regimes } => regimes.clone(),
+            Choice::NoDifference { .. }
+            | Choice::NothingLearned
+            | Choice::TooFewRuns
+            | Choice::Alone => Vec::new(),
+        }
+    }
+
+    fn costs(&self, choice: &Choice) -> Vec<Cost> {
         let mut costs = Vec::new();
-        for regime in Self::taken(choice, answers) {
+        for regime in Self::taken(choice) {
             let Some(column) = self.find(&regime) else {
                 continue;
             };
@@ -506,29 +540,25 @@ impl<'e> Court<'e> {
     }
 
     fn words(&self, choice: &Choice, answers: &[Answer], costs: &[Cost]) -> Vec<String> {
-        let mut words = vec![headline(choice)];
+        let mut words = vec![headline(choice, answers)];
         match choice {
-            Choice::Alone | Choice::TooFewRuns => return words,
-            Choice::Take { .. } | Choice::TradeOff | Choice::NoDifference { .. } => {}
+            Choice::Alone | Choice::TooFewRuns | Choice::NothingLearned => return words,
+            Choice::Take { .. } | Choice::TradeOff { .. } | Choice::NoDifference { .. } => {}
         }
-        for question in [
-            Question::Accuracy,
-            Question::Robustness,
-            Question::Explanations,
-        ] {
+        for question in Question::ALL {
             let asked = answers.iter().filter(|answer| answer.question == question);
             let asked: Vec<&Answer> = asked.collect();
             if !asked.is_empty() {
-                words.push(self.answer_words(question, &asked));
+                words.push(self.answer_words(&asked));
             }
         }
         words.extend(cost_words(costs));
-        words.extend(open_words(answers));
+        words.extend(answers.iter().filter_map(open_words));
         words
     }
 
     /// What is said of one question, answers of the same outcome together.
-    fn answer_words(&self, question: Question, answers: &[&Answer]) -> String {
+    fn answer_words(&self, answers: &[&Answer]) -> String {
         let mut parts: Vec<(String, Vec<&Answer>)> = Vec::new();
         for answer in answers {
             let said = outcome_words(answer);
@@ -539,7 +569,6 @@ impl<'e> Court<'e> {
         }
         let mut sentences = Vec::new();
         for (said, together) in parts {
-            let places: Vec<String> = together.iter().map(|answer| place(answer)).collect();
             let values = together
                 .iter()
                 .filter_map(|answer| self.value_words(answer));
@@ -549,53 +578,89 @@ impl<'e> Court<'e> {
             } else {
                 format!(" ({})", values.join("; "))
             };
-            sentences.push(match question {
+            let places: Vec<String> = together.iter().map(|answer| place(answer)).collect();
+            sentences.push(match together[0].question {
                 Question::Accuracy => format!("{said}{values}"),
-                Question::Robustness | Question::Explanations => {
-                    format!("{} {said}{values}", listed(&places))
-                }
+                Question::Robustness => format!("at ε {} {said}{values}", listed(&places)),
+                Question::Explanations => format!("by {} {said}{values}", listed(&places)),
             });
         }
         format!("{}: {}.", subject(answers), sentences.join("; "))
     }
 
-    /// The leaders' means.
+    /// The leaders' means; where no regime leads, the range of all.
     fn value_words(&self, answer: &Answer) -> Option<String> {
-        let leaders = Self::leaders(answer);
         let mut rows = self.evidence.rows.iter();
         let row = rows.find(|row| row.metric == answer.metric && row.about == answer.about)?;
-        let value = |name: &String| {
-            let value = row.values[self.find(name)?]?;
-            Some(match answer.question {
-                Question::Explanations => format!("{:+.3}", value.mean),
-                Question::Accuracy | Question::Robustness => percent(value.mean),
-            })
+        let written = |mean: f64| match answer.question {
+            Question::Explanations => format!("{mean:+.3}").replace('-', "\u{2212}"),
+            Question::Accuracy | Question::Robustness => percent(mean),
         };
-        let values: Vec<String> = leaders.iter().filter_map(value).collect();
+        let mean = |regime: usize| Some(row.values[regime]?.mean);
+        if answer.outcome == Outcome::Undecided {
+            let ranking = self.ranking(row);
+            let best = ranking.first().copied().and_then(mean).map(written);
+            let worst = ranking.last().copied().and_then(mean).map(written);
+            return match (best?, worst?) {
+                (best, worst) if best == worst => Some(format!("all {best}")),
+                (best, worst) => Some(format!("{best} to {worst}")),
+            };
+        }
+        let leaders = Self::leaders(answer).iter();
+        let values = leaders.filter_map(|name| self.find(name).and_then(mean).map(written));
+        let values: Vec<String> = values.collect();
         (!values.is_empty()).then(|| listed(&values))
     }
 }
 
-fn headline(choice: &Choice) -> String {
+fn headline(choice: &Choice, answers: &[Answer]) -> String {
     match choice {
         Choice::Take { regime } => format!(
             "Take {regime}: in nothing that these runs can tell apart is another regime better."
         ),
-        Choice::TradeOff => {
-            "There is a trade-off: no regime leads in everything, so take one by what counts for \
-             you."
-                .into()
+        Choice::TradeOff { regimes } => {
+            let part = |regime: &String| format!("{regime} for {}", strengths(regime, answers));
+            let parts: Vec<String> = regimes.iter().map(part).collect();
+            format!(
+                "No regime leads in everything, take one by what counts for you: {}.",
+                parts.join("; ")
+            )
         }
         Choice::NoDifference { fastest } => format!(
             "No regime can be told apart from another: take {fastest}, which trains fastest, or \
              measure more."
         ),
+        Choice::NothingLearned => {
+            "Take none: no regime is right more often than always answering the largest class."
+                .into()
+        }
         Choice::TooFewRuns => format!(
             "Nothing can be said of the regimes: with one seed in common, what differs may be the \
              chance of a start. Take {ENOUGH_SEEDS} seeds (3 at least)."
         ),
         Choice::Alone => "There is one regime: nothing to compare.".into(),
     }
+}
+
+/// What a regime leads in.
+fn strengths(regime: &String, answers: &[Answer]) -> String {
+    let mut strengths = Vec::new();
+    for question in Question::ALL {
+        let asked = answers.iter().filter(|answer| answer.question == question);
+        let led = asked.filter(|answer| Court::leaders(answer).contains(regime));
+        let places: Vec<String> = led.map(place).collect();
+        match (question, places.is_empty()) {
+            (_, true) => {}
+            (Question::Accuracy, _) => strengths.push("accuracy".to_string()),
+            (Question::Robustness, _) => {
+                strengths.push(format!("robustness at ε {}", listed(&places)));
+            }
+            (Question::Explanations, _) => {
+                strengths.push(format!("explanations by {}", listed(&places)));
+            }
+        }
+    }
+    listed(&strengths)
 }
 
 /// What a sentence is about.
@@ -622,7 +687,7 @@ fn subject(answers: &[&Answer]) -> String {
 /// Which of a question's answers it is.
 fn place(answer: &Answer) -> String {
     match &answer.about {
-        About::Attack(attack) => format!("ε {}", attack.epsilon),
+        About::Attack(attack) => attack.epsilon.to_string(),
         _ => answer.metric.name().into(),
     }
 }
@@ -630,9 +695,13 @@ fn place(answer: &Answer) -> String {
 fn outcome_words(answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Best { regime } => format!("{regime} is best"),
-        Outcome::Shared { regimes } => {
-            format!("{} lead and cannot be told apart", listed(regimes))
-        }
+        Outcome::Shared { regimes } => match regimes.split_first() {
+            Some((leader, rivals)) => format!(
+                "{leader} leads, and {} cannot be told apart from it",
+                listed(rivals)
+            ),
+            None => String::new(),
+        },
         Outcome::Undecided => "no regime can be told apart from the best".into(),
         Outcome::Useless => "no regime's map is better than a random one".into(),
         Outcome::NotJudged {
@@ -686,18 +755,15 @@ impl Cost {
 }
 
 /// What cannot be said, and what it would take.
-fn open_words(answers: &[Answer]) -> Option<String> {
-    let open = answers.iter().filter_map(|answer| {
-        let needed = answer.needed.as_ref()?;
-        let what = match answer.question {
-            Question::Accuracy => answer.metric.name().into(),
-            Question::Robustness => format!("robustness at {}", place(answer)),
-            Question::Explanations => place(answer),
-        };
-        Some(format!("{what}, {}", needed.words(answer.question)))
-    });
-    let open: Vec<String> = open.collect();
-    (!open.is_empty()).then(|| format!("What cannot be said: {}.", open.join("; ")))
+fn open_words(answer: &Answer) -> Option<String> {
+    let needed = answer.needed.as_ref()?;
+    let what = match answer.question {
+        Question::Accuracy => answer.metric.name().into(),
+        Question::Robustness => format!("robustness at ε {}", place(answer)),
+        Question::Explanations => format!("explanations by {}", place(answer)),
+    };
+    let words = needed.words(answer.question);
+    Some(format!("What cannot be said: {what}, {words}."))
 }
 
 impl Needed {

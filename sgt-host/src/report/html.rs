@@ -298,10 +298,12 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
                     |range| notation.interval(found.difference, range.low, range.high),
                 );
                 // The interval has a line of its own.
-                format!(
-                    "<small>{}</small>",
-                    text.replacen('[', "<span>[", 1) + "</span>"
-                )
+                match text.split_once(' ') {
+                    Some((difference, interval)) => {
+                        format!("<small>{difference} <span>{interval}</span></small>")
+                    }
+                    None => format!("<small>{text}</small>"),
+                }
             });
             let _ = write!(html, "<td>{text}{star}{range}{against}</td>");
         }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use std::fmt::Write;
 
 const COLUMN_WIDTH: usize = 16;
+/// Columns of a sentence.
+const TEXT_WIDTH: usize = 100;
 const SAMPLES: &str = "samples";
 
 /// The table for people, of the rows that `shown` says, behind the verdict and the warnings: the
@@ -28,13 +30,16 @@ pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> 
     let narrow = rows.iter().map(|(_, samples, _)| width(samples)).max();
     let narrow = narrow.unwrap_or(0).max(SAMPLES.len());
     let mut text = format!(
-        "{}\n{}\n\n{}\n",
+        "{}\n{}\n\n",
         title(comparison),
-        notes(comparison).join("\n"),
-        comparison.verdict.words.join("\n")
+        notes(comparison).join("\n")
     );
+    for (place, sentence) in comparison.verdict.words.iter().enumerate() {
+        let bullet = if place == 0 { "" } else { "- " };
+        text += &wrapped(&format!("{bullet}{sentence}"));
+    }
     for warning in &comparison.warnings {
-        let _ = writeln!(text, "warning: {}", warning.sentence());
+        text += &wrapped(&format!("! {}", warning.sentence()));
     }
     let _ = write!(text, "\n{:wide$}  {SAMPLES:>narrow$}", "");
     for name in comparison.names() {
@@ -60,7 +65,30 @@ pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> 
     }
     let lines = text.lines().map(str::trim_end);
     let text = lines.collect::<Vec<_>>().join("\n");
-    format!("{text}\n\n{}", legend_of_signs(comparison).join("\n"))
+    let legend: String = legend_of_signs(comparison)
+        .iter()
+        .map(|line| wrapped(line))
+        .collect();
+    format!("{text}\n\n{}", legend.trim_end())
+}
+
+/// Lines of a sentence, what follows the first set in.
+fn wrapped(sentence: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in sentence.split(' ') {
+        let letters = word.chars().count();
+        if width > 0 && width + 1 + letters > TEXT_WIDTH {
+            text += "\n  ";
+            width = 2;
+        } else if width > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text += word;
+        width += letters;
+    }
+    text + "\n"
 }
 
 fn label(row: &ComparisonRow) -> String {
