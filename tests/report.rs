@@ -5,7 +5,10 @@ mod golden;
 
 use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attribution::{Method, Settings, attribute};
-use sgt_host::compare::{Comparison, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare};
+use sgt_host::compare::{
+    ClassCount, Comparison, Evidence, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare,
+    verdict, warnings,
+};
 use sgt_host::config::Difference;
 use sgt_host::data::{DataKind, Dataset, InputUnit};
 use sgt_host::evaluation::{EvaluationConfig, evaluate};
@@ -148,13 +151,36 @@ fn report(study: &Study) -> (Comparison, Vec<SampleMaps>) {
             maps,
         });
     }
+    let rows = compare(&regimes, &config).unwrap();
+    let classes: Vec<ClassCount> = study
+        .classes
+        .iter()
+        .zip(test.class_counts())
+        .map(|(class, test)| ClassCount {
+            class: class.clone(),
+            training: 10,
+            test,
+        })
+        .collect();
+    let warnings = warnings(&classes, &regimes, &rows);
+    let evidence = Evidence {
+        regimes: &REGIMES.map(|(name, _)| name.to_string()),
+        rows: &rows,
+        warnings: &warnings,
+    };
+    for run in regimes.iter_mut().flat_map(|regime| &mut regime.runs) {
+        run.evaluation.by_sample = Vec::new();
+    }
     let comparison = Comparison {
+        verdict: verdict(&evidence),
+        warnings: warnings.clone(),
+        classes,
         data: format!("made up: {}, <not> trained & such", study.name),
         model: study.name.into(),
         training_samples: 0,
         test_samples: labels.len(),
         unit: InputUnit::Recorded(study.bounds),
-        rows: compare(&regimes, &config).unwrap(),
+        rows: rows.clone(),
         evaluation: config,
         regimes,
         settings: vec![Difference {

@@ -57,6 +57,18 @@ pub(crate) const DIFFERENCES: [Difference; 4] = [
 /// Rounding of a small network's logits, which a difference divides by its step.
 pub(crate) const LOGIT_ROUNDING: f64 = 2e-6;
 
+// Statistics.
+
+/// Means, deviations, Student's and Wilson's intervals and p-values against scipy, absolute: values
+/// by sample are `f32`.
+pub(crate) const STATISTIC: f64 = 1e-6;
+/// Ends of bootstrap intervals against other draws, as a share of the interval's width. With 2,000
+/// draws the 2.5 % percentile of a normal distribution has a standard error of 1.5 % of the width.
+pub(crate) const BOOTSTRAP_SHARE: f64 = 0.06;
+/// p-values of the bootstrap against other draws, absolute: four standard errors of a share of
+/// 2,000 draws, twice.
+pub(crate) const BOOTSTRAP_P: f64 = 0.09;
+
 /// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
 /// contributions' magnitudes.
 pub(crate) const COMPLETE: f64 = 2e-5;
