@@ -11,7 +11,7 @@ use sgt_host::compare::{
     Comparison, MeasuredRun, Plan, RegimeRuns, compare, group, measure, sample_maps,
 };
 use sgt_host::config::{ConfigDraft, Regime};
-use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw};
+use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw, balanced_order};
 use sgt_host::evaluation::{About, Evaluation, EvaluationConfig, Measured, evaluate};
 use sgt_host::metrics::robustness::{RobustnessCurve, RobustnessPoint, clean_accuracy};
 use sgt_host::metrics::{Fill, Metric};
@@ -127,6 +127,39 @@ fn the_draw_is_balanced_seeded_nested_and_whole_when_there_are_no_more() {
     assert_eq!(balanced_draw(&labels, 75, 7), all);
     assert_eq!(balanced_draw(&labels, 1000, 7), all);
     assert!(balanced_draw(&labels, 0, 7).is_empty());
+}
+
+#[test]
+fn balanced_epochs_name_every_class_alike_and_large_ones_in_turn() {
+    let labels: Vec<usize> = (0..75)
+        .map(|i| usize::from(i >= 50) + 2 * usize::from(i >= 55))
+        .collect();
+    // Classes 0, 1 and 3 have 50, 5 and 20 samples; class 2 has none.
+    let order = balanced_order(&labels, 7, 0);
+    assert_eq!(order.len(), labels.len());
+    for turn in order.chunks_exact(3) {
+        let mut classes: Vec<usize> = turn.iter().map(|&place| labels[place]).collect();
+        classes.sort_unstable();
+        assert_eq!(classes, [0, 1, 3]);
+    }
+    let of = |order: &[usize], class| -> Vec<usize> {
+        let of_class = order.iter().filter(|&&place| labels[place] == class);
+        let mut named: Vec<usize> = of_class.copied().collect();
+        named.sort_unstable();
+        named
+    };
+    // 25 of 50 without a repetition; five each five times; all twenty, five of them twice.
+    let large = of(&order, 0);
+    assert!(large.windows(2).all(|pair| pair[0] < pair[1]) && large.len() == 25);
+    let small = of(&order, 1);
+    assert!(small.chunks(5).all(|same| same[0] == same[4]) && small.len() == 25);
+    let mut middle = of(&order, 3);
+    middle.dedup();
+    assert_eq!(middle.len(), 20);
+    assert_eq!(order, balanced_order(&labels, 7, 0));
+    assert_ne!(order, balanced_order(&labels, 7, 1));
+    assert_ne!(order, balanced_order(&labels, 8, 0));
+    assert!(balanced_order(&[], 0, 0).is_empty());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sgt_host::compare::{ComparisonRow, RegimeRuns, compare};
 use sgt_host::data::DataKind;
 use sgt_host::evaluation::EvaluationConfig;
+use sgt_host::metrics::bootstrap::REPLICATES;
 use sgt_host::metrics::classification::confusion;
 use sgt_host::metrics::{Classification, Metric, holm};
 
@@ -82,12 +83,9 @@ fn tables_have_the_references_intervals_and_p_values() {
                 tolerance::BOOTSTRAP_SHARE * (samples.interval.high - samples.interval.low);
             assert_near(&what, samples.interval.low, &reference["low"], scatter);
             assert_near(&what, samples.interval.high, &reference["high"], scatter);
-            assert_near(
-                &what,
-                samples.p_value,
-                &reference["p"],
-                tolerance::BOOTSTRAP_P,
-            );
+            let p_value = reference["p"].as_f64().unwrap();
+            let scatter = tolerance::bootstrap_p(p_value, REPLICATES);
+            assert_near(&what, samples.p_value, &reference["p"], scatter);
             let Some(reference) = pair.get("seeds") else {
                 assert!(
                     found.over_seeds.is_none() && found.p_value.is_none(),

@@ -197,7 +197,10 @@ fn the_seeds_and_samples_needed_are_those_of_a_hand_computed_case() {
     };
     let regime = |name: &str, runs: [Vec<f32>; 2]| RegimeRuns {
         name: name.into(),
-        runs: (0..).zip(runs).map(|(seed, right)| run(seed, 1.0, evaluation(&right))).collect(),
+        runs: (0..)
+            .zip(runs)
+            .map(|(seed, right)| run(seed, 1.0, evaluation(&right)))
+            .collect(),
     };
     // One sample worse under the first seed, five better under the second.
     let runs = [
@@ -213,7 +216,11 @@ fn the_seeds_and_samples_needed_are_those_of_a_hand_computed_case() {
     assert_eq!((needed.seeds, needed.samples), (Some(36), Some(290)));
     let said = "What cannot be said: accuracy, sgt or standard, 2.0 points apart: about 36 seeds \
                 and about 290 test samples would tell.";
-    assert!(found.words.iter().any(|found| found == said), "{:#?}", found.words);
+    assert!(
+        found.words.iter().any(|found| found == said),
+        "{:#?}",
+        found.words
+    );
 }
 
 #[test]

@@ -65,10 +65,6 @@ pub(crate) const STATISTIC: f64 = 1e-6;
 /// Ends of bootstrap intervals against other draws, as a share of the interval's width. With 2,000
 /// draws the 2.5 % percentile of a normal distribution has a standard error of 1.5 % of the width.
 pub(crate) const BOOTSTRAP_SHARE: f64 = 0.06;
-/// p-values of the bootstrap against other draws, absolute: four standard errors of a share of
-/// 2,000 draws, twice.
-pub(crate) const BOOTSTRAP_P: f64 = 0.09;
-
 /// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
 /// contributions' magnitudes.
 pub(crate) const COMPLETE: f64 = 2e-5;
@@ -84,6 +80,12 @@ const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference
 /// The row of [`DIFFERENCES`] for `layer`.
 pub(crate) fn of(layer: &str) -> Difference {
     *DIFFERENCES.iter().find(|row| row.layer == layer).unwrap()
+}
+
+/// Scatter of a two-sided p-value that is twice a share of `draws`.
+pub(crate) fn bootstrap_p(p_value: f64, draws: usize) -> f64 {
+    let share = (p_value / 2.0).max(1.0 / draws as f64);
+    2.0 * STANDARD_ERRORS * (share * (1.0 - share) / draws as f64).sqrt()
 }
 
 /// Asserts that two tensors agree to `relative` of the largest expected magnitude.
