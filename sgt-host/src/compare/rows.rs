@@ -131,6 +131,9 @@ struct Cell {
     by_sample: Option<Vec<f32>>,
 }
 
+/// A cell and the one it is compared with; none for 0.
+type Side<'c> = (&'c Cell, Option<&'c Cell>);
+
 /// A row before its statistics: the cells of every regime.
 struct Draft {
     metric: Metric,
@@ -445,7 +448,7 @@ fn common_seeds(of: &[Cell], with: &[Cell]) -> Vec<(usize, usize)> {
 /// The difference of the pairs in `sides`, to 0 where a pair has no other side; none without
 /// pairs. `drawn(replicate, pair)` is a pair's difference in a draw of the samples.
 fn contrast(
-    sides: &[(&Cell, Option<&Cell>)],
+    sides: &[Side<'_>],
     drawn: Option<impl Fn(usize, usize) -> f64>,
     seed: u64,
 ) -> Result<Option<Contrast>> {
@@ -453,11 +456,9 @@ fn contrast(
     if seeds == 0 {
         return Ok(None);
     }
-    let of = |side: &dyn Fn(&(&Cell, Option<&Cell>)) -> f64| -> Vec<f64> {
-        sides.iter().map(side).collect()
-    };
-    let a = of(&|(cell, _)| cell.value);
-    let b = of(&|(_, other)| other.map_or(0.0, |other| other.value));
+    let other = |side: &Side<'_>| side.1.map_or(0.0, |other| other.value);
+    let a: Vec<f64> = sides.iter().map(|side| side.0.value).collect();
+    let b: Vec<f64> = sides.iter().map(other).collect();
     let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
     let over_seeds_found = (seeds >= FEWEST_SEEDS)
         .then(|| PairedComparison::of(&a, &b, CONFIDENCE_LEVEL))
@@ -476,7 +477,7 @@ fn contrast(
 }
 
 /// The differences sample by sample, mean over the pairs.
-fn sample_differences(sides: &[(&Cell, Option<&Cell>)]) -> Vec<f64> {
+fn sample_differences(sides: &[Side<'_>]) -> Vec<f64> {
     let mut sums: Vec<f64> = Vec::new();
     for (cell, other) in sides {
         let values = cell.by_sample.as_deref().unwrap_or_default();

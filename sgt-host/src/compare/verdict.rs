@@ -396,7 +396,7 @@ impl<'e> Court<'e> {
     }
 
     /// The regimes that lead or share the lead in an answer; none where nothing was decided.
-    fn leaders<'a>(answer: &'a Answer) -> &'a [String] {
+    fn leaders(answer: &Answer) -> &[String] {
         match &answer.outcome {
             Outcome::Best { regime } => std::slice::from_ref(regime),
             Outcome::Shared { regimes } => regimes,

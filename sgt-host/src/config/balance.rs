@@ -3,7 +3,7 @@
 use crate::{Error, Result, strict};
 use serde::{Deserialize, Serialize};
 
-/// What the cross-entropy of a sample counts, by its class c: w_c·CE(f(x), y), and w_c·CE(f(x'), y)
+/// What the cross-entropy of a sample counts, by its class: w·CE(f(x), y), and w·CE(f(x'), y)
 /// where the regime has it. The Kullback–Leibler term is not weighted, nor is the validation loss;
 /// the mean is over the samples of the batch, not over their weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,8 +12,8 @@ pub enum ClassWeights {
     /// 1 for every class.
     #[default]
     None,
-    /// n / (K·n_c) for n training samples of K classes, n_c of them of class c: every class counts
-    /// as much as any other, and the mean over the training part is 1.
+    /// n / (K·m) for n training samples of K classes, m of them of the class: every class counts as
+    /// much as any other, and the mean over the training part is 1.
     Balanced,
     /// One weight a class, above 0, in the order of the classes.
     Values(Vec<f32>),

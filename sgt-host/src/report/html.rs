@@ -78,11 +78,12 @@ fn verdict(comparison: &Comparison) -> String {
 }
 
 fn list(class: &str, items: impl Iterator<Item = String>) -> String {
-    let items: String = items.map(|item| format!("<li>{item}</li>")).collect();
+    let items: Vec<String> = items.collect();
     if items.is_empty() {
-        return items;
+        return String::new();
     }
-    format!("<ul class=\"{class}\">{items}</ul>\n")
+    let items = items.join("</li><li>");
+    format!("<ul class=\"{class}\"><li>{items}</li></ul>\n")
 }
 
 fn summary(comparison: &Comparison) -> String {
