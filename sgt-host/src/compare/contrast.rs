@@ -38,7 +38,8 @@ impl Contrast {
     }
 
     /// The interval that holds both that over seeds and that over test samples, for this
-    /// difference alone, uncorrected; none for one seed of what is no mean over samples.
+    /// difference alone, uncorrected; none for one seed of what is no mean over samples, and where
+    /// all differences are alike: they say nothing of others.
     pub fn interval(&self) -> Option<Interval> {
         let seeds = self.over_seeds.map(|found| Interval {
             low: found.low,
@@ -46,14 +47,15 @@ impl Contrast {
             level: found.level,
         });
         let samples = self.over_samples.map(|found| found.interval);
-        match (seeds, samples) {
+        let both = match (seeds, samples) {
             (Some(a), Some(b)) => Some(Interval {
                 low: a.low.min(b.low),
                 high: a.high.max(b.high),
                 level: a.level,
             }),
             (one, other) => one.or(other),
-        }
+        };
+        both.filter(Interval::has_width)
     }
 
     /// The same difference seen from the other side.

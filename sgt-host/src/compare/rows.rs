@@ -26,7 +26,8 @@ pub struct ComparisonRow {
     /// Mean and deviation over seeds of every regime; absent where it was not measured.
     pub values: Vec<Option<MeanDeviation>>,
     /// Where each mean could lie over other test samples, with the same networks: Wilson's
-    /// interval for a share, the bootstrap's for other means over samples; absent for the rest.
+    /// interval for a share, the bootstrap's for other means over samples; absent for the rest, and
+    /// where all samples are alike.
     pub intervals: Vec<Option<Interval>>,
     /// The differences between any two regimes that have a seed in common; none for descriptive
     /// metrics.
@@ -433,7 +434,9 @@ fn interval(
         sum / runs as f64
     };
     let replicates = draws.means.iter().map(of_runs).collect();
-    Ok(Interval::of_percentiles(replicates, level))
+    let found = Interval::of_percentiles(replicates, level);
+    // Samples that are all alike say nothing of others.
+    Ok(found.filter(Interval::has_width))
 }
 
 /// The places of the seeds that both have, in the order of the first.

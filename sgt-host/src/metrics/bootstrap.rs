@@ -106,6 +106,11 @@ impl Interval {
         })
     }
 
+    /// False for a single point, which a bootstrap of values that are all alike gives.
+    pub fn has_width(&self) -> bool {
+        self.high > self.low
+    }
+
     /// Wilson's interval of a share of `samples`: it stays within 0 and 1 and has a width even
     /// where all or none were right (Wilson 1927). `quantile` is the normal one of the level,
     /// 1.96 for 0.95.

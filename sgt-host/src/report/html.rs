@@ -131,7 +131,9 @@ fn differences(comparison: &Comparison) -> String {
             });
             let samples = found.over_samples.map(|found| found.interval);
             let range = |range: Option<Interval>| {
-                range.map_or("–".into(), |range| notation.range(&range))
+                range.map_or("–".into(), |range| {
+                    notation.range(&range, found.difference)
+                })
             };
             let _ = writeln!(
                 html,
@@ -290,7 +292,7 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
             };
             let range = row.intervals.get(index).copied().flatten();
             let range = range.map_or(String::new(), |range| {
-                format!("<small>{}</small>", notation.range(&range))
+                format!("<small>{}</small>", notation.range(&range, value.mean))
             });
             let star = if row.is_starred(index) { "*" } else { "" };
             let against = row.between(index, 0).map_or(String::new(), |found| {

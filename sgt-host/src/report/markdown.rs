@@ -134,7 +134,7 @@ fn measured(row: &ComparisonRow) -> String {
         let mark = if row.is_starred(index) { "\\*" } else { "" };
         let bold = if best == Some(index) { "**" } else { "" };
         let range = row.intervals[index].map_or(String::new(), |found| {
-            format!(" {}", escape(&notation.range(&found)))
+            format!(" {}", escape(&notation.range(&found, value.mean)))
         });
         format!("{bold}{}{bold}{mark}{range}", notation.mean(value))
     };

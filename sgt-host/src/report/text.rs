@@ -160,9 +160,8 @@ impl Notation {
         }
     }
 
-    /// `[91.2, 100.0]`.
-    pub(super) fn range(self, found: &Interval) -> String {
-        let scale = found.low.abs().max(found.high.abs());
+    /// `[91.2, 100.0]`, in the notation that suits `scale`.
+    pub(super) fn range(self, found: &Interval, scale: f64) -> String {
         let number = |value| self.number_like(value, scale);
         format!("[{}, {}]", number(found.low), number(found.high))
     }
