@@ -5,15 +5,16 @@ mod common;
 
 use common::known::{IMAGE, SAMPLES, known_model, known_samples};
 use common::mlp::{Mlp, WithoutRescale};
+use sgt_host::attack::{AttackConfig, AttackKind};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::compare::{
     Comparison, Existing, MeasuredRun, Place, Plan, RegimeRuns, compare, group, measure,
     sample_maps,
 };
 use sgt_host::config::{ConfigDraft, Regime};
-use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw};
+use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw, balanced_order};
 use sgt_host::evaluation::{About, Evaluation, EvaluationConfig, Measured, evaluate};
-use sgt_host::metrics::robustness::clean_accuracy;
+use sgt_host::metrics::robustness::{RobustnessCurve, RobustnessPoint, clean_accuracy};
 use sgt_host::metrics::{Fill, Metric};
 use sgt_host::network::{InputShape, Labelled, Model};
 use sgt_host::report::{markdown, page, table};
@@ -72,7 +73,13 @@ fn an_evaluation_is_whole_repeatable_and_round_trips_through_json() {
         );
     }
     let json = serde_json::to_string(&found).unwrap();
-    assert!(serde_json::from_str::<Evaluation>(&json).unwrap() == found);
+    let read: Evaluation = serde_json::from_str(&json).unwrap();
+    assert!(read.by_sample.is_empty() && !found.by_sample.is_empty());
+    let written = Evaluation {
+        by_sample: Vec::new(),
+        ..found.clone()
+    };
+    assert!(read == written);
     let json = serde_json::to_string(&small_config()).unwrap();
     let config: EvaluationConfig = serde_json::from_str(&json).unwrap();
     assert_eq!(config, small_config());
@@ -125,6 +132,39 @@ fn the_draw_is_balanced_seeded_nested_and_whole_when_there_are_no_more() {
 }
 
 #[test]
+fn balanced_epochs_name_every_class_alike_and_large_ones_in_turn() {
+    let labels: Vec<usize> = (0..75)
+        .map(|i| usize::from(i >= 50) + 2 * usize::from(i >= 55))
+        .collect();
+    // Classes 0, 1 and 3 have 50, 5 and 20 samples; class 2 has none.
+    let order = balanced_order(&labels, 7, 0);
+    assert_eq!(order.len(), labels.len());
+    for turn in order.chunks_exact(3) {
+        let mut classes: Vec<usize> = turn.iter().map(|&place| labels[place]).collect();
+        classes.sort_unstable();
+        assert_eq!(classes, [0, 1, 3]);
+    }
+    let of = |order: &[usize], class| -> Vec<usize> {
+        let of_class = order.iter().filter(|&&place| labels[place] == class);
+        let mut named: Vec<usize> = of_class.copied().collect();
+        named.sort_unstable();
+        named
+    };
+    // 25 of 50 without a repetition; five each five times; all twenty, five of them twice.
+    let large = of(&order, 0);
+    assert!(large.windows(2).all(|pair| pair[0] < pair[1]) && large.len() == 25);
+    let small = of(&order, 1);
+    assert!(small.chunks(5).all(|same| same[0] == same[4]) && small.len() == 25);
+    let mut middle = of(&order, 3);
+    middle.dedup();
+    assert_eq!(middle.len(), 20);
+    assert_eq!(order, balanced_order(&labels, 7, 0));
+    assert_ne!(order, balanced_order(&labels, 7, 1));
+    assert_ne!(order, balanced_order(&labels, 8, 0));
+    assert!(balanced_order(&[], 0, 0).is_empty());
+}
+
+#[test]
 fn accuracy_is_of_every_sample_and_the_rest_of_the_drawn_ones() {
     let (model, test) = (Mlp::random(IMAGE, 16, 2, 1), known_data());
     let config = small_config();
@@ -157,7 +197,11 @@ fn accuracy_is_of_every_sample_and_the_rest_of_the_drawn_ones() {
 
     for scalar in found.scalars(&config) {
         let samples = match scalar.metric {
-            Metric::Accuracy => SAMPLES,
+            Metric::Accuracy
+            | Metric::BalancedAccuracy
+            | Metric::MacroF1
+            | Metric::MajorityBaseline
+            | Metric::CrossEntropy => SAMPLES,
             Metric::MaxSensitivity
             | Metric::SaliencyOverlap
             | Metric::RandomisedRankCorrelation => 5,
@@ -170,6 +214,68 @@ fn accuracy_is_of_every_sample_and_the_rest_of_the_drawn_ones() {
             "{scalar:?}"
         );
     }
+}
+
+#[test]
+fn values_by_sample_have_the_numbers_as_their_means() {
+    let found = small_evaluation(1);
+    let mut known = 0;
+    for scalar in found.scalars(&small_config()) {
+        let mut all = found.by_sample.iter();
+        let same =
+            all.find(|values| values.metric == scalar.metric && values.about == scalar.about);
+        let Some(same) = same else { continue };
+        known += 1;
+        assert_eq!(same.values.len(), scalar.measured.unwrap().samples);
+        let sum: f64 = same.values.iter().map(|&value| f64::from(value)).sum();
+        let mean = sum / same.values.len() as f64;
+        assert!((mean - scalar.value).abs() < 1e-5, "{scalar:?}: {mean}");
+    }
+    assert_eq!(known, found.by_sample.len());
+}
+
+#[test]
+fn robustness_never_rises_with_the_radius_and_holds_the_smaller_balls() {
+    let (model, test) = (Mlp::random(IMAGE, 16, 2, 1), known_data());
+    // The radii in no order, with one twice.
+    let config = EvaluationConfig {
+        epsilons: vec![0.5, 0.05, 0.2, 0.05, 1.0],
+        samples: 60,
+        ..small_config()
+    };
+    let found = evaluate(&model, &test, &config).unwrap();
+    for curve in &found.robustness {
+        for a in &curve.points {
+            assert!(a.accuracy <= a.accuracy_alone && a.accuracy <= found.drawn_accuracy);
+            for b in &curve.points {
+                assert!(
+                    a.epsilon > b.epsilon || a.accuracy >= b.accuracy,
+                    "{curve:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_accuracy_of_attacks_that_fail_at_large_radii_is_that_at_the_small_ones() {
+    let point = |epsilon, accuracy_alone| RobustnessPoint {
+        epsilon,
+        accuracy: 0.0,
+        accuracy_alone,
+        loss: 0.0,
+    };
+    let curve = RobustnessCurve {
+        attack: AttackConfig::new(AttackKind::Pgd, 0.4),
+        points: vec![point(0.4, 0.7), point(0.1, 0.8), point(0.2, 0.55)],
+    };
+    assert!((curve.rise(0.9) - 0.15).abs() < 1e-12);
+    assert!((curve.rise(0.5) - 0.3).abs() < 1e-12);
+    let falling = RobustnessCurve {
+        points: vec![point(0.1, 0.8), point(0.2, 0.8)],
+        ..curve
+    };
+    assert_eq!(falling.rise(0.8), 0.0);
 }
 
 #[test]
@@ -265,8 +371,8 @@ fn a_comparison_pairs_seeds_and_names_the_best_regime() {
     let row = &rows[0];
     assert_eq!((row.metric, &row.about), (Metric::Accuracy, &About::Clean));
     assert_eq!(row.best(), Some(1));
-    let paired = row.against_first[1].unwrap();
-    assert!(paired.difference > 0.3 && paired.pairs == 2 && row.against_first[0].is_none());
+    let paired = row.between(1, 0).unwrap();
+    assert!(paired.difference > 0.3 && paired.seeds == 2 && row.between(0, 0).is_none());
     let json = serde_json::to_string(&rows).unwrap();
     assert!(serde_json::from_str(&json).ok() == Some(rows));
     let refused = |regimes: &[RegimeRuns]| compare(regimes, &config).unwrap_err().to_string();

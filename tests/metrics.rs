@@ -433,7 +433,7 @@ fn every_metric_has_a_name_and_says_what_it_is_and_what_moves_it() {
         assert!(
             id.trim_matches('"')
                 .chars()
-                .all(|c| c.is_ascii_lowercase() || c == '-')
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         );
         assert_eq!(serde_json::from_str::<Metric>(&id).unwrap(), metric);
     }

@@ -5,7 +5,10 @@ mod golden;
 
 use sgt_core::{Bounds, Pcg32, Random};
 use sgt_host::attribution::{Method, Settings, attribute};
-use sgt_host::compare::{Comparison, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare};
+use sgt_host::compare::{
+    ClassCount, Comparison, Evidence, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare,
+    verdict, warnings,
+};
 use sgt_host::config::Difference;
 use sgt_host::data::{DataKind, Dataset, InputUnit};
 use sgt_host::evaluation::{EvaluationConfig, evaluate};
@@ -14,7 +17,9 @@ use sgt_host::network::{
     Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder, named,
 };
 use sgt_host::report::picture::{Picture, strongest};
-use sgt_host::report::{drop_charts, gradient_boxes, map, markdown, page, robustness_charts};
+use sgt_host::report::{
+    drop_charts, gradient_boxes, map, markdown, page, robustness_charts, table,
+};
 use std::path::PathBuf;
 
 /// Names that only look like regimes: golden weights with growing noise.
@@ -148,13 +153,36 @@ fn report(study: &Study) -> (Comparison, Vec<SampleMaps>) {
             maps,
         });
     }
+    let rows = compare(&regimes, &config).unwrap();
+    let classes: Vec<ClassCount> = study
+        .classes
+        .iter()
+        .zip(test.class_counts())
+        .map(|(class, test)| ClassCount {
+            class: class.clone(),
+            training: 10,
+            test,
+        })
+        .collect();
+    let warnings = warnings(&classes, &regimes, &rows);
+    let evidence = Evidence {
+        regimes: &REGIMES.map(|(name, _)| name.to_string()),
+        rows: &rows,
+        warnings: &warnings,
+    };
+    for run in regimes.iter_mut().flat_map(|regime| &mut regime.runs) {
+        run.evaluation.by_sample = Vec::new();
+    }
     let comparison = Comparison {
+        verdict: verdict(&evidence),
+        warnings: warnings.clone(),
+        classes,
         data: format!("made up: {}, <not> trained & such", study.name),
         model: study.name.into(),
         training_samples: 0,
         test_samples: labels.len(),
         unit: InputUnit::Recorded(study.bounds),
-        rows: compare(&regimes, &config).unwrap(),
+        rows: rows.clone(),
         evaluation: config,
         regimes,
         settings: vec![Difference {
@@ -280,6 +308,44 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
         }
         assert!(html.contains("&lt;not&gt; trained &amp; such with"));
         assert!(!html.contains("<b>title"));
+        let starred = comparison
+            .rows
+            .iter()
+            .flat_map(|row| (1..REGIMES.len()).filter(move |&column| row.is_starred(column)));
+        let starred = starred.count();
+        let headline = comparison.rows.iter().filter(|row| row.is_headline());
+        let starred_headline: usize = headline
+            .map(|row| (1..REGIMES.len()).filter(|&c| row.is_starred(c)).count())
+            .sum();
+        let stars = |text: &str| {
+            let rows = text.lines().filter(|line| line.starts_with("<tr>"));
+            rows.map(|line| line.matches('*').count()).sum::<usize>()
+        };
+        let (tables, differences) = html.split_once("<summary>The differences").unwrap();
+        assert_eq!(stars(tables), starred + starred_headline);
+        let differing = comparison.rows.iter().filter(|row| row.is_headline());
+        let differing = differing.flat_map(|row| &row.pairs);
+        let differing = differing.filter(|pair| pair.contrast.differs()).count();
+        assert_eq!(stars(differences), differing);
+        let written = markdown(&comparison);
+        let rows = written.lines().filter(|line| line.starts_with("| "));
+        let marked: usize = rows.map(|line| line.matches("\\*").count()).sum();
+        assert_eq!(marked, starred);
+        let text = table::text(&comparison, |_| true);
+        let mut lines = text.lines();
+        let body = lines
+            .by_ref()
+            .skip_while(|line| !line.contains("samples  "));
+        let body = body.take_while(|line| !line.is_empty());
+        let marked: usize = body.map(|line| line.matches('*').count()).sum();
+        assert_eq!(marked, starred);
+        for words in &comparison.verdict.words {
+            assert!(html.contains(&words.replace('\'', "&#39;")), "{words}");
+        }
+        for warning in &comparison.warnings {
+            let said = warning.sentence();
+            assert!(html.contains(&said.replace('\'', "&#39;")), "{said}");
+        }
         let json = serde_json::to_string(&comparison).unwrap();
         assert!(serde_json::from_str::<Comparison>(&json).unwrap() == comparison);
     }
@@ -297,7 +363,10 @@ fn the_tables_as_markdown_hold_every_row_once() {
         lines.inspect(|line| check(line)).count()
     };
     // Heading and rule of each table; seeds and one setting in the first.
+    let (training, classes) = training.split_once("\n## Classes\n").unwrap();
     assert_eq!(tables(training, 1 + REGIMES.len()), 2 + 2);
+    let counted = comparison.classes.len();
+    assert_eq!(tables(classes, 3 + REGIMES.len()), 2 + counted);
     let metrics = 1 + measured.matches("\n## ").count();
     let rows = comparison.rows.len();
     assert_eq!(tables(measured, 2 + REGIMES.len()), rows + 2 * metrics);

@@ -139,9 +139,19 @@ mod oracle {
     }
 }
 
-/// The regime's loss at `model` with masks and attacks made at `fixed`: they are constants.
-fn loss(regime: &str, lambda: f64, model: &Mlp, fixed: &Mlp, data: &Dataset) -> f64 {
-    use oracle::{attack, cross_entropy, divergence, mask};
+/// The regime's loss at `model` with masks and attacks made at `fixed`: they are constants. Every
+/// cross-entropy counts its class's weight.
+fn loss(
+    regime: &str,
+    lambda: f64,
+    weights: &[f64; CLASSES],
+    model: &Mlp,
+    fixed: &Mlp,
+    data: &Dataset,
+) -> f64 {
+    use oracle::{attack, divergence, mask};
+    let cross_entropy =
+        |model: &Mlp, x: &[f32], y: usize| weights[y] * oracle::cross_entropy(model, x, y);
     let losses = (0..data.len()).map(|index| {
         let (x, y) = (data.sample(index), data.labels()[index]);
         let clean = cross_entropy(model, x, y);
@@ -173,7 +183,15 @@ fn each_regimes_step_follows_the_gradient_of_its_formula() {
     /// Of the central difference in `f32`, and its step.
     const TOLERANCE: f64 = 2e-3;
     const DIFFERENCE: f32 = 1e-2;
-    for regime in ["standard", "sgt", "adversarial", "asgt", "sga"] {
+    let regimes = ["standard", "sgt", "adversarial", "asgt", "sga"];
+    let weights = [
+        ("\"none\"", [1.0; CLASSES]),
+        ("{ values = [0.5, 3.0, 1.25] }", [0.5, 3.0, 1.25]),
+    ];
+    for (regime, (named, weights)) in regimes
+        .into_iter()
+        .flat_map(|regime| weights.map(|weights| (regime, weights)))
+    {
         let config = config(&format!(
             r#"
             regime = "{regime}"
@@ -181,7 +199,7 @@ fn each_regimes_step_follows_the_gradient_of_its_formula() {
             masking = {{ score = "true-logit", importance = "signed", policy = "zero", fraction = 0.5 }}
             attack = {{ kind = "pgd", epsilon = 0.1, alpha = 0.05, steps = 3, random-start = false }}
             optimizer = {{ name = "sgd", learning-rate = {STEP} }}
-            training = {{ batch = 30, epochs = 1 }}
+            training = {{ batch = 30, epochs = 1, class-weights = {named} }}
             "#
         ));
         let data = data();
@@ -190,7 +208,7 @@ fn each_regimes_step_follows_the_gradient_of_its_formula() {
         let Event::Step { loss: reported, .. } = trainer.advance().unwrap() else {
             panic!("a step comes first");
         };
-        let expected = loss(regime, LAMBDA, &before, &before, &data.train);
+        let expected = loss(regime, LAMBDA, &weights, &before, &before, &data.train);
         assert!(
             (f64::from(reported) - expected).abs() < 1e-5,
             "{regime}: loss {reported}, expected {expected}"
@@ -202,7 +220,7 @@ fn each_regimes_step_follows_the_gradient_of_its_formula() {
             let at = |offset: f32| {
                 let mut moved = before.clone();
                 moved.parameters_mut().values_mut()[place] += offset;
-                loss(regime, LAMBDA, &moved, &before, &data.train)
+                loss(regime, LAMBDA, &weights, &moved, &before, &data.train)
             };
             let expected = (at(DIFFERENCE) - at(-DIFFERENCE)) / f64::from(2.0 * DIFFERENCE);
             assert!(
@@ -554,4 +572,108 @@ fn a_checkpoint_of_something_else_is_refused() {
     let mut trainer = Trainer::new(&sgd, &data, network()).unwrap();
     let error = trainer.restore(checkpoint).unwrap_err().to_string();
     assert!(error.contains("optimizer state"), "{error}");
+}
+
+/// The parameters after a run of `settings` on `data`.
+fn trained(settings: &str, data: &TrainingData) -> Vec<u32> {
+    let config = config(settings);
+    let mut trainer = Trainer::new(&config, data, network()).unwrap();
+    finish(&mut trainer);
+    bits(trainer.model().parameters().values())
+}
+
+#[test]
+fn weights_of_one_change_no_bit_and_others_do() {
+    for regime in ["standard", "sgt", "asgt"] {
+        let with = |training: &str| {
+            let settings = format!("regime = \"{regime}\"\ntraining = {{ batch = 7, {training} }}");
+            trained(&settings, &data())
+        };
+        let plain = with("epochs = 2");
+        assert_eq!(
+            plain,
+            with("epochs = 2, class-weights = { values = [1, 1, 1] }")
+        );
+        // The classes of these images are of one size.
+        assert_eq!(plain, with("epochs = 2, class-weights = \"balanced\""));
+        assert_ne!(
+            plain,
+            with("epochs = 2, class-weights = { values = [1, 1, 2] }")
+        );
+        assert_ne!(plain, with("epochs = 2, batches = \"balanced\""));
+    }
+}
+
+/// Images of which the classes 0, 1 and 2 have 24, 5 and 1.
+fn uneven() -> TrainingData {
+    let all = images(90, 1);
+    let mut left = [24, 5, 1];
+    let places: Vec<usize> = (0..all.len())
+        .filter(|&place| {
+            let left = &mut left[all.labels()[place]];
+            *left -= i32::from(*left >= 0);
+            *left >= 0
+        })
+        .collect();
+    TrainingData {
+        train: all.subset(&places).unwrap(),
+        validation: None,
+    }
+}
+
+#[test]
+fn balanced_batches_can_be_interrupted_anywhere() {
+    let settings = "training = { batch = 6, epochs = 2, batches = \"balanced\" }";
+    let (config, data) = (config(settings), uneven());
+    let expected = trained(settings, &data);
+    let mut trainer = Trainer::new(&config, &data, network()).unwrap();
+    for _ in 0..7 {
+        trainer.advance().unwrap();
+    }
+    let checkpoint = trainer.checkpoint().unwrap();
+    let mut other = Trainer::new(&config, &data, network()).unwrap();
+    other.restore(checkpoint).unwrap();
+    finish(&mut other);
+    assert_eq!(bits(other.model().parameters().values()), expected);
+}
+
+#[test]
+fn balanced_weights_are_those_of_the_training_parts_classes() {
+    let data = uneven();
+    assert_eq!(data.train.class_counts(), [24, 5, 1]);
+    let run = |weights: &str| {
+        trained(
+            &format!("training = {{ epochs = 1, batch = 30, class-weights = {weights} }}"),
+            &data,
+        )
+    };
+    let by_hand = [24.0, 5.0, 1.0].map(|count| 30.0_f32 / (3.0 * count));
+    let by_hand = format!("{{ values = {by_hand:?} }}");
+    assert_eq!(run("\"balanced\""), run(&by_hand));
+    assert_ne!(run("\"balanced\""), run("\"none\""));
+}
+
+#[test]
+fn one_class_alone_and_weights_of_other_classes_are_refused() {
+    let mut one = data();
+    let places: Vec<usize> = (0..one.train.len())
+        .filter(|place| place % CLASSES == 1)
+        .collect();
+    one.train = one.train.subset(&places).unwrap();
+    let refused = |settings: &str, data: &TrainingData| {
+        let config = config(settings);
+        let refused = Trainer::new(&config, data, network()).map(drop);
+        refused.unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("", &one),
+        "rows: found training samples of class 1 alone, expected those of two classes or more"
+    );
+    assert_eq!(
+        refused(
+            "training = { class-weights = { values = [1, 2] } }",
+            &data()
+        ),
+        "training.class-weights: found 2 values, expected one for each of the 3 classes"
+    );
 }

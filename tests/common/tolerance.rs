@@ -57,6 +57,14 @@ pub(crate) const DIFFERENCES: [Difference; 4] = [
 /// Rounding of a small network's logits, which a difference divides by its step.
 pub(crate) const LOGIT_ROUNDING: f64 = 2e-6;
 
+// Statistics.
+
+/// Means, deviations, Student's and Wilson's intervals and p-values against scipy, absolute: values
+/// by sample are `f32`.
+pub(crate) const STATISTIC: f64 = 1e-6;
+/// Ends of bootstrap intervals against other draws, as a share of the interval's width. With 2,000
+/// draws the 2.5 % percentile of a normal distribution has a standard error of 1.5 % of the width.
+pub(crate) const BOOTSTRAP_SHARE: f64 = 0.06;
 /// `DeepLIFT`'s contributions against the change of the logits, as a share of the sum of the
 /// contributions' magnitudes.
 pub(crate) const COMPLETE: f64 = 2e-5;
@@ -72,6 +80,12 @@ const fn difference(layer: &'static str, step: f32, relative: f32) -> Difference
 /// The row of [`DIFFERENCES`] for `layer`.
 pub(crate) fn of(layer: &str) -> Difference {
     *DIFFERENCES.iter().find(|row| row.layer == layer).unwrap()
+}
+
+/// Scatter of a two-sided p-value that is twice a share of `draws`.
+pub(crate) fn bootstrap_p(p_value: f64, draws: usize) -> f64 {
+    let share = (p_value / 2.0).max(1.0 / draws as f64);
+    2.0 * STANDARD_ERRORS * (share * (1.0 - share) / draws as f64).sqrt()
 }
 
 /// Asserts that two tensors agree to `relative` of the largest expected magnitude.

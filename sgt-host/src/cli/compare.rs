@@ -8,6 +8,7 @@ use super::list::List;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
+use crate::attribution::Method;
 use crate::compare::{ComparisonRow, Existing, Notice, Place, Plan, group, measure, sample_maps};
 use crate::config::Regime;
 use crate::evaluation::Extent;
@@ -94,7 +95,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     ));
     let groups = group(&trained)?;
     let comparison = measure(&groups, &config, |_, _| {})?;
-    let samples = sample_maps(&groups, &config.methods)?;
+    // The control's numbers count; its pictures are noise.
+    let shown = config.methods.iter().filter(|m| **m != Method::Random);
+    let shown: Vec<Method> = shown.cloned().collect();
+    let samples = sample_maps(&groups, &shown)?;
     let files = report::write(&arguments.out, &comparison, &samples)?;
     output.print(&comparison, || {
         format!(

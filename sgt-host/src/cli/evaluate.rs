@@ -37,7 +37,12 @@ impl EvaluatedRuns {
         let config = self.evaluation.config(Extent::Thorough, kind);
         measure(groups, &config, |run, found| {
             if !output.is_json() {
-                remark(&format!("{}: accuracy {:.4}", run.name(), found.accuracy));
+                remark(&format!(
+                    "{}: accuracy {:.4}, loss {:.4}",
+                    run.name(),
+                    found.accuracy,
+                    found.loss
+                ));
             }
         })
     }

@@ -21,8 +21,9 @@ pub(super) struct EvaluationArguments {
     /// The attacks: fgsm, pgd, mi-fgsm, random-noise [default: quick pgd, thorough all].
     #[arg(long, value_name = "LIST")]
     attacks: Option<List<AttackKind>>,
-    /// The attribution methods [default: quick gradient; thorough gradient, absolute-gradient,
-    /// input-x-gradient, integrated-gradients, smoothgrad, gradient-shap, random].
+    /// The attribution methods; random, the control that each is read against, is always measured
+    /// too [default: quick gradient; thorough gradient, absolute-gradient, input-x-gradient,
+    /// integrated-gradients, smoothgrad, gradient-shap].
     #[arg(long, value_name = "LIST")]
     methods: Option<List<Method>>,
     /// What removed features become: background, mean, uniform, zero, farthest, delete [default:
@@ -51,7 +52,10 @@ impl EvaluationArguments {
         EvaluationConfig {
             attacks: attacks.map_or(preset.attacks, |kinds| kinds.iter().map(attack).collect()),
             epsilons: chosen(self.eps.as_ref(), preset.epsilons),
-            methods: chosen(self.methods.as_ref(), preset.methods),
+            methods: match &self.methods {
+                Some(List(methods)) => with_control(methods),
+                None => preset.methods,
+            },
             fills: chosen(self.fills.as_ref(), preset.fills),
             samples: self.samples.map_or(preset.samples, |count| count as usize),
             stability_samples: self
@@ -65,4 +69,13 @@ impl EvaluationArguments {
 
 fn chosen<T: Clone>(list: Option<&List<T>>, usual: Vec<T>) -> Vec<T> {
     list.map_or(usual, |list| list.0.clone())
+}
+
+/// `methods`, and the random map that each is read against.
+fn with_control(methods: &[Method]) -> Vec<Method> {
+    let mut methods = methods.to_vec();
+    if !methods.contains(&Method::Random) {
+        methods.push(Method::Random);
+    }
+    methods
 }

@@ -2,7 +2,7 @@
 
 use super::Common;
 use super::list::trimmed;
-use crate::config::{ConfigDraft, Preset};
+use crate::config::{ClassWeights, ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,12 @@ pub(super) struct RunArguments {
     /// The number of passes over the training part [default: 60 for series, 2 for images].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     epochs: Option<u32>,
+    /// What the cross-entropy of each class counts: balanced, or one number a class.
+    #[arg(long, value_name = "balanced|LIST", allow_hyphen_values = true)]
+    class_weights: Option<ClassWeights>,
+    /// Fill every batch from all classes alike.
+    #[arg(long)]
+    balanced_batches: bool,
 }
 
 impl RunArguments {
@@ -62,6 +68,20 @@ impl RunArguments {
         }
         if let Some(epochs) = self.epochs {
             draft.set("training.epochs", i64::from(epochs));
+        }
+        match &self.class_weights {
+            None => {}
+            Some(ClassWeights::None) => draft.set("training.class-weights", "none"),
+            Some(ClassWeights::Balanced) => draft.set("training.class-weights", "balanced"),
+            Some(ClassWeights::Values(values)) => {
+                let values: toml::Table = [("values".to_string(), values.clone().into())]
+                    .into_iter()
+                    .collect();
+                draft.set("training.class-weights", values);
+            }
+        }
+        if self.balanced_batches {
+            draft.set("training.batches", "balanced");
         }
         for setting in &self.keys {
             let (key, value) = key_value(setting)?;

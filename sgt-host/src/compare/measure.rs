@@ -1,7 +1,9 @@
 //! Finished runs, put together by what tells them apart and measured alike.
 
 use super::jobs::side_by_side;
-use super::{Comparison, MeasuredRun, RegimeRuns, compare};
+use super::{
+    ClassCount, Comparison, Evidence, MeasuredRun, RegimeRuns, compare, verdict, warnings,
+};
 use crate::config::differences;
 use crate::evaluation::{Evaluation, EvaluationConfig, evaluate};
 use crate::run::FinishedRun;
@@ -118,12 +120,27 @@ pub fn measure(
         name: group.name.clone(),
         runs: measured.by_ref().take(group.runs.len()).collect(),
     });
-    let regimes: Vec<_> = regimes.collect();
+    let mut regimes: Vec<RegimeRuns> = regimes.collect();
     let rows = compare(&regimes, config)?;
+    // The rows say what there is to say of single samples.
+    for run in regimes.iter_mut().flat_map(|regime| &mut regime.runs) {
+        run.evaluation.by_sample = Vec::new();
+    }
+    let classes = class_counts(runs[0]);
+    let warnings = warnings(&classes, &regimes, &rows);
+    let names: Vec<String> = regimes.iter().map(|regime| regime.name.clone()).collect();
+    let verdict = verdict(&Evidence {
+        regimes: &names,
+        rows: &rows,
+        warnings: &warnings,
+    });
     let mut models: Vec<&str> = runs.iter().map(|run| &run.config.model[..]).collect();
     models.dedup();
     let settings: Vec<_> = groups.iter().map(|group| group.settings.clone()).collect();
     Ok(Comparison {
+        verdict,
+        warnings,
+        classes,
         data: runs[0].test.name().into(),
         model: models.join(", "),
         training_samples: runs[0].training_samples,
@@ -134,6 +151,18 @@ pub fn measure(
         rows,
         regimes,
     })
+}
+
+/// The classes and their samples in both parts, in the order of the labels.
+fn class_counts(run: &FinishedRun) -> Vec<ClassCount> {
+    let counts = run.training_classes.iter().zip(run.test.class_counts());
+    let names = run.test.classes().iter().zip(counts);
+    let count = |(name, (&training, test)): (&String, (&usize, usize))| ClassCount {
+        class: name.clone(),
+        training,
+        test,
+    };
+    names.map(count).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@
 //! policy = "uniform"         # or { constant = 0.5 }, { gaussian = { mean = 0.0, std = 1.0 } }
 //! ```
 
+mod balance;
 mod draft;
 mod explain;
 mod regime;
@@ -26,6 +27,7 @@ mod schedule;
 mod settings;
 
 pub use crate::data::DataKind;
+pub use balance::{Batches, ClassWeights};
 pub use draft::{ConfigDraft, Preset};
 pub use explain::{Explanation, explain};
 pub use regime::{Branch, Objective, Recipe, Regime};
@@ -126,6 +128,10 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Samples a step; the last batch of an epoch may be smaller.
     pub batch: usize,
+    /// How the samples of an epoch come into batches.
+    pub batches: Batches,
+    /// What a sample's cross-entropy counts, by its class.
+    pub class_weights: ClassWeights,
     /// What is done to a large gradient.
     pub clipping: GradientClipping,
     /// How the learning rate changes during the run.
@@ -207,6 +213,10 @@ impl RunConfig {
         check.prefixed("attack.", self.attack.check())?;
         check.count("training.epochs", self.training.epochs)?;
         check.count("training.batch", self.training.batch)?;
+        if let Some(weight) = self.training.class_weights.bad() {
+            let expected = "finite weights above 0";
+            return check.refuse("training.class-weights", weight, expected);
+        }
         check.prefixed("", self.optimizer.check())?;
         check.prefixed("training.", self.training.clipping.check())?;
         check.prefixed("training.", self.training.schedule.check())?;
@@ -232,6 +242,16 @@ impl RunConfig {
         if self.training.early_stopping.is_some() && self.data.validation == 0.0 {
             let expected = "a share of the training part to judge by";
             check.refuse("training.early-stopping", "data.validation = 0", expected)?;
+        }
+        let TrainingConfig {
+            batches,
+            class_weights,
+            ..
+        } = &self.training;
+        if *batches == Batches::Balanced && *class_weights == ClassWeights::Balanced {
+            let found = "balanced weights on balanced batches";
+            let expected = "one of the two: each alone makes the classes count alike";
+            check.refuse("training.class-weights", found, expected)?;
         }
         Ok(())
     }

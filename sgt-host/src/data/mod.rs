@@ -52,4 +52,4 @@ pub use normalization::{InputUnit, Normalization};
 pub use sample::{DataKind, InputShape, SeriesOrder};
 pub use series::Length;
 pub use sgt_core::Bounds;
-pub use split::{Split, balanced_draw, epoch_order, stratified_split};
+pub use split::{Split, balanced_draw, balanced_order, epoch_order, stratified_split};

@@ -7,6 +7,7 @@ use sgt_core::{Pcg32, Random};
 const SPLIT_STREAM: u64 = 0x5711_7000_0000_0000;
 const EPOCH_STREAM: u64 = 0x0ede_7000_0000_0000;
 const DRAW_STREAM: u64 = 0xd4a3_7000_0000_0000;
+const BALANCED_STREAM: u64 = 0xba1a_7000_0000_0000;
 
 /// The indices `0..samples` in the order of one epoch.
 ///
@@ -15,6 +16,47 @@ pub fn epoch_order(samples: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..samples).collect();
     shuffle(&mut order, &mut Pcg32::new(seed, EPOCH_STREAM ^ epoch));
     order
+}
+
+/// As many indices as there are samples, in the order of one epoch whose batches hold every class
+/// alike: of K classes that have samples, every K indices in turn hold each class once. A class
+/// comes round again, in another order, when all its samples have been named.
+///
+/// A function of its arguments alone, as [`epoch_order`].
+pub fn balanced_order(labels: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = Pcg32::new(seed, BALANCED_STREAM ^ epoch);
+    let mut classes = members(labels);
+    classes.retain(|class| !class.is_empty());
+    for class in &mut classes {
+        shuffle(class, &mut rng);
+    }
+    let mut named = vec![0; classes.len()];
+    let mut turn: Vec<usize> = (0..classes.len()).collect();
+    let mut order = Vec::with_capacity(labels.len() + classes.len());
+    while order.len() < labels.len() {
+        shuffle(&mut turn, &mut rng);
+        for &class in &turn {
+            let samples = &mut classes[class];
+            if named[class] == samples.len() {
+                shuffle(samples, &mut rng);
+                named[class] = 0;
+            }
+            order.push(samples[named[class]]);
+            named[class] += 1;
+        }
+    }
+    order.truncate(labels.len());
+    order
+}
+
+/// The indices of every class's samples.
+fn members(labels: &[usize]) -> Vec<Vec<usize>> {
+    let classes = labels.iter().max().map_or(0, |&label| label + 1);
+    let mut members = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[label].push(index);
+    }
+    members
 }
 
 /// The two parts of a training set, as ascending indices.
@@ -84,11 +126,7 @@ pub fn stratified_split(
 /// `seed` chooses them; with the same seed, a smaller draw is part of a larger one.
 pub fn balanced_draw(labels: &[usize], most: usize, seed: u64) -> Vec<usize> {
     let mut rng = Pcg32::new(seed, DRAW_STREAM);
-    let classes = labels.iter().max().map_or(0, |&label| label + 1);
-    let mut members = vec![Vec::new(); classes];
-    for (index, &label) in labels.iter().enumerate() {
-        members[label].push(index);
-    }
+    let mut members = members(labels);
     for class in &mut members {
         shuffle(class, &mut rng);
     }

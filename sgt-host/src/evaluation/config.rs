@@ -137,12 +137,12 @@ impl EvaluationConfig {
         }
     }
 
-    /// A part of the thorough one: PGD, the gradient, the mean as fill, which no regime trains
-    /// with by default, and no stability, on half as many samples.
+    /// A part of the thorough one: PGD, the gradient beside the random map, the mean as fill, which
+    /// no regime trains with by default, and no stability, on half as many samples.
     pub fn quick(kind: DataKind) -> Self {
         Self {
             attacks: vec![attack(AttackKind::Pgd)],
-            methods: vec![Method::Gradient],
+            methods: vec![Method::Gradient, Method::Random],
             fills: vec![Fill::Mean],
             samples: 500,
             stability_samples: 0,

@@ -12,23 +12,25 @@ mod scalar;
 
 pub use config::{EvaluationConfig, Extent};
 pub(crate) use scalar::grouped;
-pub use scalar::{About, Measured, Scalar};
+pub use scalar::{About, BySample, Measured, Scalar};
 
 use crate::attack::{Goal, attack};
 use crate::attribution::{Attribution, Baseline, Method, Settings, attribute};
 use crate::data::{Batch, Dataset, balanced_draw};
-use crate::metrics::drop_curve::{DropCurve, accuracy_drop};
-use crate::metrics::faithfulness::{Faithfulness, faithfulness};
-use crate::metrics::focus::{entropy, sparseness};
+use crate::metrics::classification::confusion;
+use crate::metrics::drop_curve::{DropCurve, accuracy_drop_by_sample};
+use crate::metrics::faithfulness::{Faithfulness, faithfulness_by_sample};
+use crate::metrics::focus::{entropy_by_sample, sparseness_by_sample};
 use crate::metrics::gradients::mean_gradients;
+use crate::metrics::outputs::{logits, predictions, share_correct};
 use crate::metrics::randomisation::{RandomisationStage, randomisation};
 use crate::metrics::removal::group_importance;
-use crate::metrics::robustness::{RobustnessCurve, clean_accuracy, robustness};
+use crate::metrics::robustness::{RobustnessCurve, robustness_by_sample};
 use crate::metrics::stability::{max_sensitivity, overlap};
 use crate::metrics::statistics::BoxPlot;
-use crate::metrics::{Removing, mean};
+use crate::metrics::{Classification, Metric, Removing, mean};
 use crate::network::{Grouping, Labelled, Model};
-use crate::train::quality;
+use crate::train::{Answers, answers};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sgt_core::{Pcg32, Random};
@@ -41,6 +43,10 @@ pub struct Evaluation {
     pub test_samples: usize,
     /// Accuracy on all of them.
     pub accuracy: f64,
+    /// Mean cross-entropy on all of them.
+    pub loss: f64,
+    /// Right and wrong answers on all of them, class by class.
+    pub classification: Classification,
     /// The samples of everything that follows, drawn from all classes alike.
     pub samples: usize,
     /// Accuracy on those, as they are.
@@ -55,6 +61,10 @@ pub struct Evaluation {
     pub maps: Vec<MapEvaluation>,
     /// The methods that are not defined for this model, with the reason.
     pub skipped: Vec<Skipped>,
+    /// What is a mean over samples, sample by sample: for intervals over other samples. It is not
+    /// written with the rest, for its size, and a comparison leaves it out.
+    #[serde(skip)]
+    pub by_sample: Vec<BySample>,
 }
 
 /// What was measured of one attribution method on one model.
@@ -120,7 +130,6 @@ pub fn evaluate<M: Model>(
     };
     let (drawn, few) = (draw(config.samples)?, draw(config.stability_samples)?);
     let samples = drawn.labelled();
-    let curve = |attack| robustness(model, samples, attack, &config.epsilons, config.seed);
     let settings = Settings {
         score: config.score,
         seed: config.seed,
@@ -135,10 +144,35 @@ pub fn evaluate<M: Model>(
         baselines: uniform_baselines(samples.x, input.len(), config),
         config,
     };
+    let whole = answers(model, test)?;
+    let quality = whole.quality(test.labels());
+    if !quality.loss.is_finite() {
+        return Err(Error::Numerical(
+            "an output on the test part is NaN or infinite".into(),
+        ));
+    }
+    let classes = model.classes();
+    let counts = confusion(test.labels(), &whole.predicted, classes);
+    let classification = Classification::of(&class_names(test, classes), counts);
+    let mut by_sample = of_answers(&whole, test, &classification);
+    let clean = predictions(&logits(model, samples)?, classes);
+    let mut curves = Vec::with_capacity(config.attacks.len());
+    for attack in &config.attacks {
+        let (radii, seed) = (&config.epsilons, config.seed);
+        let (curve, right) = robustness_by_sample(model, samples, &clean, attack, radii, seed)?;
+        for (point, values) in curve.points.iter().zip(right) {
+            by_sample.push(BySample {
+                metric: Metric::AccuracyUnderAttack,
+                about: About::Attack(curve.attack.with_epsilon(point.epsilon)),
+                values,
+            });
+        }
+        curves.push(curve);
+    }
     let mut maps = Vec::with_capacity(config.methods.len());
     let mut skipped = Vec::new();
     for method in &config.methods {
-        match study.evaluate(method) {
+        match study.evaluate(method, &mut by_sample) {
             Ok(map) => maps.push(map),
             Err(error) if is_undefined(&error) => skipped.push(Skipped {
                 method: method.name().into(),
@@ -149,15 +183,54 @@ pub fn evaluate<M: Model>(
     }
     Ok(Evaluation {
         test_samples: test.len(),
-        accuracy: quality(model, test)?.accuracy,
+        accuracy: quality.accuracy,
+        loss: quality.loss,
+        classification,
         samples: drawn.len(),
-        drawn_accuracy: clean_accuracy(model, samples)?,
+        drawn_accuracy: share_correct(&clean, samples.labels),
         stability_samples: few.len(),
-        robustness: config.attacks.iter().map(curve).collect::<Result<_>>()?,
+        robustness: curves,
         mean_gradient: mean_gradients(model, samples, &gradient.values)?,
         maps,
         skipped,
+        by_sample,
     })
+}
+
+/// The names of a model's classes, numbers where the data has none.
+fn class_names(test: &Dataset, classes: usize) -> Vec<String> {
+    let name = |class: usize| test.classes().get(class).cloned();
+    let named = |class: usize| name(class).unwrap_or_else(|| class.to_string());
+    (0..classes).map(named).collect()
+}
+
+/// What the answers on the whole test part are, sample by sample.
+fn of_answers(answers: &Answers, test: &Dataset, classes: &Classification) -> Vec<BySample> {
+    let pairs = answers.predicted.iter().zip(test.labels());
+    let right: Vec<f32> = pairs
+        .map(|(found, label)| f32::from(found == label))
+        .collect();
+    // A class's recall is the mean over its samples: each counts by what its class lacks.
+    let supports = classes.per_class.iter().map(|class| class.support);
+    let present = supports.clone().filter(|&support| support > 0).count();
+    let weights: Vec<f32> = supports
+        .map(|support| test.len() as f32 / (present * support.max(1)) as f32)
+        .collect();
+    let balanced = right.iter().zip(test.labels());
+    let balanced: Vec<f32> = balanced
+        .map(|(right, &label)| right * weights[label])
+        .collect();
+    let of = |(metric, values)| BySample {
+        metric,
+        about: About::Clean,
+        values,
+    };
+    let values = [
+        (Metric::Accuracy, right),
+        (Metric::BalancedAccuracy, balanced),
+        (Metric::CrossEntropy, answers.losses.clone()),
+    ];
+    values.map(of).into()
 }
 
 /// True for what a model without relevance rules answers to a method that needs them.
@@ -216,7 +289,8 @@ impl<M: Model> Study<'_, M> {
         attribute(self.model, batch, method, &self.settings(method))
     }
 
-    fn evaluate(&self, method: &Method) -> Result<MapEvaluation> {
+    /// Measures the maps of `method`; what is a mean over samples goes into `by_sample`, too.
+    fn evaluate(&self, method: &Method, by_sample: &mut Vec<BySample>) -> Result<MapEvaluation> {
         let (model, samples, config) = (self.model, self.samples, self.config);
         let map = self.attribute(samples, method)?;
         let values = &map.values;
@@ -228,17 +302,47 @@ impl<M: Model> Study<'_, M> {
                 ..fill.into()
             };
             let (fractions, bins) = (&config.fractions, &config.bins);
-            drop_curves.push(accuracy_drop(model, samples, values, removing, fractions)?);
-            faithful.push(faithfulness(model, samples, values, removing, bins)?);
+            let (curve, drops) =
+                accuracy_drop_by_sample(model, samples, values, removing, fractions)?;
+            drop_curves.push(curve);
+            let (found, shares) = faithfulness_by_sample(model, samples, values, removing, bins)?;
+            faithful.push(found);
+            for (metric, values) in [
+                (Metric::AccuracyDropArea, drops.area),
+                (Metric::AccuracyDropMean, drops.mean_accuracy),
+                (Metric::Comprehensiveness, shares.comprehensiveness),
+                (Metric::Sufficiency, shares.sufficiency),
+            ] {
+                let method = method.clone();
+                by_sample.push(BySample {
+                    metric,
+                    about: About::Removal { method, fill },
+                    values,
+                });
+            }
         }
         let importance =
             group_importance(&samples.layouts(model.input(), Grouping::Natural)?, values)?;
+        let sparse = sparseness_by_sample(&importance)?;
+        let entropies = entropy_by_sample(&importance)?;
+        let entropies_f32 = entropies.iter().map(|&value| value as f32).collect();
+        let sparseness = mean(sparse.iter().map(|&value| f64::from(value)));
+        for (metric, values) in [
+            (Metric::Sparseness, sparse),
+            (Metric::Entropy, entropies_f32),
+        ] {
+            by_sample.push(BySample {
+                metric,
+                about: About::Map(method.clone()),
+                values,
+            });
+        }
         Ok(MapEvaluation {
             method: method.clone(),
             drop_curves,
             faithfulness: faithful,
-            sparseness: sparseness(&importance)?,
-            entropy: entropy(&importance)?,
+            sparseness,
+            entropy: mean(entropies.into_iter()),
             convergence_gap: map.gap.as_ref().map(|gap| {
                 let magnitudes = gap.iter().map(|gap| f64::from(gap.abs()));
                 mean(magnitudes)

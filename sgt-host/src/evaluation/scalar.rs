@@ -20,6 +20,17 @@ pub struct Scalar {
     pub value: f64,
 }
 
+/// The values, sample by sample, whose mean a number is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BySample {
+    /// Which metric.
+    pub metric: Metric,
+    /// Of what.
+    pub about: About,
+    /// One value a sample, in the order of the test part.
+    pub values: Vec<f32>,
+}
+
 /// What a number is about. As text it is what tables show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +46,14 @@ pub enum About {
         /// The method.
         method: Method,
         /// What they become.
+        fill: Fill,
+    },
+    /// The same, less that of the random map of the same network: what the map itself is worth,
+    /// whatever the network makes of missing features.
+    OverRandom {
+        /// The method.
+        method: Method,
+        /// What the features become.
         fill: Fill,
     },
     /// The maps of a method under small noise.
@@ -65,11 +84,41 @@ impl Display for About {
             Self::Removal { method, fill } => {
                 write!(f, "{}, {} fill", method.name(), fill.name())
             }
+            Self::OverRandom { method, fill } => {
+                write!(f, "{} less random, {} fill", method.name(), fill.name())
+            }
             Self::Noise { method, radius } => write!(f, "{}, noise {radius}", method.name()),
             Self::AttackedMap { method, attack } => {
                 write!(f, "{}, {}", method.name(), attacked(attack))
             }
             Self::Training => f.write_str("wall clock"),
+        }
+    }
+}
+
+impl About {
+    /// The same of another method's maps; what is about no map stays as it is.
+    #[must_use]
+    pub fn with_method(&self, method: Method) -> Self {
+        match self.clone() {
+            Self::Map(_) => Self::Map(method),
+            Self::Removal { fill, .. } => Self::Removal { method, fill },
+            Self::OverRandom { fill, .. } => Self::OverRandom { method, fill },
+            Self::Noise { radius, .. } => Self::Noise { method, radius },
+            Self::AttackedMap { attack, .. } => Self::AttackedMap { method, attack },
+            other @ (Self::Clean | Self::Attack(_) | Self::Training) => other,
+        }
+    }
+
+    /// The method whose maps it is about.
+    pub fn method(&self) -> Option<&Method> {
+        match self {
+            Self::Map(method)
+            | Self::Removal { method, .. }
+            | Self::OverRandom { method, .. }
+            | Self::Noise { method, .. }
+            | Self::AttackedMap { method, .. } => Some(method),
+            Self::Clean | Self::Attack(_) | Self::Training => None,
         }
     }
 }
@@ -116,8 +165,26 @@ impl Evaluation {
         }
     }
 
-    /// Every number of a table, in its order; `config` is what was measured with.
+    /// Every number of a table, in its order: what differs in the method alone stands together.
+    /// `config` is what was measured with.
     pub fn scalars(&self, config: &EvaluationConfig) -> Vec<Scalar> {
+        let scalars = self.unordered_scalars(config);
+        let mut contexts: Vec<(Metric, About)> = Vec::new();
+        let place = |scalar: &Scalar| {
+            let context = (scalar.metric, scalar.about.with_method(Method::Random));
+            let known = contexts.iter().position(|known| *known == context);
+            known.unwrap_or_else(|| {
+                contexts.push(context);
+                contexts.len() - 1
+            })
+        };
+        let places: Vec<usize> = scalars.iter().map(place).collect();
+        let mut ordered: Vec<(usize, Scalar)> = places.into_iter().zip(scalars).collect();
+        ordered.sort_by_key(|(place, _)| *place);
+        ordered.into_iter().map(|(_, scalar)| scalar).collect()
+    }
+
+    fn unordered_scalars(&self, config: &EvaluationConfig) -> Vec<Scalar> {
         let mut scalars = Vec::new();
         let mut push = |metric, about: &About, samples, value| {
             scalars.push(Scalar {
@@ -127,12 +194,16 @@ impl Evaluation {
                 value,
             });
         };
-        push(
-            Metric::Accuracy,
-            &About::Clean,
-            self.test_samples,
-            self.accuracy,
-        );
+        let classes = &self.classification;
+        for (metric, value) in [
+            (Metric::Accuracy, self.accuracy),
+            (Metric::BalancedAccuracy, classes.balanced_accuracy),
+            (Metric::MacroF1, classes.macro_f1),
+            (Metric::MajorityBaseline, classes.majority_baseline),
+            (Metric::CrossEntropy, self.loss),
+        ] {
+            push(metric, &About::Clean, self.test_samples, value);
+        }
         let drawn = self.samples;
         for curve in &self.robustness {
             for point in &curve.points {

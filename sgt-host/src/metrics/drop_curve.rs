@@ -45,9 +45,31 @@ pub fn accuracy_drop<M: Model>(
     removing: Removing,
     fractions: &[f32],
 ) -> Result<DropCurve> {
+    let (curve, _) = accuracy_drop_by_sample(model, samples, attribution, removing, fractions)?;
+    Ok(curve)
+}
+
+/// What one sample adds to a curve's numbers, sample by sample.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DropBySample {
+    /// Its own area: that of a curve of zeros and ones.
+    pub(crate) area: Vec<f32>,
+    /// The share of the fractions at which it is classified correctly.
+    pub(crate) mean_accuracy: Vec<f32>,
+}
+
+/// [`accuracy_drop`], and what each sample adds to it.
+pub(crate) fn accuracy_drop_by_sample<M: Model>(
+    model: &M,
+    samples: Labelled<'_>,
+    attribution: &[f32],
+    removing: Removing,
+    fractions: &[f32],
+) -> Result<(DropCurve, DropBySample)> {
     let mut removal = Removal::new(model, samples, attribution, removing)?;
     let mut accuracies = Vec::with_capacity(fractions.len());
     let mut changed = Vec::with_capacity(fractions.len());
+    let mut right = vec![Vec::with_capacity(fractions.len()); samples.labels.len()];
     for &fraction in fractions {
         let without = removal.apply(|groups| Ok(masked_count(fraction, groups)?), false)?;
         let without_features = Samples {
@@ -57,15 +79,26 @@ pub fn accuracy_drop<M: Model>(
         let predicted = predictions(&logits(model, without_features)?, model.classes());
         accuracies.push(share_correct(&predicted, samples.labels));
         changed.push(without.changed);
+        for ((row, found), label) in right.iter_mut().zip(&predicted).zip(samples.labels) {
+            row.push(f32::from(found == label));
+        }
     }
     let heights: Vec<f32> = accuracies.iter().map(|&accuracy| accuracy as f32).collect();
     let area = f64::from(sgt_core::accuracy_drop_area(fractions, &heights)?);
-    Ok(DropCurve {
+    let mut by_sample = DropBySample::default();
+    for row in &right {
+        let area = sgt_core::accuracy_drop_area(fractions, row)?;
+        by_sample.area.push(area);
+        let mean = row.iter().sum::<f32>() / row.len() as f32;
+        by_sample.mean_accuracy.push(mean);
+    }
+    let curve = DropCurve {
         fill: removing.fill,
         fractions: fractions.to_vec(),
         area: (area * AREA_DIGITS).round() / AREA_DIGITS,
         mean_accuracy: super::mean(accuracies.iter().copied()),
         accuracies,
         changed,
-    })
+    };
+    Ok((curve, by_sample))
 }

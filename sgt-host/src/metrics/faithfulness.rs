@@ -44,6 +44,25 @@ pub fn faithfulness<M: Model>(
     removing: Removing,
     bins: &[f32],
 ) -> Result<Faithfulness> {
+    let (found, _) = faithfulness_by_sample(model, samples, attribution, removing, bins)?;
+    Ok(found)
+}
+
+/// Comprehensiveness and sufficiency sample by sample, means over the bins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaithfulnessBySample {
+    pub(crate) comprehensiveness: Vec<f32>,
+    pub(crate) sufficiency: Vec<f32>,
+}
+
+/// [`faithfulness`], and what each sample adds to it.
+pub(crate) fn faithfulness_by_sample<M: Model>(
+    model: &M,
+    samples: Labelled<'_>,
+    attribution: &[f32],
+    removing: Removing,
+    bins: &[f32],
+) -> Result<(Faithfulness, FaithfulnessBySample)> {
     let bad = bins.iter().find(|bin| !(**bin > 0.0 && **bin <= 1.0));
     if bins.is_empty() || bad.is_some() {
         return Err(Error::Argument {
@@ -88,20 +107,23 @@ pub fn faithfulness<M: Model>(
     let column = |others: &[Vec<f32>], index: usize| -> Vec<f32> {
         others.iter().map(|bin| bin[index]).collect()
     };
-    let (mut comprehensiveness, mut sufficiency) = (0.0, 0.0);
+    let mut by_sample = FaithfulnessBySample::default();
     for (index, &full) in full.iter().enumerate() {
-        let removed = column(&removed, index);
-        comprehensiveness += f64::from(sgt_core::comprehensiveness(full, &removed)?);
-        sufficiency += f64::from(sgt_core::sufficiency(full, &column(&kept, index))?);
+        let (removed, kept) = (column(&removed, index), column(&kept, index));
+        let comprehensiveness = sgt_core::comprehensiveness(full, &removed)?;
+        by_sample.comprehensiveness.push(comprehensiveness);
+        let sufficiency = sgt_core::sufficiency(full, &kept)?;
+        by_sample.sufficiency.push(sufficiency);
     }
-    let count = full.len() as f64;
-    Ok(Faithfulness {
+    let mean = |values: &[f32]| super::mean(values.iter().map(|&value| f64::from(value)));
+    let found = Faithfulness {
         fill: removing.fill,
         bins: bins.to_vec(),
         comprehensiveness_by_bin: by_bin(&removed),
         sufficiency_by_bin: by_bin(&kept),
-        comprehensiveness: comprehensiveness / count,
-        sufficiency: sufficiency / count,
+        comprehensiveness: mean(&by_sample.comprehensiveness),
+        sufficiency: mean(&by_sample.sufficiency),
         changed,
-    })
+    };
+    Ok((found, by_sample))
 }

@@ -8,13 +8,22 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Core`] on empty or non-finite importances.
 pub fn sparseness(importance: &[Vec<f32>]) -> Result<f64> {
+    sparseness_by_sample(importance).map(|values| mean_of(&values))
+}
+
+/// The Gini index of each sample's importances.
+pub(crate) fn sparseness_by_sample(importance: &[Vec<f32>]) -> Result<Vec<f32>> {
     let mut scratch = Vec::new();
-    let mut sum = 0.0;
+    let mut values = Vec::with_capacity(importance.len());
     for row in importance {
         scratch.resize(sgt_core::gini_len(row.len()), 0.0);
-        sum += f64::from(sgt_core::gini(row, &mut scratch)?);
+        values.push(sgt_core::gini(row, &mut scratch)?);
     }
-    Ok(sum / importance.len().max(1) as f64)
+    Ok(values)
+}
+
+fn mean_of(values: &[f32]) -> f64 {
+    super::mean(values.iter().map(|&value| f64::from(value)))
 }
 
 /// Mean over samples of `−Σ q ln q / ln n` with `q = importance / Σ importance`: 1 for a flat
@@ -23,7 +32,12 @@ pub fn sparseness(importance: &[Vec<f32>]) -> Result<f64> {
 /// # Errors
 /// [`Error::Argument`] on negative or non-finite importances.
 pub fn entropy(importance: &[Vec<f32>]) -> Result<f64> {
-    let mut sum = 0.0;
+    entropy_by_sample(importance).map(|values| super::mean(values.into_iter()))
+}
+
+/// The entropy of each sample's importances.
+pub(crate) fn entropy_by_sample(importance: &[Vec<f32>]) -> Result<Vec<f64>> {
+    let mut values = Vec::with_capacity(importance.len());
     for row in importance {
         if let Some(value) = row.iter().find(|value| !value.is_finite() || **value < 0.0) {
             return Err(Error::Argument {
@@ -33,7 +47,7 @@ pub fn entropy(importance: &[Vec<f32>]) -> Result<f64> {
             });
         }
         let total: f64 = row.iter().map(|&value| f64::from(value)).sum();
-        sum += if row.len() < 2 {
+        values.push(if row.len() < 2 {
             0.0
         } else if total == 0.0 {
             1.0
@@ -41,9 +55,9 @@ pub fn entropy(importance: &[Vec<f32>]) -> Result<f64> {
             let shares = row.iter().map(|&value| f64::from(value) / total);
             let nats: f64 = shares.filter(|&q| q > 0.0).map(|q| -q * q.ln()).sum();
             nats / (row.len() as f64).ln()
-        };
+        });
     }
-    Ok(sum / importance.len().max(1) as f64)
+    Ok(values)
 }
 
 #[cfg(test)]

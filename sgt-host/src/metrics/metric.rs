@@ -44,8 +44,21 @@ metrics! {
     Accuracy: "accuracy", HigherIsBetter,
         "The share of the test part's samples that are classified correctly.",
         "class balance; ties of logits count for the lowest class";
+    BalancedAccuracy: "balanced accuracy", HigherIsBetter,
+        "The mean over classes of the share of their samples that is classified correctly.",
+        "small classes, whose few samples weigh as much as the many of large ones";
+    MacroF1: "macro F1", HigherIsBetter,
+        "The mean over classes of the harmonic mean of precision and recall.",
+        "small classes, as balanced accuracy; a class that is never predicted counts as 0";
+    MajorityBaseline: "majority baseline", Descriptive,
+        "The accuracy of always answering the test part's largest class.",
+        "nothing but the test part: a network that is no better has learned nothing that counts";
+    CrossEntropy: "cross-entropy", LowerIsBetter,
+        "The mean cross-entropy of the test part's labels, in nats.",
+        "confidence: a network that is right but unsure, or wrong and sure, has a large one";
     AccuracyUnderAttack: "accuracy under attack", HigherIsBetter,
-        "The share of samples that are classified correctly after an untargeted attack of radius ε.",
+        "The share of samples that are classified correctly as they are and under an untargeted \
+         attack of radius ε and of every smaller radius that was tried: balls are nested.",
         "steps, step length, restarts and bounds; a model with masked gradients looks robust to \
          gradient attacks alone, so compare with random noise and more steps";
     AccuracyDropArea: "accuracy-drop area", LowerIsBetter,

@@ -3,6 +3,7 @@
 //! | module | what it measures |
 //! |---|---|
 //! | [`Metric`] | which metrics there are, and what each says about itself |
+//! | [`classification`] | right and wrong answers, class by class |
 //! | [`outputs`] | what a model says of samples: logits, predictions, accuracy |
 //! | [`robustness`] | accuracy under attack over ε |
 //! | [`removal`] | removing ranked features: fills, and what they really change |
@@ -13,12 +14,17 @@
 //! | [`randomisation`] | what of a map survives when parameters are randomised |
 //! | [`gradients`] | the distribution of mean gradients |
 //! | [`truth`] | precision and recall where the truth is known |
+//! | [`bootstrap`] | intervals over other test samples and other seeds |
+//! | [`holm`](fn@holm) | several comparisons at a time |
 //! | [`statistics`] | means, deviations, paired intervals, box plots, rank correlation |
 
+pub mod bootstrap;
+pub mod classification;
 pub mod drop_curve;
 pub mod faithfulness;
 pub mod focus;
 pub mod gradients;
+mod holm;
 mod metric;
 pub mod outputs;
 pub mod randomisation;
@@ -28,6 +34,8 @@ pub mod stability;
 pub mod statistics;
 pub mod truth;
 
+pub use classification::{ClassQuality, Classification};
+pub use holm::holm;
 pub use metric::{Direction, Metric};
 pub use removal::{Fill, Removing};
 

@@ -2,15 +2,15 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Mean and deviation of a metric over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeanDeviation {
     /// Arithmetic mean.
     pub mean: f64,
-    /// Sample standard deviation (n − 1); 0 for one value.
-    pub deviation: f64,
+    /// Sample standard deviation (n − 1); none for one value, which has none.
+    pub deviation: Option<f64>,
     /// Number of values.
     pub count: usize,
 }
@@ -25,10 +25,7 @@ impl MeanDeviation {
         let count = values.len();
         let mean = values.iter().sum::<f64>() / count as f64;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let deviation = match count {
-            1 => 0.0,
-            _ => (squares / (count - 1) as f64).sqrt(),
-        };
+        let deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
         Ok(Self {
             mean,
             deviation,
@@ -52,6 +49,25 @@ pub struct PairedComparison {
     pub p_value: f64,
     /// Number of seeds.
     pub pairs: usize,
+    /// Deviation over seeds of the difference (n − 1).
+    pub deviation: f64,
+}
+
+/// The normal distribution's quantile: `quantile(0.975)` is 1.96.
+///
+/// # Errors
+/// [`Error::Argument`] unless `share` lies between 0 and 1.
+pub fn normal_quantile(share: f64) -> Result<f64> {
+    if !(share > 0.0 && share < 1.0) {
+        return Err(Error::Argument {
+            argument: "share".into(),
+            found: share.to_string(),
+            expected: "a share between 0 and 1".into(),
+        });
+    }
+    let normal = Normal::new(0.0, 1.0)
+        .map_err(|reason| Error::Numerical(format!("the normal distribution: {reason}")))?;
+    Ok(normal.inverse_cdf(share))
 }
 
 impl PairedComparison {
@@ -80,7 +96,8 @@ impl PairedComparison {
         check(b)?;
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
         let of_pairs = MeanDeviation::of(&differences)?;
-        let error = of_pairs.deviation / (of_pairs.count as f64).sqrt();
+        let deviation = of_pairs.deviation.unwrap_or(0.0);
+        let error = deviation / (of_pairs.count as f64).sqrt();
         let freedom = (of_pairs.count - 1) as f64;
         let student = StudentsT::new(0.0, 1.0, freedom)
             .map_err(|reason| Error::Numerical(format!("Student's t: {reason}")))?;
@@ -97,12 +114,8 @@ impl PairedComparison {
             level,
             p_value,
             pairs: of_pairs.count,
+            deviation,
         })
-    }
-
-    /// True when the interval excludes 0.
-    pub fn is_significant(&self) -> bool {
-        self.low > 0.0 || self.high < 0.0
     }
 }
 
@@ -234,8 +247,8 @@ mod tests {
     #[test]
     fn means_and_deviations_are_those_of_a_sample() {
         let found = MeanDeviation::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
-        assert!(close(found.mean, 5.0) && close(found.deviation, (32.0_f64 / 7.0).sqrt()));
-        assert_eq!(MeanDeviation::of(&[3.0]).unwrap().deviation, 0.0);
+        assert!(close(found.mean, 5.0) && close(found.deviation.unwrap(), (32.0_f64 / 7.0).sqrt()));
+        assert_eq!(MeanDeviation::of(&[3.0]).unwrap().deviation, None);
         assert!(MeanDeviation::of(&[]).is_err() && MeanDeviation::of(&[f64::NAN]).is_err());
     }
 
@@ -250,9 +263,9 @@ mod tests {
         // t = 2√3, two sided with 2 degrees of freedom: 1 − t/√(2 + t²).
         let t = 2.0 * 3.0_f64.sqrt();
         assert!((found.p_value - (1.0 - t / (2.0 + t * t).sqrt())).abs() < 1e-6);
-        assert!(!found.is_significant());
+        assert!(close(found.deviation, 1.0) && found.p_value > 0.05);
         let clear = PairedComparison::of(&[1.0, 1.1, 1.2], &[0.0, 0.1, 0.21], 0.95).unwrap();
-        assert!(clear.is_significant());
+        assert!(clear.low > 0.0 && clear.p_value < 0.05);
         assert!(PairedComparison::of(&[1.0], &[1.0], 0.95).is_err());
         assert!(PairedComparison::of(&[1.0, 2.0], &[1.0, 2.0], 1.0).is_err());
         let same = PairedComparison::of(&[1.0, 2.0], &[1.0, 2.0], 0.9).unwrap();

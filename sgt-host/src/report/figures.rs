@@ -133,7 +133,7 @@ fn lines(regimes: &[RegimeRuns], points: impl Fn(&Evaluation) -> Vec<(f64, f64)>
             Some(Point {
                 x,
                 y: mean,
-                deviation,
+                deviation: deviation.unwrap_or(0.0),
             })
         };
         Line {

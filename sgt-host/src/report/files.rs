@@ -31,6 +31,8 @@ pub fn check_free(folder: &Path) -> Result<()> {
 /// ```text
 /// index.html                the page
 /// results.md, .csv, .json   the tables; JSON has everything, every run's curves too
+/// differences.csv           any two regimes, with intervals and p-values
+/// classes.csv               precision, recall, F1 and support of every class
 /// robustness-ATTACK.svg     accuracy over ε
 /// saliency-METHOD.svg       the samples' maps
 /// ```
@@ -53,6 +55,11 @@ pub fn write(
         ("results.md".to_string(), markdown(comparison).into_bytes()),
         ("results.csv".to_string(), table::csv(comparison)?),
         ("results.json".to_string(), json),
+        (
+            "differences.csv".to_string(),
+            table::differences_csv(comparison)?,
+        ),
+        ("classes.csv".to_string(), table::classes_csv(comparison)?),
     ];
     let attacks = comparison.evaluation.attacks.iter();
     for (attack, chart) in attacks.zip(robustness_charts(comparison)) {

@@ -4,13 +4,16 @@ use super::chart::{CHART_STYLE, COLOURS, LineChart, legend};
 use super::figures::{drop_charts, gradient_boxes, robustness_charts, share_changed};
 use super::map::{self, MAP_STYLE};
 use super::table::samples;
-use super::text::{Notation, escape, notes, title};
+use super::text::{Notation, escape, legend_of_signs, notes, title};
 use crate::Result;
 use crate::attack::AttackKind;
-use crate::compare::{CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SampleMaps};
+use crate::compare::{
+    CONFIDENCE_LEVEL, Comparison, ComparisonRow, MeasuredRun, SIGNIFICANCE, SampleMaps,
+};
+use crate::evaluation::grouped;
+use crate::metrics::bootstrap::Interval;
 use crate::metrics::removal::Fill;
-use crate::metrics::statistics::PairedComparison;
-use crate::metrics::{Direction, Metric};
+use crate::metrics::{Classification, Direction, Metric};
 use std::fmt::Write;
 
 const PAGE_STYLE: &str = include_str!("page.css");
@@ -32,13 +35,16 @@ pub fn page(comparison: &Comparison, samples: &[SampleMaps]) -> Result<String> {
             .join(" "),
         title = escape(&title(comparison)),
     );
-    html += "<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a> \
+    html += "<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> \
+             <a href=\"#summary\">Summary</a> <a href=\"#classes\">Classes</a> \
              <a href=\"#robustness\">Robustness</a> <a href=\"#drop\">Accuracy drop</a> \
              <a href=\"#saliency\">Saliency</a> <a href=\"#gradients\">Gradients</a> \
              <a href=\"#metrics\">All metrics</a> <a href=\"#reproduce\">Reproduce</a></nav>\n\
              </header>\n<main>\n";
     let names: Vec<String> = comparison.names().cloned().collect();
+    html += &verdict(comparison);
     html += &summary(comparison);
+    html += &classes(comparison);
     html += &robustness(comparison, &names);
     html += &drops(comparison, &names);
     html += &saliency(samples)?;
@@ -53,56 +59,182 @@ fn section(id: &str, heading: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{body}</section>\n")
 }
 
+/// The verdict and the warnings, in words.
+fn verdict(comparison: &Comparison) -> String {
+    let mut words = comparison.verdict.words.iter();
+    let mut body = words.next().map_or(String::new(), |headline| {
+        format!("<p><strong>{}</strong></p>\n", escape(headline))
+    });
+    body += &list("findings", words.map(|sentence| escape(sentence)));
+    let warnings = comparison.warnings.iter();
+    let mut warnings = warnings
+        .map(|warning| escape(&warning.sentence()))
+        .peekable();
+    if warnings.peek().is_some() {
+        body += "<h3>Before you trust these numbers</h3>\n";
+        body += &list("findings warnings", warnings);
+    }
+    section("verdict", "Verdict", &body)
+}
+
+fn list(class: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
+        return String::new();
+    }
+    let items = items.join("</li><li>");
+    format!("<ul class=\"{class}\"><li>{items}</li></ul>\n")
+}
+
 fn summary(comparison: &Comparison) -> String {
     let rows = comparison.rows.iter().filter(|row| row.is_headline());
     let rows: Vec<&ComparisonRow> = rows.collect();
-    let mut body = String::new();
-    let sentences: Vec<String> = rows
-        .iter()
-        .filter_map(|row| winner(comparison, row))
-        .collect();
-    if sentences.is_empty() {
-        body += "<p>No regime is better than the first beyond the confidence interval of the \
-                 difference.</p>\n";
-    } else {
-        body += "<ul class=\"findings\">";
-        for sentence in sentences {
-            let _ = write!(body, "<li>{sentence}</li>");
-        }
-        body += "</ul>\n";
-    }
-    body += &table(comparison, &rows, "The main numbers of every regime");
-    let _ = writeln!(
-        body,
-        "<p class=\"fine\">Mean ± standard deviation over seeds. Small print: difference to {}, \
-         with the {:.0}\u{202f}% confidence interval of the paired difference over seeds; * where \
-         it excludes 0. Bold: the best mean.</p>",
-        escape(comparison.first()),
-        100.0 * CONFIDENCE_LEVEL
-    );
+    let body = table(comparison, &rows, "The main numbers of every regime");
     section("summary", "Summary", &body)
 }
 
-/// The best regime of a row in a sentence, when it differs from the first beyond the interval.
-fn winner(comparison: &Comparison, row: &ComparisonRow) -> Option<String> {
-    let best = row.best()?;
-    let notation = Notation::of(row.metric);
-    let value = row.values[best].as_ref()?;
-    let mut sentence = format!(
-        "{}, {}: best by <strong>{}</strong>, {}",
-        escape(row.metric.name()),
-        escape(&row.about.to_string()),
-        escape(&comparison.regimes[best].name),
-        notation.mean(value)
-    );
-    let paired = row.against_first[best].filter(PairedComparison::is_significant)?;
-    let _ = write!(
-        sentence,
-        " ({} against {})",
-        notation.interval(paired.difference, paired.low, paired.high),
+/// What the signs of a table mean.
+fn signs(comparison: &Comparison) -> String {
+    format!(
+        "<p class=\"fine\">{} Bold: the best mean. Small print: the difference to {}, with the \
+         interval that holds both that over seeds and that over test samples, uncorrected.</p>\n",
+        escape(&legend_of_signs(comparison).join(" ")),
         escape(comparison.first())
-    );
-    Some(sentence)
+    )
+}
+
+/// The differences between any two regimes in the rows of a first look.
+fn differences(comparison: &Comparison) -> String {
+    let pairs = comparison.rows.iter().map(|row| row.pairs.len()).max();
+    if pairs.unwrap_or(0) == 0 {
+        return String::new();
+    }
+    let caption = "Any two regimes: the first less the second";
+    let corner = ["Metric", "Regimes"];
+    let columns = [
+        "difference",
+        "over seeds",
+        "over samples and seeds",
+        "corrected p",
+    ]
+    .map(String::from);
+    let mut html = table_head(caption, caption, &corner, columns.iter());
+    for row in comparison.rows.iter().filter(|row| row.is_headline()) {
+        let notation = Notation::of(row.metric);
+        for pair in &row.pairs {
+            let found = &pair.contrast;
+            let star = if found.differs() { "*" } else { "" };
+            let seeds = found.over_seeds.map(|found| Interval {
+                low: found.low,
+                high: found.high,
+                level: found.level,
+            });
+            let samples = found.over_samples.map(|found| found.interval);
+            let range = |range: Option<Interval>| {
+                range.map_or("–".into(), |range| {
+                    notation.range(&range, found.difference)
+                })
+            };
+            let _ = writeln!(
+                html,
+                "<tr><th scope=\"row\">{}<small>{}</small></th><td>{} − {}</td><td>{}{star}</td>\
+                 <td>{}</td><td>{}</td><td>{}</td></tr>",
+                escape(row.metric.name()),
+                escape(&row.about.to_string()),
+                escape(&comparison.regimes[pair.regime].name),
+                escape(&comparison.regimes[pair.other].name),
+                notation.number(found.difference),
+                range(seeds),
+                range(samples),
+                found.p_value.map_or("–".into(), |p| format!("{p:.3}"))
+            );
+        }
+    }
+    html += "</tbody>\n</table>\n</div>\n";
+    format!(
+        "<details><summary>The differences between any two regimes</summary>\n{html}\
+         <p class=\"fine\">* more than chance: the larger of the two p-values, after Holm's \
+         correction for all pairs of the row, is below {:.0}\u{202f}%. Intervals are those of a \
+         pair alone, {:.0}\u{202f}%.</p></details>\n",
+        100.0 * SIGNIFICANCE,
+        100.0 * CONFIDENCE_LEVEL
+    )
+}
+
+/// The classes, their samples, and what each regime's networks answer.
+fn classes(comparison: &Comparison) -> String {
+    if comparison.classes.is_empty() {
+        return String::new();
+    }
+    let caption = "Precision, recall and F1 in %, all runs of a regime counted together";
+    let columns = comparison.names();
+    let corner = ["Class", "Training", "Test"];
+    let mut body = table_head("The classes", caption, &corner, columns);
+    let found: Vec<_> = (0..comparison.regimes.len())
+        .map(|regime| comparison.classification(regime))
+        .collect();
+    let share =
+        |share: Option<f64>| share.map_or("–".into(), |share| Notation::Percent.number(share));
+    for (index, class) in comparison.classes.iter().enumerate() {
+        let _ = write!(
+            body,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
+            escape(&class.class),
+            grouped(class.training),
+            grouped(class.test)
+        );
+        for found in &found {
+            let of_class = found.as_ref().and_then(|found| found.per_class.get(index));
+            let text = of_class.map_or("–".into(), |class| {
+                format!(
+                    "F1 {}<small>precision {}<span>recall {}</span></small>",
+                    share(class.f1),
+                    share(class.precision),
+                    share(class.recall)
+                )
+            });
+            let _ = write!(body, "<td>{text}</td>");
+        }
+        body += "</tr>\n";
+    }
+    body += "</tbody>\n</table>\n</div>\n";
+    for (found, regime) in found.iter().zip(&comparison.regimes) {
+        if let Some(found) = found {
+            body += &confusion(found, &regime.name, regime.runs.len());
+        }
+    }
+    section("classes", "Classes", &body)
+}
+
+/// The answers of a regime's networks: a row a class, a column an answer.
+fn confusion(found: &Classification, regime: &str, runs: usize) -> String {
+    let caption =
+        format!("Answers of {regime} over {runs} runs: a row a class, a column an answer");
+    let names: Vec<String> = found
+        .per_class
+        .iter()
+        .map(|class| class.class.clone())
+        .collect();
+    let mut html = table_head(&caption, &caption, &["Class"], names.iter());
+    for (class, (name, counts)) in names.iter().zip(&found.confusion).enumerate() {
+        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(name));
+        for (answer, &count) in counts.iter().enumerate() {
+            let count = grouped(count);
+            let right = answer == class;
+            let text = if right {
+                format!("<strong>{count}</strong>")
+            } else {
+                count
+            };
+            let _ = write!(html, "<td>{text}</td>");
+        }
+        html += "</tr>\n";
+    }
+    html += "</tbody>\n</table>\n</div>\n";
+    format!(
+        "<details><summary>Confusion matrix of {}</summary>\n{html}</details>\n",
+        escape(regime)
+    )
 }
 
 /// The start of a table that scrolls by itself, up to its body.
@@ -158,25 +290,29 @@ fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &str) -> Str
             } else {
                 text
             };
-            let against = row.against_first.get(index).copied().flatten();
-            let against = against.map_or(String::new(), |paired| {
-                let star = if paired.is_significant() { "*" } else { "" };
-                let PairedComparison {
-                    difference,
-                    low,
-                    high,
-                    ..
-                } = paired;
-                // The interval has a line of its own.
-                let text = notation.interval(difference, low, high);
-                let text = text.replacen('[', "<span>[", 1);
-                format!("<small>{text}{star}</span></small>")
+            let range = row.intervals.get(index).copied().flatten();
+            let range = range.map_or(String::new(), |range| {
+                format!("<small>{}</small>", notation.range(&range, value.mean))
             });
-            let _ = write!(html, "<td>{text}{against}</td>");
+            let star = if row.is_starred(index) { "*" } else { "" };
+            let against = row.between(index, 0).map_or(String::new(), |found| {
+                let text = found.interval().map_or_else(
+                    || notation.number(found.difference),
+                    |range| notation.interval(found.difference, range.low, range.high),
+                );
+                // The interval has a line of its own.
+                match text.split_once(' ') {
+                    Some((difference, interval)) => {
+                        format!("<small>{difference} <span>{interval}</span></small>")
+                    }
+                    None => format!("<small>{text}</small>"),
+                }
+            });
+            let _ = write!(html, "<td>{text}{star}{range}{against}</td>");
         }
         html += "</tr>\n";
     }
-    html + "</tbody>\n</table>\n</div>\n"
+    html + "</tbody>\n</table>\n</div>\n" + &signs(comparison)
 }
 
 fn charts(charts: &[&LineChart]) -> String {
@@ -240,7 +376,8 @@ fn robustness(comparison: &Comparison, names: &[String]) -> String {
     let mut attacks = comparison.evaluation.attacks.iter();
     let has_noise = attacks.any(|attack| attack.kind == AttackKind::RandomNoise);
     let body = format!(
-        "<p>Accuracy when each of {} test samples is attacked within a ball of radius ε, in {}. \
+        "<p>Accuracy when each of {} test samples is attacked within a ball of radius ε, in {}, the worst \
+         over smaller radii too. \
          Bands show one standard deviation over seeds.{}</p>\n{}{}",
         drawn_samples(comparison),
         comparison.unit,
@@ -381,9 +518,10 @@ fn gradients(comparison: &Comparison) -> String {
 fn metrics(comparison: &Comparison) -> String {
     let rows: Vec<&ComparisonRow> = comparison.rows.iter().collect();
     let mut body = format!(
-        "<details><summary>All {} rows</summary>\n{}</details>\n",
+        "<details><summary>All {} rows</summary>\n{}</details>\n{}",
         rows.len(),
-        table(comparison, &rows, "Every metric of every regime")
+        table(comparison, &rows, "Every metric of every regime"),
+        differences(comparison)
     );
     body += "<h3>What the metrics mean</h3>\n<dl>\n";
     let shown = |metric: &&Metric| rows.iter().any(|row| row.metric == **metric);

@@ -2,10 +2,11 @@
 
 use super::figures::share_changed;
 use super::table::samples;
-use super::text::{Notation, notes, title};
-use crate::compare::{CONFIDENCE_LEVEL, Comparison, ComparisonRow, RegimeRuns};
-use crate::metrics::statistics::{MeanDeviation, PairedComparison};
-use crate::metrics::{Fill, Metric};
+use super::text::{Notation, legend_of_signs, notes, title};
+use crate::compare::{Comparison, ComparisonRow, RegimeRuns};
+use crate::evaluation::grouped;
+use crate::metrics::statistics::MeanDeviation;
+use crate::metrics::{Classification, Fill, Metric};
 use std::fmt::Write;
 
 /// Every number of `comparison` in tables, a column a regime: how the runs were trained, then one
@@ -15,15 +16,23 @@ pub fn markdown(comparison: &Comparison) -> String {
     for note in notes(comparison) {
         let _ = write!(text, "\n{}\n", escape(&note));
     }
+    text += "\n## Verdict\n\n";
+    for sentence in &comparison.verdict.words {
+        let _ = writeln!(text, "- {}", escape(sentence));
+    }
+    if !comparison.warnings.is_empty() {
+        text += "\n## Warnings\n\n";
+    }
+    for warning in &comparison.warnings {
+        let _ = writeln!(text, "- {}", escape(&warning.sentence()));
+    }
     let _ = write!(
         text,
-        "\nMean ± standard deviation over seeds. Bold: the best mean. A dagger † marks a regime \
-         whose difference to {}, paired over common seeds, has a {:.0}\u{202f}% confidence \
-         interval without 0.\n",
-        escape(comparison.first()),
-        100.0 * CONFIDENCE_LEVEL
+        "\n## Reading the tables\n\n{} Bold: the best mean.\n",
+        escape(&legend_of_signs(comparison).join(" "))
     );
     text += &training(comparison);
+    text += &classes(comparison);
     for &metric in Metric::ALL {
         let rows = comparison.rows.iter().filter(|row| row.metric == metric);
         let rows: Vec<_> = rows.collect();
@@ -67,6 +76,39 @@ fn training(comparison: &Comparison) -> String {
     text
 }
 
+/// The classes: their samples, and each regime's recall and precision, all runs counted together.
+fn classes(comparison: &Comparison) -> String {
+    if comparison.classes.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n## Classes\n\nRecall / precision in %, all runs of a regime counted together.\n\n{}",
+        header(comparison, &["class", "training", "test"])
+    );
+    let found: Vec<_> = (0..comparison.regimes.len())
+        .map(|regime| comparison.classification(regime))
+        .collect();
+    for (index, class) in comparison.classes.iter().enumerate() {
+        let cell = |found: &Option<Classification>| {
+            let of_class = found.as_ref().and_then(|found| found.per_class.get(index));
+            let share = |share: Option<f64>| {
+                share.map_or("–".into(), |share| Notation::Percent.number(share))
+            };
+            of_class.map_or("–".into(), |class| {
+                format!("{} / {}", share(class.recall), share(class.precision))
+            })
+        };
+        let labels = [
+            escape(&class.class),
+            grouped(class.training),
+            grouped(class.test),
+        ];
+        let labels = labels.each_ref().map(String::as_str);
+        text += &line(&labels, found.iter().map(cell));
+    }
+    text
+}
+
 /// What each fill really changes, a paragraph a fill that leaves something.
 fn shares_changed(comparison: &Comparison) -> String {
     let sentence = |fill: Fill| {
@@ -89,13 +131,12 @@ fn measured(row: &ComparisonRow) -> String {
         let Some(value) = value else {
             return "–".into();
         };
-        let against = row.against_first.get(index).copied().flatten();
-        let differs = against
-            .as_ref()
-            .is_some_and(PairedComparison::is_significant);
-        let mark = if differs { "†" } else { "" };
+        let mark = if row.is_starred(index) { "\\*" } else { "" };
         let bold = if best == Some(index) { "**" } else { "" };
-        format!("{bold}{}{bold}{mark}", notation.mean(value))
+        let range = row.intervals[index].map_or(String::new(), |found| {
+            format!(" {}", escape(&notation.range(&found, value.mean)))
+        });
+        format!("{bold}{}{bold}{mark}{range}", notation.mean(value))
     };
     let labels = [&escape(&row.about.to_string())[..], &samples(row)];
     line(&labels, row.values.iter().enumerate().map(cell))

@@ -1,19 +1,22 @@
 //! A comparison as text for a terminal, and as CSV.
 
-use super::text::{notes, title};
+use super::text::{legend_of_signs, notes, title};
 use crate::compare::{Comparison, ComparisonRow};
-use crate::metrics::Direction;
 use crate::metrics::statistics::MeanDeviation;
+use crate::metrics::{Direction, Metric};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::fmt::Write;
 
 const COLUMN_WIDTH: usize = 16;
+/// Columns of a sentence.
+const TEXT_WIDTH: usize = 100;
 const SAMPLES: &str = "samples";
 
-/// The table for people, of the rows that `shown` says: the metric and what it is about, over how
-/// many samples, then a column a regime with mean ± deviation over seeds. A star marks the best
-/// mean where one is best.
+/// The table for people, of the rows that `shown` says, behind the verdict and the warnings: the
+/// metric and what it is about, over how many samples, then a column a regime with mean ± deviation
+/// over seeds, and under shares where they could lie over other test samples. What the signs mean
+/// stands below.
 pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> String {
     let rows = comparison.rows.iter().filter(|row| shown(row));
     let rows: Vec<(String, String, &ComparisonRow)> =
@@ -31,20 +34,61 @@ pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> 
         title(comparison),
         notes(comparison).join("\n")
     );
-    let _ = write!(text, "{:wide$}  {SAMPLES:>narrow$}", "");
+    for (place, sentence) in comparison.verdict.words.iter().enumerate() {
+        let bullet = if place == 0 { "" } else { "- " };
+        text += &wrapped(&format!("{bullet}{sentence}"));
+    }
+    for warning in &comparison.warnings {
+        text += &wrapped(&format!("! {}", warning.sentence()));
+    }
+    let _ = write!(text, "\n{:wide$}  {SAMPLES:>narrow$}", "");
     for name in comparison.names() {
         let _ = write!(text, " {name:>COLUMN_WIDTH$}");
     }
     for (label, samples, row) in rows {
-        let best = row.best();
         let _ = write!(text, "\n{label:wide$}  {samples:>narrow$}");
         for (index, value) in row.values.iter().enumerate() {
-            let mark = if best == Some(index) { '*' } else { ' ' };
+            let mark = if row.is_starred(index) { '*' } else { ' ' };
             let value = value.map_or("–".into(), |value| number(&value));
             let _ = write!(text, "{value:>COLUMN_WIDTH$}{mark}");
         }
+        let is_share = matches!(row.metric, Metric::Accuracy | Metric::AccuracyUnderAttack);
+        if is_share && row.intervals.iter().any(Option::is_some) {
+            let _ = write!(text, "\n{:wide$}  {:narrow$}", "", "");
+            for interval in &row.intervals {
+                let interval = interval.map_or(String::new(), |found| {
+                    format!("[{:.3}, {:.3}]", found.low, found.high)
+                });
+                let _ = write!(text, "{interval:>COLUMN_WIDTH$} ");
+            }
+        }
     }
-    text
+    let lines = text.lines().map(str::trim_end);
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let legend: String = legend_of_signs(comparison)
+        .iter()
+        .map(|line| wrapped(line))
+        .collect();
+    format!("{text}\n\n{}", legend.trim_end())
+}
+
+/// Lines of a sentence, what follows the first set in.
+fn wrapped(sentence: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in sentence.split(' ') {
+        let letters = word.chars().count();
+        if width > 0 && width + 1 + letters > TEXT_WIDTH {
+            text += "\n  ";
+            width = 2;
+        } else if width > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text += word;
+        width += letters;
+    }
+    text + "\n"
 }
 
 fn label(row: &ComparisonRow) -> String {
@@ -64,8 +108,12 @@ pub(super) fn samples(row: &ComparisonRow) -> String {
         .unwrap_or_default()
 }
 
+/// `0.981 ± 0.003`, or `0.981` for one value.
 fn number(value: &MeanDeviation) -> String {
-    format!("{:.3} ± {:.3}", value.mean, value.deviation)
+    match value.deviation {
+        Some(deviation) => format!("{:.3} ± {deviation:.3}", value.mean),
+        None => format!("{:.3}", value.mean),
+    }
 }
 
 /// A line of the CSV: one row of a comparison under one regime.
@@ -79,46 +127,161 @@ struct Line<'c> {
     of: Option<usize>,
     regime: &'c str,
     mean: f64,
-    deviation: f64,
+    deviation: Option<f64>,
     seeds: usize,
+    #[serde(rename = "samples low")]
+    samples_low: Option<f64>,
+    #[serde(rename = "samples high")]
+    samples_high: Option<f64>,
     difference: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
+    p: Option<f64>,
+    differs: Option<bool>,
 }
 
-/// Every number in long form, a line a row and regime: what it is, over how many samples, mean
-/// and deviation over seeds, and the paired difference to the first regime with its confidence
-/// interval.
-///
-/// # Errors
-/// None in practice: every line has as many fields as the header.
-pub fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
+/// A line of the differences: one row of a comparison between two regimes.
+#[derive(Serialize)]
+struct DifferenceLine<'c> {
+    metric: &'static str,
+    about: String,
+    direction: Direction,
+    regime: &'c str,
+    other: &'c str,
+    seeds: usize,
+    difference: f64,
+    #[serde(rename = "seeds low")]
+    seeds_low: Option<f64>,
+    #[serde(rename = "seeds high")]
+    seeds_high: Option<f64>,
+    #[serde(rename = "seeds p")]
+    seeds_p: Option<f64>,
+    #[serde(rename = "samples low")]
+    samples_low: Option<f64>,
+    #[serde(rename = "samples high")]
+    samples_high: Option<f64>,
+    #[serde(rename = "samples p")]
+    samples_p: Option<f64>,
+    #[serde(rename = "corrected p")]
+    p: Option<f64>,
+    differs: bool,
+}
+
+/// A line of the classes: one class under one regime, all its runs counted together.
+#[derive(Serialize)]
+struct ClassLine<'c> {
+    regime: &'c str,
+    class: String,
+    runs: usize,
+    support: usize,
+    predicted: usize,
+    precision: Option<f64>,
+    recall: Option<f64>,
+    f1: Option<f64>,
+}
+
+fn written<L: Serialize>(lines: impl Iterator<Item = L>) -> Result<Vec<u8>> {
     let refused = |reason: &dyn std::fmt::Display| Error::Argument {
         argument: "comparison".into(),
         found: reason.to_string(),
         expected: "rows that CSV can hold".into(),
     };
     let mut table = csv::Writer::from_writer(Vec::new());
-    for row in &comparison.rows {
-        let cells = row.values.iter().zip(&row.against_first);
-        for ((value, difference), regime) in cells.zip(comparison.names()) {
-            let Some(value) = value else { continue };
-            let line = Line {
+    for line in lines {
+        table.serialize(line).map_err(|reason| refused(&reason))?;
+    }
+    table.into_inner().map_err(|reason| refused(&reason))
+}
+
+/// Every number in long form, a line a row and regime: what it is, over how many samples, mean and
+/// deviation over seeds, where the mean could lie over other test samples, and the difference to
+/// the first regime with its interval and corrected p-value.
+///
+/// # Errors
+/// None in practice: every line has as many fields as the header.
+pub fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
+    let lines = comparison.rows.iter().flat_map(|row| {
+        let cells = row.values.iter().zip(&row.intervals).enumerate();
+        cells
+            .zip(comparison.names())
+            .filter_map(move |((column, (value, range)), regime)| {
+                let value = (*value)?;
+                let against = row.between(column, 0);
+                let interval = against.and_then(|found| found.interval());
+                Some(Line {
+                    metric: row.metric.name(),
+                    about: row.about.to_string(),
+                    direction: row.metric.direction(),
+                    samples: row.measured.map(|measured| measured.samples),
+                    of: row.measured.map(|measured| measured.of),
+                    regime,
+                    mean: value.mean,
+                    deviation: value.deviation,
+                    seeds: value.count,
+                    samples_low: range.map(|range| range.low),
+                    samples_high: range.map(|range| range.high),
+                    difference: against.map(|found| found.difference),
+                    low: interval.map(|found| found.low),
+                    high: interval.map(|found| found.high),
+                    p: against.and_then(|found| found.p_value),
+                    differs: against.map(|found| found.differs()),
+                })
+            })
+    });
+    written(lines)
+}
+
+/// The differences between any two regimes, a line a row and pair: the interval and p-value over
+/// seeds, those over test samples and seeds, and the larger p-value after correction.
+///
+/// # Errors
+/// As [`csv`](fn@csv).
+pub fn differences_csv(comparison: &Comparison) -> Result<Vec<u8>> {
+    let lines = comparison.rows.iter().flat_map(|row| {
+        row.pairs.iter().map(|pair| {
+            let found = &pair.contrast;
+            let over_samples = found.over_samples;
+            DifferenceLine {
                 metric: row.metric.name(),
                 about: row.about.to_string(),
                 direction: row.metric.direction(),
-                samples: row.measured.map(|measured| measured.samples),
-                of: row.measured.map(|measured| measured.of),
-                regime,
-                mean: value.mean,
-                deviation: value.deviation,
-                seeds: value.count,
-                difference: difference.map(|pair| pair.difference),
-                low: difference.map(|pair| pair.low),
-                high: difference.map(|pair| pair.high),
-            };
-            table.serialize(line).map_err(|reason| refused(&reason))?;
-        }
-    }
-    table.into_inner().map_err(|reason| refused(&reason))
+                regime: &comparison.regimes[pair.regime].name,
+                other: &comparison.regimes[pair.other].name,
+                seeds: found.seeds,
+                difference: found.difference,
+                seeds_low: found.over_seeds.map(|found| found.low),
+                seeds_high: found.over_seeds.map(|found| found.high),
+                seeds_p: found.over_seeds.map(|found| found.p_value),
+                samples_low: over_samples.map(|found| found.interval.low),
+                samples_high: over_samples.map(|found| found.interval.high),
+                samples_p: over_samples.map(|found| found.p_value),
+                p: found.p_value,
+                differs: found.differs(),
+            }
+        })
+    });
+    written(lines)
+}
+
+/// Precision, recall, F1 and support of every class under every regime, its runs counted together.
+///
+/// # Errors
+/// As [`csv`](fn@csv).
+pub fn classes_csv(comparison: &Comparison) -> Result<Vec<u8>> {
+    let regimes = comparison.regimes.iter().enumerate();
+    let lines = regimes.flat_map(|(column, regime)| {
+        let found = comparison.classification(column);
+        let classes = found.map(|found| found.per_class).unwrap_or_default();
+        classes.into_iter().map(|class| ClassLine {
+            regime: &regime.name,
+            class: class.class,
+            runs: regime.runs.len(),
+            support: class.support,
+            predicted: class.predicted,
+            precision: class.precision,
+            recall: class.recall,
+            f1: class.f1,
+        })
+    });
+    written(lines)
 }

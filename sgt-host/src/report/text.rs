@@ -1,9 +1,10 @@
 //! Numbers and text, ready for a page.
 
-use crate::compare::Comparison;
+use crate::compare::{CONFIDENCE_LEVEL, Comparison, SIGNIFICANCE};
 use crate::evaluation::{Measured, grouped};
-use crate::metrics::Metric;
+use crate::metrics::bootstrap::Interval;
 use crate::metrics::statistics::MeanDeviation;
+use crate::metrics::{Classification, Metric};
 
 /// What was compared, as a heading.
 pub(super) fn title(comparison: &Comparison) -> String {
@@ -28,13 +29,58 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
             String::new()
         };
         notes.push(format!(
-            "Accuracy is over the whole test part, all other measures over {measured} samples, \
-             drawn from every class alike with seed {}{few}.",
+            "Accuracy, its classes and cross-entropy are over the whole test part, all other measures \
+             over {measured} samples, drawn from every class alike with seed {}{few}.",
             comparison.evaluation.seed
         ));
     }
     notes.push(format!("ε, noise and saliency are in {}.", comparison.unit));
+    let baseline = comparison.classification(0);
+    let largest = baseline.as_ref().and_then(largest_class);
+    if let (Some(baseline), Some(largest)) = (&baseline, largest) {
+        notes.push(format!(
+            "Always answering {largest}, the largest class, would be right for {}{}.",
+            Notation::Percent.number(baseline.majority_baseline),
+            Notation::Percent.suffix()
+        ));
+    }
     notes
+}
+
+/// The first of the largest classes of the test part.
+fn largest_class(found: &Classification) -> Option<&str> {
+    let most = found.per_class.iter().map(|class| class.support).max()?;
+    let mut classes = found.per_class.iter();
+    let class = classes.find(|class| class.support == most)?;
+    Some(&class.class)
+}
+
+/// What the signs of a table mean, a sentence each: the same under every table.
+pub(super) fn legend_of_signs(comparison: &Comparison) -> Vec<String> {
+    let runs = comparison.regimes.iter().map(|regime| regime.runs.len());
+    let several = runs.max().unwrap_or(0) > 1;
+    let mut legend = Vec::new();
+    legend.push(if several {
+        "Mean ± standard deviation over seeds.".into()
+    } else {
+        "One run a regime: no deviation.".to_string()
+    });
+    let percent = |share: f64| format!("{:.0}\u{202f}%", 100.0 * share);
+    legend.push(format!(
+        "In brackets: where a mean could lie over other test samples with the same networks, {}.",
+        percent(CONFIDENCE_LEVEL)
+    ));
+    if comparison.regimes.len() > 1 && several {
+        legend.push(format!(
+            "* differs from {} by more than chance, of the seeds (paired t-test) and of the test \
+             samples (paired bootstrap): both p below {} after Holm's correction for all {} pairs \
+             of regimes in the row.",
+            comparison.first(),
+            percent(SIGNIFICANCE),
+            comparison.regimes.len() * (comparison.regimes.len() - 1) / 2
+        ));
+    }
+    legend
 }
 
 /// Escapes text for HTML and SVG, in elements and quoted attributes.
@@ -67,7 +113,11 @@ pub(super) enum Notation {
 impl Notation {
     pub(super) fn of(metric: Metric) -> Self {
         match metric {
-            Metric::Accuracy | Metric::AccuracyUnderAttack => Self::Percent,
+            Metric::Accuracy
+            | Metric::AccuracyUnderAttack
+            | Metric::BalancedAccuracy
+            | Metric::MacroF1
+            | Metric::MajorityBaseline => Self::Percent,
             _ => Self::Number,
         }
     }
@@ -110,15 +160,21 @@ impl Notation {
         }
     }
 
+    /// `[91.2, 100.0]`, in the notation that suits `scale`.
+    pub(super) fn range(self, found: &Interval, scale: f64) -> String {
+        let number = |value| self.number_like(value, scale);
+        format!("[{}, {}]", number(found.low), number(found.high))
+    }
+
     /// `98.1 ± 0.3 %`, or `98.1 %` for one value.
     pub(super) fn mean(self, value: &MeanDeviation) -> String {
-        let scale = value.mean.abs().max(value.deviation);
+        let scale = value.mean.abs().max(value.deviation.unwrap_or(0.0));
         let mean = self.number_like(value.mean, scale);
-        match value.count {
-            1 => format!("{mean}{}", self.suffix()),
-            _ => format!(
+        match value.deviation {
+            None => format!("{mean}{}", self.suffix()),
+            Some(deviation) => format!(
                 "{mean}\u{202f}±\u{202f}{}{}",
-                self.number_like(value.deviation, scale),
+                self.number_like(deviation, scale),
                 self.suffix()
             ),
         }
@@ -173,7 +229,7 @@ mod tests {
     fn numbers_read_as_a_person_writes_them() {
         let value = MeanDeviation {
             mean: 0.981_23,
-            deviation: 0.003,
+            deviation: Some(0.003),
             count: 3,
         };
         assert_eq!(
@@ -184,6 +240,12 @@ mod tests {
             Notation::of(Metric::AccuracyDropArea).mean(&value),
             "0.981\u{202f}±\u{202f}0.003"
         );
+        let alone = MeanDeviation {
+            deviation: None,
+            count: 1,
+            ..value
+        };
+        assert_eq!(Notation::Number.mean(&alone), "0.981");
         assert_eq!(
             Notation::Number.interval(0.25, -0.001, 0.5),
             "+0.250 [\u{2212}0.001, 0.500]"

@@ -20,6 +20,8 @@ pub struct FinishedRun {
     pub config: RunConfig,
     /// The number of samples it was trained on.
     pub training_samples: usize,
+    /// The number of those in each class.
+    pub training_classes: Vec<usize>,
     /// What it is measured on.
     pub test: Arc<Dataset>,
     /// The trained network.
@@ -103,6 +105,7 @@ impl FinishedRun {
             folder,
             config: session.config().clone(),
             training_samples: session.training_data().train.len(),
+            training_classes: session.training_data().train.class_counts(),
             test: tests.share(session.into_test()),
             model,
             record,

@@ -20,6 +20,7 @@ mod trainer;
 
 pub use data::{Prepared, TrainingData, prepare};
 pub use progress::{Checkpoint, EpochRow, Progress, Sums};
+pub(crate) use quality::{Answers, answers};
 pub use quality::{Quality, quality};
 pub use seeds::{Purpose, derive_seed};
 pub use stopping::Best;

@@ -75,9 +75,9 @@ pub struct EpochRow {
     pub epoch: usize,
     /// The mean total loss.
     pub loss: f32,
-    /// The mean clean cross-entropy.
+    /// The mean clean cross-entropy, each sample weighted by its class.
     pub clean_loss: f32,
-    /// The mean adversarial cross-entropy (0 without one).
+    /// The mean adversarial cross-entropy, weighted likewise (0 without one).
     pub adversarial_loss: f32,
     /// The mean Kullback–Leibler term before λ (0 without one).
     pub divergence: f32,

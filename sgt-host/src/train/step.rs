@@ -29,6 +29,8 @@ pub(super) struct Stepper<M: Model> {
     masking: BatchMasking,
     attack: AttackConfig,
     seed: u64,
+    /// What a sample's cross-entropies count, by its class; none for 1 everywhere.
+    class_weights: Vec<f32>,
     clean: Branch<M>,
     adversarial: Branch<M>,
     masked: Branch<M>,
@@ -89,13 +91,14 @@ impl<M: Model> Branch<M> {
 }
 
 impl<M: Model> Stepper<M> {
-    pub(super) fn new(model: &M, config: &RunConfig) -> Result<Self> {
+    pub(super) fn new(model: &M, config: &RunConfig, class_weights: Vec<f32>) -> Result<Self> {
         Ok(Self {
             recipe: config.regime.recipe(),
             score: config.masking.score,
             masking: BatchMasking::new(&config.masking, model.input(), config.seed)?,
             attack: config.attack.clone(),
             seed: config.seed,
+            class_weights,
             clean: Branch::default(),
             adversarial: Branch::default(),
             masked: Branch::default(),
@@ -239,6 +242,9 @@ impl<M: Model> Stepper<M> {
             let (clean, gradient) = self.clean.row(sample, classes);
             sums.samples += 1;
             sums.correct += usize::from(predicted_class(clean) == label);
+            // w·CE + λ·KL = w·(CE + λ/w·KL), bit for bit the unweighted loss for w = 1.
+            let weight = self.class_weights.get(label).copied().unwrap_or(1.0);
+            let (scale, lambda) = (scale * weight, lambda / weight);
             let losses = match self.recipe.objective {
                 Objective::CrossEntropy => standard_objective(clean, label, scale, gradient),
                 Objective::Sgt => {
@@ -276,9 +282,9 @@ impl<M: Model> Stepper<M> {
                 }
             };
             let losses = losses.map_err(objective_error)?;
-            sums.loss += f64::from(losses.total);
-            sums.clean += f64::from(losses.clean);
-            sums.adversarial += f64::from(losses.adversarial);
+            sums.loss += f64::from(weight * losses.total);
+            sums.clean += f64::from(weight * losses.clean);
+            sums.adversarial += f64::from(weight * losses.adversarial);
             sums.divergence += f64::from(losses.divergence);
         }
         if sums.loss.is_finite() {

@@ -4,12 +4,14 @@ use super::quality::quality;
 use super::step::{Moment, Stepper};
 use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
-use crate::config::RunConfig;
-use crate::data::{Batch, epoch_order};
+use crate::config::{Batches, RunConfig};
+use crate::data::{Batch, Dataset, balanced_order, epoch_order};
+use crate::file::data_error;
 use crate::instructions::InstructionSet;
 use crate::network::Model;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
+use std::path::Path;
 
 /// A training that its caller drives: [`Trainer::advance`] does one step or closes one epoch.
 ///
@@ -50,7 +52,8 @@ impl<'d, M: Model> Trainer<'d, M> {
     ///
     /// # Errors
     /// [`Error::Shape`] when the data does not fit the model, [`Error::Argument`] when the
-    /// configuration does not fit the data.
+    /// configuration does not fit the data, [`Error::Data`] when all training samples are of one
+    /// class.
     pub fn new(config: &'d RunConfig, data: &'d TrainingData, model: M) -> Result<Self> {
         let parameters = model.parameters().values().len();
         let optimizer = Optimizer::new(config.optimizer, parameters)?;
@@ -69,7 +72,10 @@ impl<'d, M: Model> Trainer<'d, M> {
                 ),
             });
         }
-        let stepper = Stepper::new(&model, config)?;
+        let counts = data.train.class_counts();
+        check_classes(&data.train, &counts)?;
+        let weights = config.training.class_weights.of(&counts)?;
+        let stepper = Stepper::new(&model, config, weights)?;
         // Checks the shape, and the labels against the classes, before the first step.
         let mut batch = Batch::new();
         batch.fill(&data.train, &[0], model.input())?;
@@ -246,8 +252,12 @@ impl<'d, M: Model> Trainer<'d, M> {
     }
 
     fn start_epoch(&mut self) {
-        let epoch = self.progress.epoch as u64;
-        self.order = epoch_order(self.data.train.len(), self.config.seed, epoch);
+        let (epoch, seed) = (self.progress.epoch as u64, self.config.seed);
+        let train = &self.data.train;
+        self.order = match self.config.training.batches {
+            Batches::Shuffled => epoch_order(train.len(), seed, epoch),
+            Batches::Balanced => balanced_order(train.labels(), seed, epoch),
+        };
     }
 
     fn step(&mut self) -> Result<()> {
@@ -318,5 +328,18 @@ impl<'d, M: Model> Trainer<'d, M> {
         self.progress.finished = stop;
         self.start_epoch();
         Ok(row)
+    }
+}
+
+/// Refuses a training part of one class, from which nothing can be learned.
+fn check_classes(train: &Dataset, counts: &[usize]) -> Result<()> {
+    let mut present = (0..counts.len()).filter(|&class| counts[class] > 0);
+    match (present.next(), present.next()) {
+        (Some(only), None) => Err(data_error(
+            Path::new(train.name()),
+            format!("training samples of class {} alone", train.classes()[only]),
+            "those of two classes or more",
+        )),
+        _ => Ok(()),
     }
 }
