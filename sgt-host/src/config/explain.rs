@@ -153,6 +153,14 @@ const MEANINGS: &[(&str, &str)] = &[
         "samples a step; the last batch of an epoch may be smaller",
     ),
     (
+        "training.batches",
+        "shuffled, or balanced: every batch filled from all classes alike",
+    ),
+    (
+        "training.class-weights",
+        "what the cross-entropy of each class counts: none, balanced or { values = [one a class] }",
+    ),
+    (
         "training.clipping",
         "of gradients: { name = \"none\" }, { name = \"global-norm\", maximum = X } or { name = \"value\", limit = X }",
     ),
