@@ -7,11 +7,11 @@ use common::mlp::{Mlp, MlpPass};
 use sgt_core::{Pcg32, Random};
 use sgt_host::Result;
 use sgt_host::config::{ConfigDraft, DataKind, RunConfig};
-use sgt_host::data::{Bounds, Dataset};
+use sgt_host::data::{Bounds, Dataset, TrainTest};
 use sgt_host::network::{InputShape, Mode, Model, Parameters, Samples};
 use sgt_host::optimizer::LearningRateSchedule;
 use sgt_host::run::{self, LATEST, PREVIOUS};
-use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData};
+use sgt_host::train::{Checkpoint, Event, Trainer, TrainingData, prepare};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -655,25 +655,22 @@ fn balanced_weights_are_those_of_the_training_parts_classes() {
 
 #[test]
 fn one_class_alone_and_weights_of_other_classes_are_refused() {
-    let mut one = data();
-    let places: Vec<usize> = (0..one.train.len())
-        .filter(|place| place % CLASSES == 1)
-        .collect();
-    one.train = one.train.subset(&places).unwrap();
-    let refused = |settings: &str, data: &TrainingData| {
-        let config = config(settings);
-        let refused = Trainer::new(&config, data, network()).map(drop);
-        refused.unwrap_err().to_string()
+    let all = images(30, 1);
+    let of_class = |class| {
+        let places = (0..all.len()).filter(|place| place % CLASSES == class);
+        all.subset(&places.collect::<Vec<_>>()).unwrap()
     };
+    let (train, test) = (of_class(1), all.clone());
+    let refused = prepare(TrainTest { train, test }, &config("").data, 0).map(drop);
     assert_eq!(
-        refused("", &one),
+        refused.unwrap_err().to_string(),
         "rows: found training samples of class 1 alone, expected those of two classes or more"
     );
+    let weights = config("training = { class-weights = { values = [1, 2] } }");
+    let data = data();
+    let refused = Trainer::new(&weights, &data, network()).map(drop);
     assert_eq!(
-        refused(
-            "training = { class-weights = { values = [1, 2] } }",
-            &data()
-        ),
+        refused.unwrap_err().to_string(),
         "training.class-weights: found 2 values, expected one for each of the 3 classes"
     );
 }

@@ -5,6 +5,7 @@ use crate::config::DataConfig;
 use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
 use crate::{Result, file};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// What a training reads. The test part is not here: it selects nothing.
 #[derive(Clone, Debug)]
@@ -53,9 +54,11 @@ impl TrainingData {
 /// inside, where attacks see through it.
 ///
 /// # Errors
-/// [`crate::Error::Argument`] when the validation share leaves nothing to train on.
+/// [`crate::Error::Argument`] when the validation share leaves nothing to train on,
+/// [`crate::Error::Data`] when all training samples are of one class.
 pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepared> {
     let TrainTest { mut train, test } = data;
+    check_classes(&train)?;
     let mut validation = None;
     if config.validation > 0.0 {
         let seed = derive_seed(seed, Purpose::Split, [0, 0]);
@@ -98,6 +101,20 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
         normalization,
         inside,
     })
+}
+
+/// Refuses a training part of one class, from which nothing can be learned.
+fn check_classes(train: &Dataset) -> Result<()> {
+    let counts = train.class_counts();
+    let mut present = (0..counts.len()).filter(|&class| counts[class] > 0);
+    match (present.next(), present.next()) {
+        (Some(only), None) => Err(file::data_error(
+            Path::new(train.name()),
+            format!("training samples of class {} alone", train.classes()[only]),
+            "those of two classes or more",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn standardised(data: &Dataset, normalization: &Normalization) -> Result<Dataset> {

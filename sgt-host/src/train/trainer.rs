@@ -5,13 +5,11 @@ use super::step::{Moment, Stepper};
 use super::stopping::{Verdict, judge};
 use super::{Best, Checkpoint, EpochRow, Progress, TrainingData};
 use crate::config::{Batches, RunConfig};
-use crate::data::{Batch, Dataset, balanced_order, epoch_order};
-use crate::file::data_error;
+use crate::data::{Batch, balanced_order, epoch_order};
 use crate::instructions::InstructionSet;
 use crate::network::Model;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
-use std::path::Path;
 
 /// A training that its caller drives: [`Trainer::advance`] does one step or closes one epoch.
 ///
@@ -52,8 +50,7 @@ impl<'d, M: Model> Trainer<'d, M> {
     ///
     /// # Errors
     /// [`Error::Shape`] when the data does not fit the model, [`Error::Argument`] when the
-    /// configuration does not fit the data, [`Error::Data`] when all training samples are of one
-    /// class.
+    /// configuration does not fit the data.
     pub fn new(config: &'d RunConfig, data: &'d TrainingData, model: M) -> Result<Self> {
         let parameters = model.parameters().values().len();
         let optimizer = Optimizer::new(config.optimizer, parameters)?;
@@ -72,9 +69,8 @@ impl<'d, M: Model> Trainer<'d, M> {
                 ),
             });
         }
-        let counts = data.train.class_counts();
-        check_classes(&data.train, &counts)?;
-        let weights = config.training.class_weights.of(&counts)?;
+        let weights = &config.training.class_weights;
+        let weights = weights.of(&data.train.class_counts())?;
         let stepper = Stepper::new(&model, config, weights)?;
         // Checks the shape, and the labels against the classes, before the first step.
         let mut batch = Batch::new();
@@ -328,18 +324,5 @@ impl<'d, M: Model> Trainer<'d, M> {
         self.progress.finished = stop;
         self.start_epoch();
         Ok(row)
-    }
-}
-
-/// Refuses a training part of one class, from which nothing can be learned.
-fn check_classes(train: &Dataset, counts: &[usize]) -> Result<()> {
-    let mut present = (0..counts.len()).filter(|&class| counts[class] > 0);
-    match (present.next(), present.next()) {
-        (Some(only), None) => Err(data_error(
-            Path::new(train.name()),
-            format!("training samples of class {} alone", train.classes()[only]),
-            "those of two classes or more",
-        )),
-        _ => Ok(()),
     }
 }
