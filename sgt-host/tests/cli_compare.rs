@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 #[test]
 fn the_embedded_data_give_a_table_and_pictures() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), "compare --epochs 3 --seeds 2 --out out");
+    let output = run(
+        folder.path(),
+        "compare --data basic-motions --epochs 3 --seeds 2 --out out",
+    );
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     let text = common::stdout(&output);
@@ -78,6 +81,31 @@ fn timeless(json: &str) -> Vec<serde_json::Value> {
     let rows = comparison["rows"].as_array().unwrap().iter();
     let rows = rows.filter(|row| row["metric"] != "training-seconds");
     rows.cloned().collect()
+}
+
+#[test]
+fn without_data_an_example_of_activities_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeeds(
+        folder.path(),
+        "compare --regimes standard --epochs 1 --seeds 1 --samples 12 --out out",
+    );
+    assert!(
+        text.contains("600 of 600") && text.contains("12 of 600"),
+        "{text}"
+    );
+    let config = std::fs::read_to_string(folder.path().join("out/standard-0/config.toml")).unwrap();
+    for line in [
+        "source = \"uci-har-subset\"",
+        "epochs = 1",
+        "batch = 32",
+        "learning-rate = 0.004",
+    ] {
+        assert!(
+            config.lines().any(|found| found == line),
+            "{line} in {config}"
+        );
+    }
 }
 
 #[test]

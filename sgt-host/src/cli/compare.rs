@@ -3,6 +3,7 @@
 use super::Common;
 use super::again::again;
 use super::evaluation_arguments::EvaluationArguments;
+use super::example;
 use super::interrupt::{INTERRUPTED, Interrupt};
 use super::list::List;
 use super::output::{Output, remark};
@@ -22,6 +23,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// Runs of every regime where data are given.
+const SEEDS: u32 = 5;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -33,14 +37,13 @@ pub(super) struct Arguments {
         default_value = "standard,sgt,adversarial,asgt"
     )]
     regimes: List<Regime>,
-    /// Runs of every regime, with the seeds 0, 1, ….
+    /// Runs of every regime, with the seeds 0, 1, … [default: 5; without data 3].
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::SEEDS))
     )]
-    seeds: u32,
+    seeds: Option<u32>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
     /// Where page, tables, pictures and every run's folder go.
@@ -57,10 +60,17 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
     let start = Instant::now();
-    let draft = arguments.run.draft(common)?;
-    let plan = Plan::read(&draft, &arguments.regimes.0, arguments.seeds as usize)?;
+    let (draft, seeds, samples) = if arguments.run.names_data() {
+        (arguments.run.draft(common)?, SEEDS, None)
+    } else {
+        let draft = arguments.run.draft_over(example::lay, common)?;
+        (draft, example::SEEDS, Some(example::SAMPLES))
+    };
+    let seeds = arguments.seeds.unwrap_or(seeds) as usize;
+    let plan = Plan::read(&draft, &arguments.regimes.0, seeds)?;
     let input = plan.input();
-    let config = arguments.evaluation.config(Extent::Quick, input.kind());
+    let evaluation = &arguments.evaluation;
+    let config = evaluation.config_of(Extent::Quick, input.kind(), samples);
     // What cannot be measured or written shows before the first run.
     config.check(input)?;
     let place = Place {

@@ -46,6 +46,16 @@ pub(super) struct EvaluationArguments {
 impl EvaluationArguments {
     /// What is measured of data of `kind`, by the `usual` extent if no other is asked for.
     pub(super) fn config(&self, usual: Extent, kind: DataKind) -> EvaluationConfig {
+        self.config_of(usual, kind, None)
+    }
+
+    /// [`EvaluationArguments::config`] with a number of samples that is usual for the data.
+    pub(super) fn config_of(
+        &self,
+        usual: Extent,
+        kind: DataKind,
+        samples: Option<usize>,
+    ) -> EvaluationConfig {
         let preset = EvaluationConfig::of(self.extent.unwrap_or(usual), kind);
         let attack = |&kind: &AttackKind| AttackConfig::new(kind, 0.0);
         let attacks = self.attacks.as_ref().map(|list| &list.0);
@@ -57,7 +67,10 @@ impl EvaluationArguments {
                 None => preset.methods,
             },
             fills: chosen(self.fills.as_ref(), preset.fills),
-            samples: self.samples.map_or(preset.samples, |count| count as usize),
+            samples: match (self.samples, samples) {
+                (Some(count), _) => count as usize,
+                (None, usual) => usual.unwrap_or(preset.samples),
+            },
             stability_samples: self
                 .stability_samples
                 .map_or(preset.stability_samples, |count| count as usize),

@@ -13,6 +13,7 @@ mod config;
 mod data;
 mod evaluate;
 mod evaluation_arguments;
+mod example;
 mod export;
 mod interrupt;
 mod list;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// What `train` and `compare` have in common.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
-    /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions].
+    /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions; compare: an example of
+    /// 5 epochs over uci-har-subset].
     #[arg(long, value_name = "NAME|FILE")]
     data: Option<String>,
     /// The test file [default: NAME_TEST.ts beside NAME_TRAIN.ts].
@@ -45,9 +46,25 @@ pub(super) struct RunArguments {
 }
 
 impl RunArguments {
+    /// Whether an argument says what the data are.
+    pub(super) fn names_data(&self) -> bool {
+        let names_source = |key: &String| key.trim_start().starts_with("data.source");
+        self.data.is_some() || self.config.is_some() || self.keys.iter().any(names_source)
+    }
+
     /// The layers that the command line describes.
     pub(super) fn draft(&self, common: &Common) -> Result<ConfigDraft> {
+        self.draft_over(|_| {}, common)
+    }
+
+    /// [`RunArguments::draft`] over a layer of the command's own.
+    pub(super) fn draft_over(
+        &self,
+        lay: impl FnOnce(&mut ConfigDraft),
+        common: &Common,
+    ) -> Result<ConfigDraft> {
         let mut draft = ConfigDraft::new();
+        lay(&mut draft);
         if let Some(preset) = self.preset {
             draft.preset(preset);
         }
