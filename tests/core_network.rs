@@ -8,10 +8,9 @@ mod tolerance;
 
 use proptest::prelude::*;
 use sgt_core::network::{
-    Adam, Convolution, Dense, Labelled, Layer, Learner, Lstm, Network, Optimizer, Parameters,
-    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
+    Convolution, Dense, Labelled, Layer, Lstm, Network, Parameters, Score, Shape, Window, kinds,
 };
-use sgt_core::{Error, Layout, Masking, Order, Pcg32, Policy, Random};
+use sgt_core::{Error, Order, Pcg32, Random};
 use tables::Choices;
 
 /// What outputs hold before a call.
@@ -220,4 +219,289 @@ proptest! {
             }
         }
     }
+}
+
+const fn convolution(outputs: usize, window: Window) -> Layer {
+    Layer::Convolution(Convolution { outputs, window })
+}
+
+const fn dense(outputs: usize) -> Layer {
+    Layer::Dense(Dense { outputs })
+}
+
+/// Every kind of layer, blocks of every remainder, and edges wider than a block.
+#[test]
+fn every_layer_is_right() {
+    let causal = Window {
+        padding: [6, 0],
+        dilation: 3,
+        ..Window::new(3)
+    };
+    let depthwise = Layer::Depthwise(sgt_core::network::Depthwise {
+        window: Window {
+            stride: 2,
+            ..Window::same(4)
+        },
+    });
+    let overlapping = Window {
+        stride: 2,
+        padding: [1, 1],
+        ..Window::new(3)
+    };
+    let tables: [&[Layer]; 8] = [
+        &[
+            convolution(5, Window::same(5)),
+            Layer::Relu,
+            Layer::GlobalAveragePool,
+            dense(4),
+        ],
+        &[
+            convolution(1, causal),
+            Layer::Flatten(Order::ChannelsLast),
+            dense(3),
+        ],
+        &[
+            convolution(8, Window::new(3)),
+            Layer::Relu,
+            Layer::MaxPool(overlapping),
+            depthwise,
+            Layer::AveragePool(overlapping),
+            Layer::Flatten(Order::ChannelsFirst),
+            dense(7),
+            Layer::Relu,
+            dense(6),
+        ],
+        &[
+            Layer::ResidualStart,
+            Layer::Relu,
+            convolution(3, Window::same(3)),
+            Layer::ResidualAdd,
+            Layer::Relu,
+            Layer::ResidualStart,
+            convolution(3, Window::same(2)),
+            Layer::Relu,
+            Layer::ResidualAdd,
+            Layer::GlobalAveragePool,
+            dense(2),
+        ],
+        &[Layer::Lstm(Lstm { hidden: 6 }), dense(3)],
+        &[
+            convolution(
+                4,
+                Window {
+                    stride: 3,
+                    ..Window::same(5)
+                },
+            ),
+            Layer::Lstm(Lstm { hidden: 5 }),
+            Layer::Relu,
+            dense(3),
+        ],
+        &[
+            convolution(6, Window::same(3)),
+            Layer::ResidualStart,
+            convolution(4, Window::same(3)),
+            Layer::Relu,
+            convolution(6, Window::same(1)),
+            Layer::ResidualAdd,
+            Layer::Flatten(Order::ChannelsFirst),
+        ],
+        &[
+            convolution(
+                2,
+                Window {
+                    dilation: 2,
+                    stride: 5,
+                    ..Window::new(2)
+                },
+            ),
+            Layer::GlobalAveragePool,
+        ],
+    ];
+    for (number, layers) in tables.into_iter().enumerate() {
+        for steps in [17, 18] {
+            Case::new(Shape::series(steps, 3), layers, 10 * number as u64).check();
+        }
+    }
+}
+
+/// The kinds in the type change code, not bits.
+#[test]
+fn a_network_of_its_kinds_gives_the_same_bits() {
+    const LAYERS: [Layer; 3] = [
+        convolution(4, Window::same(3)),
+        Layer::GlobalAveragePool,
+        dense(3),
+    ];
+    const INPUT: Shape = Shape::series(9, 2);
+    let case = Case::new(INPUT, &LAYERS, 3);
+    let network = Network::<{ kinds(&LAYERS) }>::of_kinds(INPUT, &LAYERS).unwrap();
+    let mut scratch = vec![0.0; network.inference_len()];
+    let mut logits = [0.0; 3];
+    let parameters = Parameters::all(&case.parameters);
+    network
+        .infer(parameters, &case.x, &mut scratch, &mut logits)
+        .unwrap();
+    assert_eq!(logits[..], case.infer());
+    assert_eq!(network.products(), 9 * 4 * 3 * 2 + 4 * 3);
+    let refused = Network::<{ kinds(&LAYERS) }>::of_kinds(INPUT, &[Layer::Relu]);
+    let expected = Error::Layer {
+        layer: 0,
+        argument: "kind",
+    };
+    assert_eq!(refused, Err(expected));
+    assert_eq!(expected.to_string(), "layer 0: kind does not fit");
+}
+
+/// Two buffers, and a third only while a residual holds one.
+#[test]
+fn an_inference_takes_two_buffers() {
+    let len = |layers: &[Layer]| {
+        Network::new(Shape::series(8, 2), layers)
+            .unwrap()
+            .inference_len()
+    };
+    let wide = convolution(5, Window::same(3));
+    assert_eq!(
+        len(&[wide, Layer::Relu, wide, Layer::GlobalAveragePool]),
+        40 + 40
+    );
+    assert_eq!(
+        len(&[wide, wide, wide, wide, Layer::GlobalAveragePool]),
+        40 + 40
+    );
+    let residual = [
+        wide,
+        Layer::ResidualStart,
+        wide,
+        wide,
+        Layer::ResidualAdd,
+        Layer::GlobalAveragePool,
+    ];
+    assert_eq!(len(&residual), 40 + 40 + 40);
+}
+
+#[test]
+fn a_table_is_refused_with_the_layer_that_does_not_fit() {
+    let refused = |layers: &[Layer]| match Network::new(Shape::series(8, 2), layers) {
+        Err(Error::Layer { layer, argument }) => (layer, argument),
+        other => panic!("{other:?}"),
+    };
+    let same = convolution(2, Window::same(3));
+    assert_eq!(refused(&[same]), (0, "output"));
+    assert_eq!(refused(&[same, dense(2)]), (1, "input"));
+    assert_eq!(refused(&[convolution(2, Window::new(9))]), (0, "kernel"));
+    assert_eq!(refused(&[convolution(0, Window::new(3))]), (0, "outputs"));
+    assert_eq!(
+        refused(&[convolution(
+            2,
+            Window {
+                stride: 0,
+                ..Window::new(3)
+            }
+        )]),
+        (0, "stride")
+    );
+    assert_eq!(
+        refused(&[Layer::MaxPool(Window {
+            padding: [3, 0],
+            ..Window::new(3)
+        })]),
+        (0, "padding")
+    );
+    assert_eq!(refused(&[same, Layer::ResidualAdd]), (1, "residual"));
+    assert_eq!(
+        refused(&[Layer::ResidualStart, Layer::GlobalAveragePool]),
+        (1, "residual")
+    );
+    assert_eq!(
+        refused(&[Layer::ResidualStart, Layer::ResidualAdd]),
+        (1, "residual")
+    );
+    assert_eq!(
+        refused(&[Layer::GlobalAveragePool, dense(usize::MAX)]),
+        (1, "size")
+    );
+    assert_eq!(refused(&[Layer::Lstm(Lstm { hidden: 0 })]), (0, "hidden"));
+    assert_eq!(
+        Network::new(Shape::series(8, 2), &[]),
+        Err(Error::Empty { argument: "layers" })
+    );
+    assert_eq!(
+        Network::new(Shape::series(0, 2), &[same]),
+        Err(Error::Empty { argument: "input" })
+    );
+}
+
+/// Refused calls leave their outputs alone.
+#[test]
+fn outputs_are_untouched_when_a_call_is_refused() {
+    let case = Case::new(
+        Shape::series(9, 2),
+        &[Layer::Lstm(Lstm { hidden: 2 }), dense(3)],
+        0,
+    );
+    let network = case.network();
+    let mut scratch = vec![0.0; network.saliency_len()];
+    let all = Parameters::all(&case.parameters);
+    let (front, back) = case.parameters.split_at(5);
+    let cut = Parameters {
+        frozen: front,
+        trained: back,
+    };
+    let short = Parameters::all(front);
+    let mut broken = case.x.clone();
+    broken[3] = f32::NAN;
+    let mut infinite = case.parameters.clone();
+    infinite[network.parameter_len() - 1] = f32::INFINITY;
+    let infinite = Parameters::all(&infinite);
+    let (x, needed) = (&case.x, network.inference_len());
+    for (parameters, x, room, label, saliency_alone) in [
+        (short, x, needed, 0, false),
+        (cut, x, needed, 0, false),
+        (all, &broken, needed, 0, false),
+        (all, &vec![0.0; 17], needed, 0, false),
+        (all, x, needed - 1, 0, false),
+        (all, x, scratch.len(), 3, true),
+        (infinite, x, scratch.len(), 0, true),
+    ] {
+        let mut logits = [UNTOUCHED; 3];
+        if !saliency_alone {
+            let scratch = &mut scratch[..room];
+            let refused = network.infer(parameters, x, scratch, &mut logits);
+            assert!(refused.is_err());
+        }
+        let mut saliency = vec![UNTOUCHED; network.input_len()];
+        let room = if room == needed { scratch.len() } else { room };
+        let refused = network.saliency(
+            parameters,
+            x,
+            Score::TrueLogit,
+            label,
+            &mut scratch[..room],
+            &mut logits,
+            &mut saliency,
+        );
+        assert!(refused.is_err(), "{label} {room}");
+        assert!(
+            logits
+                .iter()
+                .chain(&saliency)
+                .all(|&value| value == UNTOUCHED)
+        );
+        let example = Labelled { input: x, label };
+        let mut gradient = vec![UNTOUCHED; parameters.trained.len()];
+        let refused = network.standard_gradient(
+            parameters,
+            example,
+            1.0,
+            &mut scratch[..room],
+            &mut gradient,
+        );
+        assert!(refused.is_err());
+        assert!(gradient.iter().all(|&value| value == UNTOUCHED));
+    }
+    let mut logits = [UNTOUCHED; 2];
+    assert!(network.infer(all, x, &mut scratch, &mut logits).is_err());
+    assert_eq!(logits, [UNTOUCHED; 2]);
 }

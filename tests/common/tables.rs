@@ -38,7 +38,7 @@ impl<I: Iterator<Item = u32>> Choices<I> {
             window.stride = self.size(3);
         }
         if self.one_in(3) {
-            window.padding = [self.size(4) - 1, self.size(4) - 1].map(|zeros| zeros % 100);
+            window.padding = [self.below(4), self.below(4)];
         }
         if self.one_in(4) {
             window.dilation = self.size(3);
@@ -131,6 +131,13 @@ const LARGEST: i128 = 1 << 16;
 
 /// The shapes in front of each layer and behind the last; `None` where a layer does not fit.
 pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
+    let is_sound = |shape: Shape| {
+        let len = shape.positions as i128 * shape.channels as i128;
+        (1..LARGEST).contains(&len)
+    };
+    if !is_sound(input) {
+        return None;
+    }
     let mut shapes = vec![input];
     let mut residual: Option<(usize, Shape)> = None;
     for (number, layer) in layers.iter().enumerate() {
@@ -180,8 +187,7 @@ pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
                 .map(|_| shape),
             _ => Some(shape),
         }?;
-        let len = next.positions as i128 * next.channels as i128;
-        if len == 0 || len >= LARGEST {
+        if !is_sound(next) {
             return None;
         }
         shapes.push(next);
@@ -191,9 +197,7 @@ pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
 
 /// True when the network must be accepted and is small enough to run.
 pub fn fits(input: Shape, layers: &[Layer]) -> bool {
-    let len = input.positions as i128 * input.channels as i128;
     !layers.is_empty()
-        && (1..LARGEST).contains(&len)
         && shapes(input, layers)
             .and_then(|shapes| shapes.last().copied())
             .is_some_and(|last| last.positions == 1)

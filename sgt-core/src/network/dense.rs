@@ -21,8 +21,9 @@ pub(super) fn forward(x: &[f32], parameters: &[f32], out: &mut [f32]) {
 }
 
 pub(super) fn input_gradient(parameters: &[f32], dout: &[f32], dx: &mut [f32]) {
+    let weights = parameters.get(..dx.len() * dout.len()).unwrap_or_default();
     dx.fill(0.0);
-    add_transposed_product(parameters, dout, dx);
+    add_transposed_product(weights, dout, dx);
 }
 
 pub(super) fn parameter_gradient(x: &[f32], dout: &[f32], gradient: &mut [f32]) {
