@@ -1,6 +1,7 @@
 //! Convolutions over the positions of a series.
 
 use super::matrix::{add, copy};
+use super::rows::{column, rows, rows_mut};
 use super::{Shape, Window};
 use crate::math;
 
@@ -86,7 +87,7 @@ pub(super) fn forward(
     } else {
         first..end
     };
-    for row in out.chunks_exact_mut(sizes.outputs) {
+    for row in rows_mut(out, sizes.outputs) {
         copy(bias, row);
     }
     for step in (0..blocks.start).chain(blocks.end..steps) {
@@ -104,13 +105,13 @@ pub(super) fn forward(
 fn one_position(sizes: &Sizes, step: usize, x: &[f32], weights: &[f32], out: &mut [f32]) {
     let taps = sizes.window.taps(step, sizes.positions);
     let outs = out.get_mut(step * sizes.outputs..).unwrap_or_default();
-    for (out, row) in outs.iter_mut().zip(weights.chunks_exact(sizes.row())) {
+    for (out, row) in outs.iter_mut().zip(rows(weights, sizes.row())) {
         let mut sum = *out;
         let mut position = taps.position;
         for tap in taps.first..taps.end {
             let values = x.get(position * sizes.inputs..).unwrap_or_default();
-            for (x, weights) in values.iter().zip(row.chunks_exact(sizes.window.kernel)) {
-                sum += weights.get(tap).unwrap_or(&0.0) * x;
+            for (x, weight) in values.iter().zip(column(row, tap, sizes.window.kernel)) {
+                sum += weight * x;
             }
             position += sizes.window.dilation;
         }
@@ -154,13 +155,9 @@ fn several_positions(
                 .zip(values(1))
                 .zip(values(2))
                 .zip(values(3));
-            let rows = row_a
-                .chunks_exact(sizes.window.kernel)
-                .zip(row_b.chunks_exact(sizes.window.kernel));
-            for ((((x0, x1), x2), x3), (a, b)) in xs.zip(rows) {
-                let (Some(a), Some(b)) = (a.get(tap), b.get(tap)) else {
-                    continue;
-                };
+            let kernel = sizes.window.kernel;
+            let weights = column(row_a, tap, kernel).zip(column(row_b, tap, kernel));
+            for ((((x0, x1), x2), x3), (a, b)) in xs.zip(weights) {
                 sums[0][0] += a * x0;
                 sums[1][0] += a * x1;
                 sums[2][0] += a * x2;
@@ -191,20 +188,20 @@ pub(super) fn input_gradient(
     let sizes = Sizes::new(layer, input);
     let weights = parameters.get(..sizes.weights()).unwrap_or_default();
     dx.fill(0.0);
-    for (step, dout) in dout.chunks_exact(sizes.outputs).enumerate() {
+    for (step, dout) in rows(dout, sizes.outputs).enumerate() {
         let taps = sizes.window.taps(step, sizes.positions);
         let mut position = taps.position;
         for tap in taps.first..taps.end {
             let start = position * sizes.inputs;
             let dx = dx.get_mut(start..start + sizes.inputs).unwrap_or_default();
-            let mut blocks = dx.chunks_exact_mut(BLOCK);
+            let (blocks, left) = dx.as_chunks_mut::<BLOCK>();
             let mut place = tap;
-            for dx in &mut blocks {
-                add_taps::<BLOCK>(&sizes, weights, place, dout, dx);
+            for dx in blocks {
+                add_taps(&sizes, weights, place, dout, dx);
                 place += BLOCK * sizes.window.kernel;
             }
-            for dx in blocks.into_remainder().chunks_exact_mut(1) {
-                add_taps::<1>(&sizes, weights, place, dout, dx);
+            for dx in left {
+                add_taps(&sizes, weights, place, dout, core::array::from_mut(dx));
                 place += sizes.window.kernel;
             }
             position += sizes.window.dilation;
@@ -219,18 +216,12 @@ fn add_taps<const N: usize>(
     weights: &[f32],
     place: usize,
     dout: &[f32],
-    dx: &mut [f32],
+    dx: &mut [f32; N],
 ) {
-    let Some(dx) = dx.first_chunk_mut::<N>() else {
-        return;
-    };
     let mut sums = *dx;
-    for (row, dout) in weights.chunks_exact(sizes.row()).zip(dout) {
-        let row = row.get(place..).unwrap_or_default();
-        for (sum, weights) in sums.iter_mut().zip(row.chunks(sizes.window.kernel)) {
-            if let Some(weight) = weights.first() {
-                *sum += weight * dout;
-            }
+    for (row, dout) in rows(weights, sizes.row()).zip(dout) {
+        for (sum, weight) in sums.iter_mut().zip(column(row, place, sizes.window.kernel)) {
+            *sum += weight * dout;
         }
     }
     *dx = sums;
@@ -248,12 +239,12 @@ pub(super) fn parameter_gradient(
     let sizes = Sizes::new(layer, input);
     let split = gradient.split_at_mut_checked(sizes.weights());
     let (weights, bias) = split.unwrap_or_default();
-    for dout in dout.chunks_exact(sizes.outputs) {
+    for dout in rows(dout, sizes.outputs) {
         add(dout, bias);
     }
     let window = &sizes.window;
     let steps = dout.len() / sizes.outputs;
-    for (output, row) in weights.chunks_exact_mut(sizes.row()).enumerate() {
+    for (output, row) in rows_mut(weights, sizes.row()).enumerate() {
         for tap in 0..window.kernel {
             // The outputs whose tap lies inside.
             let ahead = tap * window.dilation;
@@ -288,18 +279,22 @@ pub(super) fn parameter_gradient(
 #[inline(always)]
 fn add_channels<const N: usize>(sizes: &Sizes, x: &[f32], dout: &[f32], weights: &mut [f32]) {
     let mut sums = [0.0; N];
-    let hops = x.chunks((sizes.window.stride * sizes.inputs).max(1));
-    for (x, dout) in hops.zip(dout.chunks(sizes.outputs)) {
-        let (Some(x), Some(dout)) = (x.first_chunk::<N>(), dout.first()) else {
-            continue;
+    let mut x = x;
+    for dout in column(dout, 0, sizes.outputs) {
+        let Some(values) = x.first_chunk::<N>() else {
+            break;
         };
-        for (sum, x) in sums.iter_mut().zip(x) {
+        for (sum, x) in sums.iter_mut().zip(values) {
             *sum += dout * x;
         }
+        let hop = sizes.window.stride * sizes.inputs;
+        x = x.get(hop..).unwrap_or_default();
     }
-    for (weight, sum) in weights.chunks_mut(sizes.window.kernel).zip(sums) {
-        if let Some(weight) = weight.first_mut() {
+    let mut place = 0;
+    for sum in sums {
+        if let Some(weight) = weights.get_mut(place) {
             *weight += sum;
         }
+        place += sizes.window.kernel;
     }
 }

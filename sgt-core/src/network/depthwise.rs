@@ -1,6 +1,7 @@
 //! Convolutions whose channels do not see each other.
 
 use super::matrix::{add, copy};
+use super::rows::{column, rows, rows_mut};
 use super::{Shape, Window};
 
 /// `out[t, c] = bias[c] + Σ_k weight[c, k] · x[t · stride + k · dilation − padding[0], c]`, the bias
@@ -42,10 +43,10 @@ pub(super) fn forward(
     out: &mut [f32],
 ) {
     let channels = input.channels.max(1);
-    let kernel = layer.window.kernel.max(1);
+    let kernel = layer.window.kernel;
     let split = parameters.split_at_checked(channels * kernel);
     let (weights, bias) = split.unwrap_or_default();
-    for out in out.chunks_exact_mut(channels) {
+    for out in rows_mut(out, channels) {
         copy(bias, out);
     }
     each_tap(
@@ -55,8 +56,8 @@ pub(super) fn forward(
         |tap, x_at, out_at| {
             let out = out.get_mut(out_at..).unwrap_or_default().iter_mut();
             let x = x.get(x_at..).unwrap_or_default();
-            for ((out, x), weights) in out.zip(x).zip(weights.chunks_exact(kernel)) {
-                *out += weights.get(tap).unwrap_or(&0.0) * x;
+            for ((out, x), weight) in out.zip(x).zip(column(weights, tap, kernel)) {
+                *out += weight * x;
             }
         },
     );
@@ -70,7 +71,7 @@ pub(super) fn input_gradient(
     dx: &mut [f32],
 ) {
     let channels = input.channels.max(1);
-    let kernel = layer.window.kernel.max(1);
+    let kernel = layer.window.kernel;
     let weights = parameters.get(..channels * kernel).unwrap_or_default();
     dx.fill(0.0);
     each_tap(
@@ -80,8 +81,8 @@ pub(super) fn input_gradient(
         |tap, x_at, out_at| {
             let dx = dx.get_mut(x_at..).unwrap_or_default().iter_mut();
             let dout = dout.get(out_at..).unwrap_or_default();
-            for ((dx, dout), weights) in dx.zip(dout).zip(weights.chunks_exact(kernel)) {
-                *dx += weights.get(tap).unwrap_or(&0.0) * dout;
+            for ((dx, dout), weight) in dx.zip(dout).zip(column(weights, tap, kernel)) {
+                *dx += weight * dout;
             }
         },
     );
@@ -95,10 +96,10 @@ pub(super) fn parameter_gradient(
     gradient: &mut [f32],
 ) {
     let channels = input.channels.max(1);
-    let kernel = layer.window.kernel.max(1);
+    let kernel = layer.window.kernel;
     let split = gradient.split_at_mut_checked(channels * kernel);
     let (weights, bias) = split.unwrap_or_default();
-    for dout in dout.chunks_exact(channels) {
+    for dout in rows(dout, channels) {
         add(dout, bias);
     }
     each_tap(
@@ -108,7 +109,7 @@ pub(super) fn parameter_gradient(
         |tap, x_at, out_at| {
             let x = x.get(x_at..).unwrap_or_default().iter();
             let dout = dout.get(out_at..).unwrap_or_default();
-            for ((x, dout), weights) in x.zip(dout).zip(weights.chunks_exact_mut(kernel)) {
+            for ((x, dout), weights) in x.zip(dout).zip(rows_mut(weights, kernel)) {
                 if let Some(weight) = weights.get_mut(tap) {
                     *weight += dout * x;
                 }

@@ -1,5 +1,6 @@
 //! The closed set of layers: their shapes, parameters and passes.
 
+use super::rows::{column, rows_mut};
 use super::{Convolution, Dense, Depthwise, Lstm, Shape, Window};
 use super::{convolution, dense, depthwise, lstm, matrix, pool};
 use crate::layout::Order;
@@ -352,12 +353,10 @@ pub(super) fn relu_gradient(x: &[f32], gradient: &mut [f32]) {
 
 /// `x` of `rows` rows, column after column.
 fn transpose(rows: usize, x: &[f32], out: &mut [f32]) {
-    let rows = rows.max(1);
-    let columns = (x.len() / rows).max(1);
-    for (column, out) in out.chunks_exact_mut(rows).enumerate() {
-        let values = x.get(column..).unwrap_or_default();
-        for (out, x) in out.iter_mut().zip(values.chunks(columns)) {
-            *out = *x.first().unwrap_or(&0.0);
+    let columns = x.len() / rows.max(1);
+    for (place, out) in rows_mut(out, rows).enumerate() {
+        for (out, x) in out.iter_mut().zip(column(x, place, columns)) {
+            *out = *x;
         }
     }
 }

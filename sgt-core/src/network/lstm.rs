@@ -2,6 +2,7 @@
 
 use super::Shape;
 use super::matrix::{add, add_outer_product, add_product, add_transposed_product, copy};
+use super::rows::{rows, rows_mut};
 use crate::math::{exp, tanh};
 
 /// One layer over the steps of a series from zero states; its output is the last step's state `h`,
@@ -120,7 +121,7 @@ pub(super) fn forward(
     let (gates, c) = split.unwrap_or_default();
     h.fill(0.0);
     c.fill(0.0);
-    for x in x.chunks_exact(input.channels.max(1)) {
+    for x in rows(x, input.channels) {
         tensors.gates(x, h, gates);
         let [i, f, g, o] = split_gates(gates, hidden);
         let inner = i.iter().zip(f).zip(g).zip(o);
@@ -147,8 +148,7 @@ pub(super) fn forward_kept(
     let (steps, before) = split_kept(kept, input.positions, hidden);
     before.fill(0.0);
     let mut c_before: &[f32] = before.get(..hidden).unwrap_or_default();
-    let xs = x.chunks_exact(input.channels.max(1));
-    for (x, step) in xs.zip(steps.chunks_exact_mut((KEPT * hidden).max(1))) {
+    for (x, step) in rows(x, input.channels).zip(rows_mut(steps, KEPT * hidden)) {
         let split = step.split_at_mut_checked(GATES * hidden);
         let (gates, states) = split.unwrap_or_default();
         let (c, tanh_c) = states.split_at_mut_checked(hidden).unwrap_or_default();
@@ -184,16 +184,18 @@ pub(super) fn backward<const TRAIN: bool>(
     gradient: &mut [f32],
 ) {
     let hidden = layer.hidden;
-    let inputs = input.channels.max(1);
-    let width = (KEPT * hidden).max(1);
+    let inputs = input.channels;
+    let width = KEPT * hidden;
     let tensors = Tensors::new(hidden, inputs, parameters);
     let (steps, states) = split_kept(kept, input.positions, hidden);
     let (dh, dc) = states.split_at_mut_checked(hidden).unwrap_or_default();
     copy(dout, dh);
     dc.fill(0.0);
     dx.fill(0.0);
-    let xs = x.chunks_exact(inputs).zip(dx.chunks_exact_mut(inputs));
-    for (step, (x, dx)) in xs.enumerate().rev() {
+    for step in (0..input.positions).rev() {
+        let place = step * inputs..(step + 1) * inputs;
+        let x = x.get(place.clone()).unwrap_or_default();
+        let dx = dx.get_mut(place).unwrap_or_default();
         let split = steps.split_at_mut_checked(step * width);
         let (front, here) = split.unwrap_or_default();
         let before = match step.checked_sub(1) {

@@ -64,6 +64,7 @@ mod parameters;
 mod pass;
 mod plan;
 mod pool;
+mod rows;
 mod score;
 mod shape;
 mod training;

@@ -241,7 +241,13 @@ impl Sizes {
             }
             let values = stage.output.len();
             if let Place::Own { buffer, .. } = stage.writes {
-                buffers[buffer] = largest(buffers[buffer], values);
+                let [a, b, c] = &mut buffers;
+                let room = match buffer {
+                    0 => a,
+                    1 => b,
+                    _ => c,
+                };
+                *room = largest(*room, values);
             }
             if let Some((own, _)) = stage.layer.scratch(stage.input) {
                 state = largest(state, own);

@@ -1,13 +1,14 @@
 //! Pooling over positions, channel by channel.
 
 use super::matrix::{add, copy};
+use super::rows::{rows, rows_mut};
 use super::{Shape, Window};
 
 /// The largest value of each window's taps inside the series; of equal values the first, and a NaN
 /// is larger than any number.
 pub(super) fn max_forward(window: &Window, input: Shape, x: &[f32], out: &mut [f32]) {
-    let channels = input.channels.max(1);
-    for (step, out) in out.chunks_exact_mut(channels).enumerate() {
+    let channels = input.channels;
+    for (step, out) in rows_mut(out, channels).enumerate() {
         let taps = window.taps(step, input.positions);
         let mut position = taps.position;
         for tap in taps.first..taps.end {
@@ -34,9 +35,9 @@ pub(super) fn max_input_gradient(
     dout: &[f32],
     dx: &mut [f32],
 ) {
-    let channels = input.channels.max(1);
+    let channels = input.channels;
     dx.fill(0.0);
-    for (step, dout) in dout.chunks_exact(channels).enumerate() {
+    for (step, dout) in rows(dout, channels).enumerate() {
         let taps = window.taps(step, input.positions);
         for (channel, dout) in dout.iter().enumerate() {
             let mut place = taps.position * channels + channel;
@@ -66,8 +67,8 @@ fn is_larger(value: f32, than: f32) -> bool {
 /// The mean of each window: the sum over its taps inside the series, ascending, over the kernel's
 /// size. Zeros of the padding count, as in PyTorch.
 pub(super) fn average_forward(window: &Window, input: Shape, x: &[f32], out: &mut [f32]) {
-    let channels = input.channels.max(1);
-    for (step, out) in out.chunks_exact_mut(channels).enumerate() {
+    let channels = input.channels;
+    for (step, out) in rows_mut(out, channels).enumerate() {
         let taps = window.taps(step, input.positions);
         let mut position = taps.position;
         out.fill(0.0);
@@ -81,9 +82,9 @@ pub(super) fn average_forward(window: &Window, input: Shape, x: &[f32], out: &mu
 
 /// Spreads each window's gradient over its taps inside the series.
 pub(super) fn average_input_gradient(window: &Window, input: Shape, dout: &[f32], dx: &mut [f32]) {
-    let channels = input.channels.max(1);
+    let channels = input.channels;
     dx.fill(0.0);
-    for (step, dout) in dout.chunks_exact(channels).enumerate() {
+    for (step, dout) in rows(dout, channels).enumerate() {
         let taps = window.taps(step, input.positions);
         let mut position = taps.position;
         for _ in taps.first..taps.end {
@@ -97,7 +98,7 @@ pub(super) fn average_input_gradient(window: &Window, input: Shape, dout: &[f32]
 /// The mean over all positions: their sum, ascending, over their number.
 pub(super) fn global_forward(input: Shape, x: &[f32], out: &mut [f32]) {
     out.fill(0.0);
-    for x in x.chunks_exact(input.channels.max(1)) {
+    for x in rows(x, input.channels) {
         add(x, out);
     }
     divide(input.positions, out);
@@ -105,7 +106,7 @@ pub(super) fn global_forward(input: Shape, x: &[f32], out: &mut [f32]) {
 
 /// Spreads the gradient over all positions.
 pub(super) fn global_input_gradient(input: Shape, dout: &[f32], dx: &mut [f32]) {
-    for dx in dx.chunks_exact_mut(input.channels.max(1)) {
+    for dx in rows_mut(dx, input.channels) {
         copy(dout, dx);
     }
     divide(input.positions, dx);
