@@ -176,8 +176,8 @@ fn several_positions(
     }
 }
 
-/// `dx[p, i] = Σ_t Σ_o weight[o, i, k] · dout[t, o]` over the taps `k` that read `p`, outputs
-/// ascending.
+/// `dx[p, i] = Σ_t Σ_o weight[o, i, k] · dout[t, o]` over the outputs `t` that read `p` with their
+/// tap `k`: the inner sum on its own, both ascending.
 pub(super) fn input_gradient(
     layer: &Convolution,
     input: Shape,
@@ -218,13 +218,15 @@ fn add_taps<const N: usize>(
     dout: &[f32],
     dx: &mut [f32; N],
 ) {
-    let mut sums = *dx;
+    let mut sums = [0.0; N];
     for (row, dout) in rows(weights, sizes.row()).zip(dout) {
         for (sum, weight) in sums.iter_mut().zip(column(row, place, sizes.window.kernel)) {
             *sum += weight * dout;
         }
     }
-    *dx = sums;
+    for (dx, sum) in dx.iter_mut().zip(sums) {
+        *dx += sum;
+    }
 }
 
 /// Adds `Σ_t dout[t, o] · x[t · stride + k · dilation − padding[0], i]`, `t` ascending, to each

@@ -192,7 +192,7 @@ impl Layer {
 /// Where a layer stands in a pass: what it reads and its parameters.
 #[derive(Clone, Copy)]
 pub(super) struct Reads<'r> {
-    pub(super) layer: Layer,
+    pub(super) layer: &'r Layer,
     pub(super) input: Shape,
     pub(super) x: &'r [f32],
     pub(super) parameters: &'r [f32],
@@ -210,7 +210,7 @@ impl Reads<'_> {
         out: &mut [f32],
     ) {
         let Self {
-            ref layer,
+            layer,
             input,
             x,
             parameters,
@@ -266,7 +266,7 @@ impl Reads<'_> {
         gradient: &mut [f32],
     ) {
         let Self {
-            ref layer,
+            layer,
             input,
             x,
             parameters,

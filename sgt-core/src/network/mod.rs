@@ -145,14 +145,14 @@ impl<'t, const KINDS: u16> Network<'t, KINDS> {
         let mut walk = plan::Walk::new(self.layers, self.input);
         // The number of layers with parameters, then the place where the last `layers` begin.
         let mut all = 0;
-        while let Ok(Some(stage)) = walk.next() {
+        while let Some(stage) = walk.next() {
             if stage.parameters > 0 {
                 all += 1;
             }
         }
         let mut left = layers;
         let mut walk = plan::Walk::new(self.layers, self.input);
-        while let Ok(Some(stage)) = walk.next() {
+        while let Some(stage) = walk.next() {
             if stage.parameters > 0 {
                 if all <= left {
                     return self.sizes.parameters - stage.first;
@@ -275,7 +275,7 @@ impl<'t, const KINDS: u16> Network<'t, KINDS> {
         math::check_length("input", self.input_len(), input.len())?;
         math::check_finite("input", input)?;
         let mut walk = self.walk();
-        while let Some(stage) = walk.checked_next() {
+        while let Some(stage) = walk.next() {
             let end = stage.first + stage.parameters;
             if stage.first < frozen.len() && frozen.len() < end {
                 return Err(Error::Range { argument: "frozen" });

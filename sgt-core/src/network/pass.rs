@@ -15,12 +15,12 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     }
 
     /// The layer of that number.
-    fn stage(&self, number: usize) -> Option<Stage> {
+    fn stage(&self, number: usize) -> Option<Stage<'_>> {
         let mut walk = self.walk();
         for _ in 0..number {
-            walk.checked_next();
+            walk.next();
         }
-        walk.checked_next()
+        walk.next()
     }
 
     /// Where the logits are.
@@ -46,7 +46,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
         let mut walk = self.walk();
         let mut place = Place::Input;
         let mut values = 0;
-        while let Some(stage) = walk.checked_next() {
+        while let Some(stage) = walk.next() {
             place = stage.writes;
             values = stage.output.len();
             let Place::Own { buffer, .. } = stage.writes else {
@@ -80,7 +80,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     /// Writes every activation to the tape.
     pub(super) fn forward(&self, parameters: Parameters<'_>, input: &[f32], tape: &mut [f32]) {
         let mut walk = self.walk();
-        while let Some(stage) = walk.checked_next() {
+        while let Some(stage) = walk.next() {
             let Place::Own { tape: start, .. } = stage.writes else {
                 continue;
             };
@@ -107,7 +107,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
 
     fn reads<'r>(
         &self,
-        stage: &Stage,
+        stage: &Stage<'r>,
         parameters: Parameters<'r>,
         input: &'r [f32],
         tape: &'r [f32],
@@ -205,7 +205,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     fn sum_behind(&self, number: usize) -> Place {
         let mut walk = self.walk();
         let mut layer = 0;
-        while let Some(stage) = walk.checked_next() {
+        while let Some(stage) = walk.next() {
             if layer > number && matches!(stage.layer, Layer::ResidualAdd) {
                 return stage.writes;
             }

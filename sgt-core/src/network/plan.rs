@@ -23,8 +23,8 @@ pub(super) const BUFFERS: usize = 3;
 
 /// A layer in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Stage {
-    pub(super) layer: Layer,
+pub(super) struct Stage<'t> {
+    pub(super) layer: &'t Layer,
     pub(super) input: Shape,
     pub(super) output: Shape,
     /// The number of its first parameter, and how many there are.
@@ -36,7 +36,7 @@ pub(super) struct Stage {
     pub(super) skip: Place,
 }
 
-impl Stage {
+impl Stage<'_> {
     /// True when the output takes the input's place.
     pub(super) fn is_in_place(&self) -> bool {
         self.reads == self.writes
@@ -78,22 +78,55 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// The next layer; an error when it does not fit.
-    pub(super) const fn next(&mut self) -> Result<Option<Stage>, Error> {
-        let [layer, rest @ ..] = self.rest else {
-            return Ok(None);
+    /// Refuses the next layer where it does not fit, or sizes would pass counting.
+    const fn check(&self) -> Result<(), Error> {
+        let [layer, ..] = self.rest else {
+            return Ok(());
         };
-        let (layer, input) = (*layer, self.shape);
-        let output = match layer.output(input) {
+        let output = match layer.output(self.shape) {
             Ok(output) => output,
             Err(argument) => return Err(self.misfit(argument)),
         };
-        let (Some(values), Some(parameters), Some((_, kept))) = (
+        let (Some(values), Some(parameters), Some((_, kept)), Some(_)) = (
             output.checked_len(),
-            layer.parameters(input),
-            layer.scratch(input),
+            layer.parameters(self.shape),
+            layer.scratch(self.shape),
+            layer.products(self.shape, output),
         ) else {
             return Err(self.misfit("size"));
+        };
+        let Some(own) = values.checked_add(kept) else {
+            return Err(self.misfit("size"));
+        };
+        if self.parameters.checked_add(parameters).is_none() || self.tape.checked_add(own).is_none()
+        {
+            return Err(self.misfit("size"));
+        }
+        let is_closed = match (layer, &self.skip) {
+            (Layer::ResidualStart, skip) => skip.is_none(),
+            (Layer::ResidualAdd, Some(skip)) => self.fits(skip),
+            (Layer::ResidualAdd, None) => false,
+            _ => true,
+        };
+        if is_closed {
+            Ok(())
+        } else {
+            Err(self.misfit("residual"))
+        }
+    }
+
+    /// The next layer of a table that was checked.
+    pub(super) const fn next(&mut self) -> Option<Stage<'t>> {
+        let [layer, rest @ ..] = self.rest else {
+            return None;
+        };
+        let input = self.shape;
+        let Ok(output) = layer.output(input) else {
+            return None;
+        };
+        let parameters = match layer.parameters(input) {
+            Some(parameters) => parameters,
+            None => 0,
         };
         let reads = self.place;
         let writes = if layer.is_free() || (matches!(layer, Layer::Relu) && self.is_owned) {
@@ -103,47 +136,37 @@ impl<'t> Walk<'t> {
                 buffer: self.free_buffer(),
                 tape: self.tape,
             };
-            let Some(end) = self.tape.checked_add(values) else {
-                return Err(self.misfit("size"));
-            };
-            let Some(end) = end.checked_add(kept) else {
-                return Err(self.misfit("size"));
-            };
-            self.tape = end;
+            self.tape += output.len();
+            if let Some((_, kept)) = layer.scratch(input) {
+                self.tape += kept;
+            }
             writes
         };
-        let skip = match (layer, self.skip) {
-            (Layer::ResidualStart, None) => {
+        let skip = match &self.skip {
+            Some(skip) => skip.place,
+            None => reads,
+        };
+        match layer {
+            Layer::ResidualStart => {
                 self.skip = Some(Skip {
                     place: reads,
                     shape: input,
                 });
-                reads
+                self.is_owned = false;
             }
-            (Layer::ResidualAdd, Some(skip)) if self.fits(skip) => {
-                self.skip = None;
-                skip.place
-            }
-            (Layer::ResidualStart | Layer::ResidualAdd, _) => {
-                return Err(self.misfit("residual"));
-            }
-            _ => reads,
-        };
-        self.is_owned = match layer {
-            Layer::ResidualStart => false,
-            Layer::Flatten(_) => self.is_owned || !layer.is_free(),
-            _ => true,
-        };
+            Layer::ResidualAdd => self.skip = None,
+            _ => {}
+        }
+        if !layer.is_free() {
+            self.is_owned = true;
+        }
         let first = self.parameters;
-        let Some(end) = first.checked_add(parameters) else {
-            return Err(self.misfit("size"));
-        };
         self.rest = rest;
         self.number += 1;
         self.shape = output;
-        self.parameters = end;
+        self.parameters += parameters;
         self.place = writes;
-        Ok(Some(Stage {
+        Some(Stage {
             layer,
             input,
             output,
@@ -152,12 +175,7 @@ impl<'t> Walk<'t> {
             reads,
             writes,
             skip,
-        }))
-    }
-
-    /// The next layer of a table that was checked.
-    pub(super) fn checked_next(&mut self) -> Option<Stage> {
-        self.next().ok().flatten()
+        })
     }
 
     const fn misfit(&self, argument: &'static str) -> Error {
@@ -168,7 +186,7 @@ impl<'t> Walk<'t> {
     }
 
     /// A sum of equal shapes with something between.
-    const fn fits(&self, skip: Skip) -> bool {
+    const fn fits(&self, skip: &Skip) -> bool {
         self.is_owned
             && self.shape.positions == skip.shape.positions
             && self.shape.channels == skip.shape.channels
@@ -230,12 +248,11 @@ impl Sizes {
         let mut buffers = [0; BUFFERS];
         let (mut state, mut products) = (0, 0_usize);
         loop {
+            if let Err(error) = walk.check() {
+                return Err(error);
+            }
             let before = walk;
-            let stage = match walk.next() {
-                Ok(Some(stage)) => stage,
-                Ok(None) => break,
-                Err(error) => return Err(error),
-            };
+            let Some(stage) = walk.next() else { break };
             if stage.layer.kind() & !kinds != 0 {
                 return Err(before.misfit("kind"));
             }

@@ -186,7 +186,8 @@ impl<const KINDS: u16> Network<'_, KINDS> {
         self.forward(parameters, input, tape);
         matrix::copy(self.logits(input, tape), clean);
         self.score_gradient(guided.score, label, input, tape, delta)?;
-        self.backward::<false>(parameters, input, tape, delta, true, &mut []);
+        // The code of the passes below, without a gradient to add to.
+        self.backward::<true>(parameters, input, tape, delta, true, &mut []);
         let saliency = delta.get(..input.len()).unwrap_or_default();
         mask_sample_small(masking, saliency, input, None, rng, scratch.indices, masked)?;
 
