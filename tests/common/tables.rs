@@ -195,6 +195,16 @@ pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
     residual.is_none().then_some(shapes)
 }
 
+/// True when some kernel is so large that parameters pass counting.
+pub fn is_huge(layers: &[Layer]) -> bool {
+    const HUGE: usize = 1 << 40;
+    layers.iter().any(|layer| match layer {
+        Layer::Convolution(layer) => layer.window.kernel > HUGE,
+        Layer::Depthwise(layer) => layer.window.kernel > HUGE,
+        _ => false,
+    })
+}
+
 /// True when the network must be accepted and is small enough to run.
 pub fn fits(input: Shape, layers: &[Layer]) -> bool {
     !layers.is_empty()

@@ -134,10 +134,10 @@ impl Layer {
         let (rows, columns) = match self {
             Self::Dense(layer) => (layer.outputs, input.channels),
             Self::Convolution(layer) => {
-                let Some(columns) = input.channels.checked_mul(layer.window.kernel) else {
+                let Some(field) = layer.field_len(input.channels) else {
                     return None;
                 };
-                (layer.outputs, columns)
+                (layer.outputs, field)
             }
             Self::Depthwise(layer) => (input.channels, layer.window.kernel),
             Self::Lstm(layer) => return layer.parameters(input.channels),
@@ -153,11 +153,16 @@ impl Layer {
     /// Values of scratch beside input and output: for an inference, and from a forward pass to its
     /// backward pass.
     pub(super) const fn scratch(&self, input: Shape) -> Option<(usize, usize)> {
-        let Self::Lstm(layer) = self else {
-            return Some((0, 0));
+        let (own, kept) = match self {
+            Self::Lstm(layer) => (layer.state_len(), layer.kept_len(input.positions)),
+            Self::Convolution(layer) => {
+                let field = layer.field_len(input.channels);
+                (field, field)
+            }
+            _ => return Some((0, 0)),
         };
-        match (layer.state_len(), layer.kept_len(input.positions)) {
-            (Some(state), Some(kept)) => Some((state, kept)),
+        match (own, kept) {
+            (Some(own), Some(kept)) => Some((own, kept)),
             _ => None,
         }
     }
@@ -166,10 +171,7 @@ impl Layer {
     pub(super) const fn products(&self, input: Shape, output: Shape) -> Option<usize> {
         let (each, outputs) = match self {
             Self::Dense(_) => (Some(input.channels), output.channels),
-            Self::Convolution(layer) => (
-                input.channels.checked_mul(layer.window.kernel),
-                output.len(),
-            ),
+            Self::Convolution(layer) => (layer.field_len(input.channels), output.len()),
             Self::Depthwise(layer) => (Some(layer.window.kernel), output.len()),
             Self::Lstm(layer) => (layer.parameters(input.channels), input.positions),
             _ => return Some(0),
@@ -218,7 +220,8 @@ impl Reads<'_> {
         match layer {
             Layer::Dense(_) if KINDS & kind::DENSE != 0 => dense::forward(x, parameters, out),
             Layer::Convolution(layer) if KINDS & kind::CONVOLUTION != 0 => {
-                convolution::forward(layer, input, x, parameters, out);
+                let field = field(scratch, layer, input);
+                convolution::forward(layer, input, x, parameters, field, out);
             }
             Layer::Depthwise(layer) if KINDS & kind::DEPTHWISE != 0 => {
                 depthwise::forward(layer, input, x, parameters, out);
@@ -282,11 +285,12 @@ impl Reads<'_> {
                 }
             }
             Layer::Convolution(layer) if KINDS & kind::CONVOLUTION != 0 => {
+                let field = field(scratch, layer, input);
                 if train {
-                    convolution::parameter_gradient(layer, input, x, dout, gradient);
+                    convolution::parameter_gradient(layer, input, x, dout, field, gradient);
                 }
                 if wanted {
-                    convolution::input_gradient(layer, input, parameters, dout, dx);
+                    convolution::input_gradient(layer, input, parameters, dout, field, dx);
                 }
             }
             Layer::Depthwise(layer) if KINDS & kind::DEPTHWISE != 0 => {
@@ -335,6 +339,12 @@ impl Reads<'_> {
             _ => {}
         }
     }
+}
+
+/// The part of the scratch that a convolution takes.
+fn field<'s>(scratch: &'s mut [f32], layer: &Convolution, input: Shape) -> &'s mut [f32] {
+    let len = input.channels * layer.window.kernel;
+    scratch.get_mut(..len).unwrap_or_default()
 }
 
 /// `x = max(x, 0)`.

@@ -87,8 +87,10 @@ impl<'t> Walk<'t> {
             Ok(output) => output,
             Err(argument) => return Err(self.misfit(argument)),
         };
-        let (Some(values), Some(parameters), Some((_, kept)), Some(_)) = (
-            output.checked_len(),
+        let Some(values) = output.checked_len() else {
+            return Err(self.misfit("size"));
+        };
+        let (Some(parameters), Some((_, kept)), Some(_)) = (
             layer.parameters(self.shape),
             layer.scratch(self.shape),
             layer.products(self.shape, output),

@@ -2,11 +2,11 @@
 //! keep one and drop the rest. Arguments are unknown to the compiler here.
 
 use core::fmt::Write;
+use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::network::{
     Adam, Convolution, Dense, Labelled, Layer, Learner, Network, Optimizer, Parameters,
     SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
 };
-use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::{
     AdversarialRows, AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked,
     Masking, MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Selected,
