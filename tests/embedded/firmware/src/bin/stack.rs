@@ -50,7 +50,7 @@ const EVERY_LAYER: [Layer; 12] = [
     Layer::AveragePool(Window::side_by_side(2)),
     Layer::Flatten(Order::ChannelsFirst),
     Layer::GlobalAveragePool,
-    Layer::Lstm(Lstm { hidden: 3 }),
+    Layer::Lstm(Lstm { hidden: 1 }),
     Layer::Dense(Dense { outputs: 4 }),
 ];
 const SENSOR_LAYERS: [Layer; 5] = [
@@ -66,8 +66,8 @@ const SENSOR_LAYERS: [Layer; 5] = [
 const SERIES: Shape = Shape::series(8, 3);
 const SERIES_LEN: usize = 24;
 const SERIES_CLASSES: usize = 4;
-const PARAMETERS: usize = 208;
-const SCRATCH: usize = 320;
+const PARAMETERS: usize = 96;
+const SCRATCH: usize = 192;
 
 /// The networks' memory.
 struct NetworkMemory {
@@ -235,7 +235,7 @@ const ERRORS: [Error; 10] = [
 ];
 
 const SGD: Sgd = Sgd {
-    rate: 0.1,
+    rate: 1e-6,
     momentum: 0.9,
     weight_decay: 0.0,
 };
@@ -600,8 +600,14 @@ calls! {
     network_kinds: |_f| keep(measured!(entries::network_kinds(black_box(&EVERY_LAYER))));
     network_shapes: |_f| keep(measured!(entries::network_shapes(black_box(8), 3)));
     network_windows: |_f| keep(measured!(entries::network_windows(black_box(5))));
-    network_lens: |_f| keep(measured!(entries::network_lens(&every_layer(), &guided())));
-    network_trained_len: |_f| keep(measured!(entries::network_trained_len(&every_layer(), black_box(2))));
+    network_lens: |_f| {
+        let (network, guided) = (every_layer(), guided());
+        black_box(measured!(entries::network_lens(&network, &guided)));
+    };
+    network_trained_len: |_f| {
+        let network = every_layer();
+        black_box(measured!(entries::network_trained_len(&network, black_box(2))));
+    };
     network_guided: |f| {
         let masking = Masking::reference(f.layout);
         black_box(measured!(entries::network_guided(masking)));
@@ -634,14 +640,14 @@ calls! {
     };
     network_sgt_gradient: |f| {
         let network = every_layer();
-        let count = network.parameter_len();
+        let (count, guided) = (network.parameter_len(), guided());
         let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
         let parameters = Parameters { frozen: &[], trained: &f.network.parameters[..count] };
         let mut scratch = SgtScratch {
             values: &mut f.network.scratch, indices: &mut f.network.indices,
         };
         accept(measured!(entries::network_sgt_gradient(
-            &network, parameters, example, &guided(), 1.0, &mut f.rng, &mut scratch,
+            &network, parameters, example, &guided, 1.0, &mut f.rng, &mut scratch,
             &mut f.network.gradient[..count],
         )));
     };
@@ -675,10 +681,13 @@ calls! {
         &mut { SGD }, &mut f.network.parameters, &f.network.gradient, &mut f.network.state,
     )));
     sgd_state_len: |_f| keep(measured!(entries::sgd_state_len(black_box(0.1), 9)));
-    adam_update: |f| accept(measured!(entries::adam_update(
-        &mut Adam::new(black_box(0.1)), &mut f.network.parameters[..SERIES_LEN],
-        &f.network.gradient[..SERIES_LEN], &mut f.network.state[..2 * SERIES_LEN],
-    )));
+    adam_update: |f| {
+        f.network.state.fill(0.0);
+        accept(measured!(entries::adam_update(
+            &mut Adam::new(black_box(0.1)), &mut f.network.parameters[..SERIES_LEN],
+            &f.network.gradient[..SERIES_LEN], &mut f.network.state[..2 * SERIES_LEN],
+        )));
+    };
     adam_state_len: |_f| keep(measured!(entries::adam_state_len(black_box(0.1), 9)));
     convolutional_of_kinds: |_f| accept(measured!(entries::convolutional_of_kinds(
         SERIES, black_box(&SENSOR_LAYERS),
