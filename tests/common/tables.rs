@@ -132,7 +132,7 @@ const LARGEST: i128 = 1 << 16;
 /// The shapes in front of each layer and behind the last; `None` where a layer does not fit.
 pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
     let is_sound = |shape: Shape| {
-        let len = shape.positions as i128 * shape.channels as i128;
+        let len = (shape.positions as i128).saturating_mul(shape.channels as i128);
         (1..LARGEST).contains(&len)
     };
     if !is_sound(input) {
@@ -145,8 +145,12 @@ pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
         let window = |window: &Window| {
             let padded =
                 shape.positions as i128 + window.padding[0] as i128 + window.padding[1] as i128;
-            let reach = window.dilation as i128 * (window.kernel as i128 - 1) + 1;
-            let is_sound = window.kernel > 0 && window.stride > 0 && window.dilation > 0;
+            let reach = (window.dilation as i128).saturating_mul(window.kernel as i128 - 1);
+            let reach = reach.saturating_add(1);
+            let is_sound = window.kernel > 0
+                && window.stride > 0
+                && (1..=padded).contains(&(window.dilation as i128))
+                && padded <= usize::MAX as i128 / 2;
             (is_sound && reach <= padded)
                 .then(|| ((padded - reach) / window.stride as i128 + 1) as usize)
         };
@@ -195,12 +199,13 @@ pub fn shapes(input: Shape, layers: &[Layer]) -> Option<Vec<Shape>> {
     residual.is_none().then_some(shapes)
 }
 
-/// True when some kernel is so large that parameters pass counting.
+/// True when some kernel is so large that sizes pass counting.
 pub fn is_huge(layers: &[Layer]) -> bool {
     const HUGE: usize = 1 << 40;
     layers.iter().any(|layer| match layer {
         Layer::Convolution(layer) => layer.window.kernel > HUGE,
         Layer::Depthwise(layer) => layer.window.kernel > HUGE,
+        Layer::MaxPool(window) | Layer::AveragePool(window) => window.kernel > HUGE,
         _ => false,
     })
 }

@@ -36,7 +36,7 @@ fn gather(window: &Window, input: Shape, step: usize, x: &[f32], field: &mut [f3
     field.fill(0.0);
     for (channel, field) in rows_mut(field, window.kernel).enumerate() {
         let first = taps.position * channels + channel;
-        let values = column(x, first, window.dilation * channels);
+        let values = column(x, first, window.dilation.saturating_mul(channels));
         let inside = field.get_mut(taps.first..taps.end).unwrap_or_default();
         for (field, x) in inside.iter_mut().zip(values) {
             *field = *x;
@@ -54,7 +54,7 @@ fn scatter(window: &Window, input: Shape, step: usize, field: &[f32], dx: &mut [
             if let Some(dx) = dx.get_mut(place) {
                 *dx += gradient;
             }
-            place += window.dilation * channels;
+            place = place.saturating_add(window.dilation.saturating_mul(channels));
         }
     }
 }

@@ -11,9 +11,9 @@ const BLOCK: usize = 4;
 /// `out[r] += Σ_c matrix[r, c] · x[c]`, `c` ascending.
 pub(super) fn add_product(matrix: &[f32], x: &[f32], out: &mut [f32]) {
     let (blocks, left) = out.as_chunks_mut::<BLOCK>();
-    let mut rest = matrix;
+    let mut rest = rows(matrix, x.len());
     for out in blocks {
-        let [a, b, c, d] = block(&mut rest, x.len());
+        let [a, b, c, d] = core::array::from_fn(|_| rest.next().unwrap_or_default());
         let mut sums = *out;
         for ((((&x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
             sums[0] += a * x;
@@ -23,7 +23,7 @@ pub(super) fn add_product(matrix: &[f32], x: &[f32], out: &mut [f32]) {
         }
         *out = sums;
     }
-    for (out, row) in left.iter_mut().zip(rows(rest, x.len())) {
+    for (out, row) in left.iter_mut().zip(rest) {
         let mut sum = *out;
         for (weight, x) in row.iter().zip(x) {
             sum += weight * x;
@@ -35,32 +35,34 @@ pub(super) fn add_product(matrix: &[f32], x: &[f32], out: &mut [f32]) {
 /// `out[c] += Σ_r matrix[r, c] · y[r]`, `r` ascending.
 pub(super) fn add_transposed_product(matrix: &[f32], y: &[f32], out: &mut [f32]) {
     let (blocks, left) = y.as_chunks::<BLOCK>();
-    let mut rest = matrix;
+    let mut rest = rows(matrix, out.len());
     for y in blocks {
-        let [a, b, c, d] = block(&mut rest, out.len());
+        let [a, b, c, d] = core::array::from_fn(|_| rest.next().unwrap_or_default());
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
             *out = *out + a * y[0] + b * y[1] + c * y[2] + d * y[3];
         }
     }
-    for (y, row) in left.iter().zip(rows(rest, out.len())) {
+    for (y, row) in left.iter().zip(rest) {
         for (out, weight) in out.iter_mut().zip(row) {
             *out += weight * y;
         }
     }
 }
 
-/// The next rows.
-fn block<'m>(rest: &mut &'m [f32], columns: usize) -> [&'m [f32]; BLOCK] {
-    core::array::from_fn(|_| {
-        let (row, behind) = rest.split_at_checked(columns).unwrap_or_default();
-        *rest = behind;
-        row
-    })
-}
-
 /// `matrix[r, c] += y[r] · x[c]`.
 pub(super) fn add_outer_product(y: &[f32], x: &[f32], matrix: &mut [f32]) {
-    for (y, row) in y.iter().zip(rows_mut(matrix, x.len())) {
+    let (blocks, left) = y.as_chunks::<BLOCK>();
+    let mut rest = rows_mut(matrix, x.len());
+    for y in blocks {
+        let [a, b, c, d] = core::array::from_fn(|_| rest.next().unwrap_or_default());
+        for ((((x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
+            *a += y[0] * x;
+            *b += y[1] * x;
+            *c += y[2] * x;
+            *d += y[3] * x;
+        }
+    }
+    for (y, row) in left.iter().zip(rest) {
         for (value, x) in row.iter_mut().zip(x) {
             *value += y * x;
         }

@@ -73,7 +73,8 @@ impl<'v> Iterator for Column<'v> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let value = self.values.get(self.place)?;
-        self.place += self.hop;
+        // Behind the last value nobody asks for a place that wrapped around.
+        self.place = self.place.wrapping_add(self.hop);
         Some(value)
     }
 }

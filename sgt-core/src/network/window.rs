@@ -19,7 +19,7 @@ pub struct Window {
     pub stride: usize,
     /// Zeros in front of and behind the series.
     pub padding: [usize; 2],
-    /// Distance of neighbouring taps.
+    /// Distance of neighbouring taps, at most the padded series.
     pub dilation: usize,
 }
 
@@ -77,9 +77,14 @@ impl Window {
         let Some(around) = front.checked_add(behind) else {
             return Err("padding");
         };
-        let Some(padded) = positions.checked_add(around) else {
-            return Err("padding");
+        let padded = match positions.checked_add(around) {
+            // Sums of two positions are then within counting.
+            Some(padded) if padded <= usize::MAX / 2 => padded,
+            _ => return Err("padding"),
         };
+        if self.dilation > padded {
+            return Err("dilation");
+        }
         let Some(reach) = self.dilation.checked_mul(self.kernel - 1) else {
             return Err("kernel");
         };
