@@ -249,7 +249,15 @@ fn every_layer_is_right() {
         padding: [1, 1],
         ..Window::new(3)
     };
-    let tables: [&[Layer]; 8] = [
+    let tables: [&[Layer]; 9] = [
+        &[
+            convolution(3, Window::same(3)),
+            Layer::ResidualStart,
+            Layer::Relu,
+            convolution(3, Window::same(3)),
+            Layer::ResidualAdd,
+            Layer::GlobalAveragePool,
+        ],
         &[
             convolution(5, Window::same(5)),
             Layer::Relu,
@@ -324,6 +332,31 @@ fn every_layer_is_right() {
             Case::new(Shape::series(steps, 3), layers, 10 * number as u64).check();
         }
     }
+}
+
+/// Of equal values the first is the maximum.
+#[test]
+fn a_tie_of_a_maximum_goes_to_the_first() {
+    let layers = [
+        Layer::MaxPool(Window::side_by_side(3)),
+        Layer::GlobalAveragePool,
+    ];
+    let network = Network::new(Shape::series(3, 1), &layers).unwrap();
+    let mut scratch = vec![0.0; network.saliency_len()];
+    let (mut logits, mut saliency) = ([0.0], [0.0; 3]);
+    let (nothing, score) = (Parameters::all(&[]), Score::TrueLogit);
+    let x = [1.0, 2.0, 2.0];
+    let done = network.saliency(
+        nothing,
+        &x,
+        score,
+        0,
+        &mut scratch,
+        &mut logits,
+        &mut saliency,
+    );
+    done.unwrap();
+    assert_eq!((logits, saliency), ([2.0], [0.0, 1.0, 0.0]));
 }
 
 /// The kinds in the type change code, not bits.

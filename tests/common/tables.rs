@@ -1,6 +1,10 @@
 //! Random tables of layers for the core's network, and a naive network in `f64` to hold it to:
 //! every layer as its formula is written, on nested loops.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses its own part"
+)]
 
 use sgt_core::Order;
 use sgt_core::network::{Convolution, Dense, Depthwise, Layer, Lstm, Shape, Window};

@@ -14,7 +14,6 @@ use super::{Shape, Window};
 ///
 /// Parameters: `weight [outputs, inputs, kernel]`, then `bias [outputs]`, as in PyTorch's `Conv1d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Convolution {
     /// Channels of the output.
     pub outputs: usize,

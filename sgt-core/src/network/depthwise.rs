@@ -10,7 +10,6 @@ use super::{Shape, Window};
 /// Parameters: `weight [channels, 1, kernel]`, then `bias [channels]`, as in PyTorch's `Conv1d` with
 /// as many groups as channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Depthwise {
     /// What each output sees.
     pub window: Window,

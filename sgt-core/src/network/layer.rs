@@ -7,7 +7,6 @@ use crate::layout::Order;
 
 /// One layer of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Layer {
     /// Every output sees every value of a vector.

@@ -33,7 +33,6 @@ pub trait Optimizer {
 /// # Ok::<(), sgt_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sgd {
     /// The learning rate, at least 0.
     pub rate: f32,
@@ -101,7 +100,6 @@ impl Optimizer for Sgd {
 /// `w ← w − rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)`, with `g` the gradient plus
 /// `weight_decay · w`, as PyTorch's `Adam`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Adam {
     /// The learning rate, at least 0.
     pub rate: f32,

@@ -54,7 +54,9 @@ impl<const KINDS: u16> Network<'_, KINDS> {
             };
             if stage.is_in_place() {
                 if matches!(stage.layer, Layer::Relu) {
-                    relu(slice_mut(buffers.get_mut(buffer), values));
+                    let own = buffers.get_mut(buffer);
+                    let own = own.and_then(|own| own.get_mut(..values));
+                    relu(own.unwrap_or_default());
                 }
                 continue;
             }
@@ -94,7 +96,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
                 }
                 continue;
             }
-            let reads = self.reads(&stage, parameters, input, before);
+            let reads = reads(&stage, parameters, input, before);
             let skip = taped(before, input, stage.skip, values);
             reads.forward::<KINDS, true>(skip, kept, out);
         }
@@ -103,21 +105,6 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     /// What the last layer wrote.
     pub(super) fn logits<'v>(&self, input: &'v [f32], tape: &'v [f32]) -> &'v [f32] {
         taped(tape, input, self.last(), self.sizes.classes)
-    }
-
-    fn reads<'r>(
-        &self,
-        stage: &Stage<'r>,
-        parameters: Parameters<'r>,
-        input: &'r [f32],
-        tape: &'r [f32],
-    ) -> Reads<'r> {
-        Reads {
-            layer: stage.layer,
-            input: stage.input,
-            x: taped(tape, input, stage.reads, stage.input.len()),
-            parameters: parameters.of_layer(stage.first, stage.parameters),
-        }
     }
 
     /// Goes back through a tape, which is used up. `delta` begins with the logits' gradient, and
@@ -156,7 +143,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
             let split = own_tape.split_at_mut_checked(stage.output.len());
             let (dout, kept) = split.unwrap_or_default();
             let values = stage.input.len();
-            let reads = self.reads(&stage, parameters, input, before);
+            let reads = reads(&stage, parameters, input, before);
             let dx = delta.get_mut(..values).unwrap_or_default();
             let gradient = own.unwrap_or_default();
             reads.backward::<KINDS, TRAIN>(kept, dout, is_needed, dx, gradient);
@@ -169,7 +156,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
 
     /// Writes the gradient `delta` of what the layer of that number reads over the values
     /// themselves, after it passed what lies in the same place: residuals that begin there, and
-    /// ReLUs.
+    /// activations in place.
     fn settle(
         &self,
         number: usize,
@@ -215,12 +202,6 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     }
 }
 
-/// The first `values` values of a buffer.
-fn slice_mut<'v>(buffer: Option<&'v mut &mut [f32]>, values: usize) -> &'v mut [f32] {
-    let buffer = buffer.map(|buffer| &mut **buffer).unwrap_or_default();
-    buffer.get_mut(..values).unwrap_or_default()
-}
-
 /// `values` values of an inference's buffer, or of the input.
 fn buffered<'v>(
     buffers: &'v [&mut [f32]; BUFFERS],
@@ -242,4 +223,19 @@ fn taped<'v>(tape: &'v [f32], input: &'v [f32], place: Place, values: usize) -> 
         Place::Own { tape: start, .. } => tape.get(start..).unwrap_or_default(),
     };
     all.get(..values).unwrap_or_default()
+}
+
+/// What a layer reads of the tape, or of the input.
+fn reads<'r>(
+    stage: &Stage<'r>,
+    parameters: Parameters<'r>,
+    input: &'r [f32],
+    tape: &'r [f32],
+) -> Reads<'r> {
+    Reads {
+        layer: stage.layer,
+        input: stage.input,
+        x: taped(tape, input, stage.reads, stage.input.len()),
+        parameters: parameters.of_layer(stage.first, stage.parameters),
+    }
 }

@@ -4,7 +4,6 @@ use crate::{Error, math};
 
 /// The score whose gradient with respect to the input is a window's saliency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),

@@ -3,7 +3,6 @@
 /// The shape of one window's activations: `[positions, channels]`, position after position in
 /// memory, channels innermost. A vector has one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Shape {
     /// Time steps.
     pub positions: usize,

@@ -11,7 +11,6 @@ use crate::math;
 /// assert_eq!((strided.padding, strided.dilation), ([2, 2], 1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Window {
     /// Taps.
     pub kernel: usize,
