@@ -8,7 +8,8 @@ mod tolerance;
 
 use proptest::prelude::*;
 use sgt_core::network::{
-    Convolution, Dense, Labelled, Layer, Lstm, Network, Parameters, Score, Shape, Window, kinds,
+    Adam, Convolution, Dense, Labelled, Layer, Lstm, Network, Parameters, Score, Shape, Window,
+    kinds,
 };
 use sgt_core::{Error, Order, Pcg32, Random};
 use tables::Choices;
@@ -414,6 +415,37 @@ fn an_inference_takes_two_buffers() {
         Layer::GlobalAveragePool,
     ];
     assert_eq!(len(&residual), 40 + 40 + 40 + FIELD);
+}
+
+/// A network for windows of 100 steps and 6 channels: what a microcontroller must have.
+#[test]
+fn a_network_for_sensors_fits_small_memories() {
+    const BYTES: usize = size_of::<f32>();
+    const INFERENCE: usize = 8 << 10;
+    const STEP: usize = 64 << 10;
+    let pool = Layer::MaxPool(Window::side_by_side(2));
+    let layers = [
+        convolution(12, Window::same(5)),
+        Layer::Relu,
+        pool,
+        convolution(16, Window::same(5)),
+        Layer::Relu,
+        pool,
+        Layer::GlobalAveragePool,
+        dense(4),
+    ];
+    let network = Network::new(Shape::series(100, 6), &layers).unwrap();
+    let inference = BYTES * network.inference_len();
+    assert!(inference <= INFERENCE, "inference: {inference}");
+    // Parameters, their gradient and Adam's state, the scratch, the masked half of the cells.
+    let state = Adam::new(0.1).state_len(network.parameter_len());
+    let floats = 2 * network.parameter_len() + state + network.sgt_len();
+    let step = BYTES * floats + size_of::<u16>() * network.input_len() / 2;
+    assert!(step <= STEP, "step: {step}");
+    println!(
+        "inference {inference}, saliency {}, step {step} bytes",
+        BYTES * network.saliency_len()
+    );
 }
 
 #[test]

@@ -174,6 +174,7 @@ impl NetworkBuffers {
 }
 
 /// Instructions of networks.
+#[allow(clippy::large_stack_arrays)] // the board has 4 MiB
 #[inline(never)]
 fn networks(timer: &mut SYST, rng: &mut Pcg32) -> bool {
     let mut buffers = NetworkBuffers {
