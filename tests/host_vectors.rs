@@ -38,8 +38,19 @@ fn the_host_gives_the_bits_that_firmware_is_held_to() {
 /// The names of the core's public functions, from its source.
 fn public_functions() -> Vec<(String, String)> {
     let mut functions = Vec::new();
-    for file in std::fs::read_dir(root().join("sgt-core/src")).expect("the core's source") {
-        let path = file.expect("a directory entry").path();
+    let mut folders = vec![root().join("sgt-core/src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the core's source") {
+            let path = entry.expect("a directory entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    for path in files {
         let text = std::fs::read_to_string(&path).expect("a source file");
         for line in text.lines() {
             let line = line.trim_start();

@@ -12,6 +12,8 @@
 
 #[path = "../../tests/common/oracle.rs"]
 pub mod oracle;
+#[path = "../../tests/common/tables.rs"]
+pub mod tables;
 
 use sgt_core::{End, Group, Importance, Layout, Masking, Order, Policy, Reduction, Scope};
 

@@ -59,6 +59,15 @@ pub enum Error {
         /// The number of groups.
         groups: usize,
     },
+    /// A layer of a table does not fit.
+    Layer {
+        /// The layer's number, from 0.
+        layer: usize,
+        /// What of it does not: a size of its own, its `input`, the `output` of the last layer
+        /// (not a vector), a `residual` that does not close, a `kind` that the network leaves out,
+        /// a `size` beyond counting.
+        argument: &'static str,
+    },
     /// The combination has no meaning: `previous-salient` for single cells, for example.
     Unsupported {
         /// The argument that does not fit the others.
@@ -98,6 +107,9 @@ impl core::fmt::Display for Error {
             Self::Range { argument } => write!(f, "{argument}: outside its domain"),
             Self::IndexType { groups } => {
                 write!(f, "indices: type too narrow for {groups} groups")
+            }
+            Self::Layer { layer, argument } => {
+                write!(f, "layer {layer}: {argument} does not fit")
             }
             Self::Unsupported { argument } => {
                 write!(f, "{argument}: has no meaning with the other arguments")

@@ -1,8 +1,9 @@
 //! Saliency-guided training for firmware: no heap, no panic, no `std`.
 //!
 //! A network is trained to give the same answer when the input features with the lowest gradient
-//! are replaced. This crate holds the method itself over plain slices: the caller owns every
-//! buffer, runs its own forward and backward passes, and calls in between.
+//! are replaced. This crate holds the method itself over plain slices, and a small network that
+//! infers, explains itself and learns by it. The caller owns every buffer. Who has a network of his
+//! own runs its forward and backward passes, and calls in between.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -18,6 +19,7 @@
 //! | [`loss`] | cross-entropy and KL divergence with gradients |
 //! | [`objective`] | the SGT, SGA, adversarial and ASGT objectives with gradients |
 //! | [`attack`] | FGSM, PGD and MI-FGSM steps, projections, random starts and noise |
+//! | [`network`] | inference, saliency and training of a small network |
 //! | [`metric`] | comprehensiveness, sufficiency, accuracy-drop area, Gini, top-k overlap |
 //! | [`schedule`] | schedules for k and λ |
 //!
@@ -65,6 +67,7 @@ pub mod loss;
 pub mod mask;
 mod math;
 pub mod metric;
+pub mod network;
 pub mod objective;
 pub mod rank;
 pub mod replace;

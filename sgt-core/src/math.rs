@@ -16,6 +16,12 @@ pub(crate) fn ln(x: f32) -> f32 {
     libm::logf(x)
 }
 
+/// The hyperbolic tangent.
+#[inline]
+pub(crate) fn tanh(x: f32) -> f32 {
+    libm::tanhf(x)
+}
+
 /// The square root, correctly rounded.
 #[inline]
 pub(crate) fn sqrt(x: f32) -> f32 {

@@ -22,6 +22,15 @@ pub(crate) const STANDARD_ERRORS: f64 = 4.0;
 /// Golden losses of the core, relative; `PyTorch` sums in another order.
 pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
 
+/// Logits of the core's small networks against `f64`, relative to the largest magnitude or 1.
+pub(crate) const CORE_NETWORK: f64 = 1e-5;
+/// Their gradients against central differences of the `f64` network, relative to the largest
+/// magnitude or 1.
+pub(crate) const CORE_NETWORK_GRADIENT: f64 = 1e-4;
+/// The core's networks against the host's engine, which sums in another order, as a share of the
+/// largest magnitude.
+pub(crate) const CORE_HOST: f32 = 1e-6;
+
 // Networks.
 
 /// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected

@@ -6,6 +6,10 @@
 //! The largest case needs 8 KiB of stack.
 
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
+use sgt_core::network::{
+    Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Optimizer,
+    Parameters, SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
+};
 use sgt_core::{
     AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
     Losses, Masking, MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Random, Reduction,
@@ -95,6 +99,23 @@ pub(crate) const CASES: &[Case] = &[
     case("gini", gini),
     case("top_k_overlap", top_k_overlap),
     case("schedules", schedules),
+    case("network_tables", network_tables),
+    case("network_infer", network_infer),
+    case("network_saliency", network_saliency),
+    case("network_gradients", network_gradients),
+    case("network_sgd", |digest| {
+        network_steps(
+            digest,
+            Sgd {
+                momentum: 0.9,
+                weight_decay: 0.01,
+                ..Sgd::new(0.05)
+            },
+        )
+    }),
+    case("network_adam", |digest| {
+        network_steps(digest, Adam::new(0.01))
+    }),
     case("errors", errors),
 ];
 
@@ -173,6 +194,7 @@ impl Digest {
                 needed,
                 capacity,
             }) => (9, argument, [needed, capacity]),
+            Err(Error::Layer { layer, argument }) => (11, argument, [layer, 0]),
             Err(_) => (10, "", [0, 0]),
         };
         self.number(kind);
@@ -828,6 +850,234 @@ fn schedules(digest: &mut Digest) -> Result<(), Error> {
         let share = step as f32 / 20.0;
         digest.float(sgt_core::adaptive_fraction(0.1, 0.5, share)?);
         digest.count(sgt_core::masked_count(share, 784)?);
+    }
+    Ok(())
+}
+
+/// A window of the networks: 8 steps of 3 channels.
+const WINDOW: Shape = Shape::series(8, 3);
+const WINDOW_LEN: usize = 24;
+
+const CONVOLUTION: Layer = Layer::Convolution(Convolution {
+    outputs: 3,
+    window: Window::same(3),
+});
+const POOL: Window = Window::side_by_side(2);
+
+/// Every kind of layer.
+const EVERY_LAYER: [Layer; 11] = [
+    Layer::Depthwise(Depthwise {
+        window: Window::same(4),
+    }),
+    Layer::ResidualStart,
+    CONVOLUTION,
+    Layer::Relu,
+    Layer::ResidualAdd,
+    Layer::Relu,
+    Layer::MaxPool(POOL),
+    Layer::AveragePool(POOL),
+    Layer::Flatten(Order::ChannelsFirst),
+    Layer::Lstm(Lstm { hidden: 3 }),
+    Layer::Dense(Dense { outputs: 4 }),
+];
+
+/// An LSTM over many steps, and strides, dilations and padding.
+const RECURRENT: [Layer; 2] = [
+    Layer::Lstm(Lstm { hidden: 4 }),
+    Layer::Dense(Dense { outputs: 3 }),
+];
+const STRIDED: [Layer; 4] = [
+    Layer::Convolution(Convolution {
+        outputs: 5,
+        window: Window {
+            stride: 2,
+            padding: [4, 0],
+            dilation: 2,
+            ..Window::new(3)
+        },
+    }),
+    Layer::Relu,
+    Layer::GlobalAveragePool,
+    Layer::Dense(Dense { outputs: 5 }),
+];
+const TABLES: [&[Layer]; 3] = [&EVERY_LAYER, &RECURRENT, &STRIDED];
+
+/// Room for the largest of them.
+const PARAMETERS: usize = 208;
+const SCRATCH: usize = 384;
+
+/// The networks' memory: parameters and a window are random, the rest is scratch.
+struct NetworkMemory {
+    parameters: [f32; PARAMETERS],
+    window: [f32; WINDOW_LEN],
+    scratch: [f32; SCRATCH],
+    logits: [f32; CLASSES],
+    saliency: [f32; WINDOW_LEN],
+}
+
+impl NetworkMemory {
+    fn new(stream: u64) -> Self {
+        let mut rng = Pcg32::new(SEED, stream);
+        Self {
+            parameters: normals(&mut rng).map(|value: f32| 0.5 * value),
+            window: normals(&mut rng),
+            scratch: [0.0; SCRATCH],
+            logits: [0.0; CLASSES],
+            saliency: [0.0; WINDOW_LEN],
+        }
+    }
+}
+
+fn guided() -> Result<SaliencyGuided, Error> {
+    let layout = Layout::series(8, 3, Order::ChannelsLast, Group::Cell)?;
+    Ok(SaliencyGuided::new(Masking::reference(layout)))
+}
+
+fn network_tables(digest: &mut Digest) -> Result<(), Error> {
+    for layers in TABLES {
+        let network = Network::new(WINDOW, layers)?;
+        for size in [
+            network.input_len(),
+            network.classes(),
+            network.parameter_len(),
+            network.products(),
+            network.inference_len(),
+            network.saliency_len(),
+            network.standard_len(),
+            network.sgt_len(),
+            network.trained_len(1),
+            network.trained_len(2),
+            guided()?.indices_len(),
+            Sgd::new(0.1).state_len(network.parameter_len()),
+            Adam::new(0.1).state_len(network.parameter_len()),
+        ] {
+            digest.count(size);
+        }
+        digest.number(u64::from(kinds(layers)));
+    }
+    digest.refused(&Network::new(Shape::vector(4), &[]));
+    digest.refused(&Network::new(WINDOW, &[CONVOLUTION]));
+    digest.refused(&Network::<1>::of_kinds(WINDOW, &[CONVOLUTION]));
+    digest.refused(&Network::new(WINDOW, &[Layer::ResidualAdd]));
+    let wide = Layer::Dense(Dense {
+        outputs: usize::MAX,
+    });
+    digest.refused(&Network::new(Shape::vector(4), &[wide]));
+    Ok(())
+}
+
+fn network_infer(digest: &mut Digest) -> Result<(), Error> {
+    let mut memory = NetworkMemory::new(25);
+    for layers in TABLES {
+        let network = Network::new(WINDOW, layers)?;
+        let parameters = Parameters::all(&memory.parameters[..network.parameter_len()]);
+        let scratch = &mut memory.scratch[..network.inference_len()];
+        let logits = &mut memory.logits[..network.classes()];
+        network.infer(parameters, &memory.window, scratch, logits)?;
+        digest.floats(logits);
+    }
+    Ok(())
+}
+
+fn network_saliency(digest: &mut Digest) -> Result<(), Error> {
+    let mut memory = NetworkMemory::new(26);
+    for layers in TABLES {
+        let network = Network::new(WINDOW, layers)?;
+        let parameters = Parameters::all(&memory.parameters[..network.parameter_len()]);
+        for score in [
+            Score::TrueLogit,
+            Score::TrueLogProb,
+            Score::PredictedLogit,
+            Score::Loss,
+        ] {
+            let scratch = &mut memory.scratch[..network.saliency_len()];
+            let logits = &mut memory.logits[..network.classes()];
+            let saliency = &mut memory.saliency;
+            network.saliency(
+                parameters,
+                &memory.window,
+                score,
+                2,
+                scratch,
+                logits,
+                saliency,
+            )?;
+            digest.floats(logits);
+            digest.floats(saliency);
+        }
+    }
+    Ok(())
+}
+
+fn network_gradients(digest: &mut Digest) -> Result<(), Error> {
+    let mut memory = NetworkMemory::new(27);
+    let guided = guided()?;
+    for layers in TABLES {
+        let network = Network::new(WINDOW, layers)?;
+        let trained = network.trained_len(2);
+        let values = &memory.parameters[..network.parameter_len()];
+        let (frozen, trained) = values.split_at(network.parameter_len() - trained);
+        let parameters = Parameters { frozen, trained };
+        let mut gradient = [0.0; PARAMETERS];
+        let gradient = &mut gradient[..trained.len()];
+        let example = Labelled {
+            input: &memory.window,
+            label: 1,
+        };
+        let scratch = &mut memory.scratch;
+        digest.losses(network.standard_gradient(parameters, example, 0.5, scratch, gradient)?);
+        digest.floats(gradient);
+        let mut rng = Pcg32::new(SEED, 28);
+        let mut scratch = SgtScratch {
+            values: scratch,
+            indices: &mut [0_u16; WINDOW_LEN],
+        };
+        digest.losses(network.sgt_gradient(
+            parameters,
+            example,
+            &guided,
+            0.5,
+            &mut rng,
+            &mut scratch,
+            gradient,
+        )?);
+        digest.floats(gradient);
+    }
+    Ok(())
+}
+
+fn network_steps<O: Optimizer + Copy>(digest: &mut Digest, optimizer: O) -> Result<(), Error> {
+    const STEPS: usize = 5;
+    let mut memory = NetworkMemory::new(29);
+    let guided = guided()?;
+    for layers in TABLES {
+        let network = Network::new(WINDOW, layers)?;
+        let count = network.parameter_len();
+        let mut gradient = [0.0; PARAMETERS];
+        let mut state = [0.0; 2 * PARAMETERS];
+        let mut learner = Learner {
+            frozen: &[],
+            trained: &mut memory.parameters[..count],
+            gradient: &mut gradient[..count],
+            state: &mut state[..optimizer.needs(count)],
+            optimizer,
+        };
+        let example = Labelled {
+            input: &memory.window,
+            label: 1,
+        };
+        let mut rng = Pcg32::new(SEED, 30);
+        for _ in 0..STEPS {
+            let mut scratch = SgtScratch {
+                values: &mut memory.scratch,
+                indices: &mut [0_u16; WINDOW_LEN],
+            };
+            let losses = network.sgt_step(&mut learner, example, &guided, &mut rng, &mut scratch);
+            digest.losses(losses?);
+            digest.losses(network.standard_step(&mut learner, example, &mut memory.scratch)?);
+        }
+        digest.floats(learner.parameters().trained);
+        digest.floats(learner.state);
     }
     Ok(())
 }

@@ -3,6 +3,10 @@
 
 use core::fmt::Write;
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
+use sgt_core::network::{
+    Adam, Convolution, Dense, Labelled, Layer, Learner, Network, Optimizer, Parameters,
+    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
+};
 use sgt_core::{
     AdversarialRows, AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked,
     Masking, MomentumScale, Order, Pcg32, Policy, RandCore, Random, Reduction, Schedule, Selected,
@@ -11,6 +15,19 @@ use sgt_core::{
 
 /// Capacity of the measured [`Workspace`]; its code does not depend on it.
 pub const WORKSPACE: usize = 64;
+
+/// The kinds of layers of a network for sensors: convolutions, ReLU, max and global average pooling,
+/// dense layers.
+pub const CONVOLUTIONAL: u16 = kinds(&[
+    Layer::Convolution(Convolution {
+        outputs: 1,
+        window: Window::new(1),
+    }),
+    Layer::Relu,
+    Layer::MaxPool(Window::new(1)),
+    Layer::GlobalAveragePool,
+    Layer::Dense(Dense { outputs: 1 }),
+]);
 
 /// A sink for text of fixed size.
 pub struct Line {
@@ -368,6 +385,130 @@ entry_points! {
     // schedules
     fn schedule_at(schedule: &Schedule, progress: f32) -> Result<f32, Error> {
         schedule.at(progress)
+    }
+
+    // the network: any table of layers
+    fn network_new<'t>(input: Shape, layers: &'t [Layer]) -> Result<Network<'t>, Error> {
+        Network::new(input, layers)
+    }
+    fn network_kinds(layers: &[Layer]) -> u16 {
+        kinds(layers)
+    }
+    fn network_shapes(steps: usize, channels: usize) -> [Shape; 2] {
+        [Shape::series(steps, channels), Shape::vector(channels)]
+    }
+    fn network_windows(kernel: usize) -> [Window; 3] {
+        [Window::new(kernel), Window::same(kernel), Window::side_by_side(kernel)]
+    }
+    fn network_lens(network: &Network<'_>, guided: &SaliencyGuided) -> [usize; 9] {
+        [
+            network.input_len(),
+            network.classes(),
+            network.parameter_len(),
+            network.products(),
+            network.inference_len(),
+            network.saliency_len(),
+            network.standard_len(),
+            network.sgt_len(),
+            guided.indices_len(),
+        ]
+    }
+    fn network_trained_len(network: &Network<'_>, layers: usize) -> usize {
+        network.trained_len(layers)
+    }
+    fn network_guided(masking: Masking) -> SaliencyGuided {
+        SaliencyGuided::new(masking)
+    }
+    fn network_infer(
+        network: &Network<'_>, parameters: Parameters<'_>, input: &[f32], scratch: &mut [f32],
+        logits: &mut [f32],
+    ) -> Result<(), Error> {
+        network.infer(parameters, input, scratch, logits)
+    }
+    fn network_saliency(
+        network: &Network<'_>, parameters: Parameters<'_>, input: &[f32], score: Score,
+        label: usize, scratch: &mut [f32], logits: &mut [f32], saliency: &mut [f32],
+    ) -> Result<(), Error> {
+        network.saliency(parameters, input, score, label, scratch, logits, saliency)
+    }
+    fn network_standard_gradient(
+        network: &Network<'_>, parameters: Parameters<'_>, example: Labelled<'_>, scale: f32,
+        scratch: &mut [f32], gradient: &mut [f32],
+    ) -> Result<Losses, Error> {
+        network.standard_gradient(parameters, example, scale, scratch, gradient)
+    }
+    fn network_sgt_gradient(
+        network: &Network<'_>, parameters: Parameters<'_>, example: Labelled<'_>,
+        guided: &SaliencyGuided, scale: f32, rng: &mut Pcg32, scratch: &mut SgtScratch<'_, u16>,
+        gradient: &mut [f32],
+    ) -> Result<Losses, Error> {
+        network.sgt_gradient(parameters, example, guided, scale, rng, scratch, gradient)
+    }
+    fn network_standard_step(
+        network: &Network<'_>, learner: &mut Learner<'_, Sgd>, example: Labelled<'_>,
+        scratch: &mut [f32],
+    ) -> Result<Losses, Error> {
+        network.standard_step(learner, example, scratch)
+    }
+    fn network_sgt_step(
+        network: &Network<'_>, learner: &mut Learner<'_, Sgd>, example: Labelled<'_>,
+        guided: &SaliencyGuided, rng: &mut Pcg32, scratch: &mut SgtScratch<'_, u16>,
+    ) -> Result<Losses, Error> {
+        network.sgt_step(learner, example, guided, rng, scratch)
+    }
+    fn learner_parameters<'m>(learner: &'m Learner<'m, Sgd>) -> Parameters<'m> {
+        learner.parameters()
+    }
+    fn parameters_all<'p>(values: &'p [f32]) -> Parameters<'p> {
+        Parameters::all(values)
+    }
+    fn sgd_update(
+        sgd: &mut Sgd, parameters: &mut [f32], gradient: &[f32], state: &mut [f32],
+    ) -> Result<(), Error> {
+        sgd.update(parameters, gradient, state)
+    }
+    fn sgd_state_len(rate: f32, parameters: usize) -> usize {
+        Sgd::new(rate).state_len(parameters)
+    }
+    fn adam_update(
+        adam: &mut Adam, parameters: &mut [f32], gradient: &[f32], state: &mut [f32],
+    ) -> Result<(), Error> {
+        adam.update(parameters, gradient, state)
+    }
+    fn adam_state_len(rate: f32, parameters: usize) -> usize {
+        Adam::new(rate).state_len(parameters)
+    }
+
+    // the network of known kinds: what it does not have is not linked
+    fn convolutional_of_kinds<'t>(
+        input: Shape, layers: &'t [Layer],
+    ) -> Result<Network<'t, CONVOLUTIONAL>, Error> {
+        Network::of_kinds(input, layers)
+    }
+    fn convolutional_infer(
+        network: &Network<'_, CONVOLUTIONAL>, parameters: Parameters<'_>, input: &[f32],
+        scratch: &mut [f32], logits: &mut [f32],
+    ) -> Result<(), Error> {
+        network.infer(parameters, input, scratch, logits)
+    }
+    fn convolutional_saliency(
+        network: &Network<'_, CONVOLUTIONAL>, parameters: Parameters<'_>, input: &[f32],
+        score: Score, label: usize, scratch: &mut [f32], logits: &mut [f32], saliency: &mut [f32],
+    ) -> Result<(), Error> {
+        network.saliency(parameters, input, score, label, scratch, logits, saliency)
+    }
+    fn convolutional_standard_step(
+        network: &Network<'_, CONVOLUTIONAL>, learner: &mut Learner<'_, Sgd>,
+        example: Labelled<'_>, scratch: &mut [f32],
+    ) -> Result<Losses, Error> {
+        network.standard_step(learner, example, scratch)
+    }
+    fn convolutional_sgt_step(
+        network: &Network<'_, CONVOLUTIONAL>, learner: &mut Learner<'_, Sgd>,
+        example: Labelled<'_>, guided: &SaliencyGuided, rng: &mut Pcg32,
+        scratch: &mut SgtScratch<'_, u16>,
+    ) -> Result<Losses, Error> {
+        network.sgt_step(learner, example, guided, rng, scratch)
     }
 
     // the error's text

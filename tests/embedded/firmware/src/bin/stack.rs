@@ -14,7 +14,11 @@ mod entries;
 use core::hint::black_box;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
-use entries::{Line, NAMES, WORKSPACE};
+use entries::{CONVOLUTIONAL, Line, NAMES, WORKSPACE};
+use sgt_core::network::{
+    Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Parameters,
+    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window,
+};
 use sgt_core::{
     AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
     Masking, MomentumScale, Norm, Order, Pcg32, Policy, RandCore, Reduction, Schedule, Scope,
@@ -28,6 +32,51 @@ const WORD: usize = size_of::<u32>();
 
 const FEATURES: usize = WORKSPACE;
 const CLASSES: usize = 10;
+
+/// Every kind of layer, for windows of 8 steps and 3 channels.
+const EVERY_LAYER: [Layer; 12] = [
+    Layer::Depthwise(Depthwise {
+        window: Window::same(3),
+    }),
+    Layer::ResidualStart,
+    Layer::Convolution(Convolution {
+        outputs: 3,
+        window: Window::same(3),
+    }),
+    Layer::Relu,
+    Layer::ResidualAdd,
+    Layer::Relu,
+    Layer::MaxPool(Window::side_by_side(2)),
+    Layer::AveragePool(Window::side_by_side(2)),
+    Layer::Flatten(Order::ChannelsFirst),
+    Layer::GlobalAveragePool,
+    Layer::Lstm(Lstm { hidden: 1 }),
+    Layer::Dense(Dense { outputs: 4 }),
+];
+const SENSOR_LAYERS: [Layer; 5] = [
+    Layer::Convolution(Convolution {
+        outputs: 3,
+        window: Window::same(3),
+    }),
+    Layer::Relu,
+    Layer::MaxPool(Window::side_by_side(2)),
+    Layer::GlobalAveragePool,
+    Layer::Dense(Dense { outputs: 4 }),
+];
+const SERIES: Shape = Shape::series(8, 3);
+const SERIES_LEN: usize = 24;
+const SERIES_CLASSES: usize = 4;
+const PARAMETERS: usize = 96;
+const SCRATCH: usize = 192;
+
+/// The networks' memory.
+struct NetworkMemory {
+    parameters: [f32; PARAMETERS],
+    gradient: [f32; PARAMETERS],
+    state: [f32; PARAMETERS],
+    scratch: [f32; SCRATCH],
+    indices: [u16; SERIES_LEN],
+}
 
 /// Arguments of every entry point.
 struct Fixture {
@@ -45,6 +94,7 @@ struct Fixture {
     line: Line,
     layout: Layout,
     threshold: Threshold,
+    network: NetworkMemory,
 }
 
 impl Fixture {
@@ -72,6 +122,13 @@ impl Fixture {
             line: Line {
                 bytes: [0; 96],
                 used: 0,
+            },
+            network: NetworkMemory {
+                parameters: core::array::from_fn(|_| 0.3 * normal()),
+                gradient: [0.0; PARAMETERS],
+                state: [0.0; PARAMETERS],
+                scratch: [0.0; SCRATCH],
+                indices: [0; SERIES_LEN],
             },
         }
     }
@@ -142,7 +199,7 @@ fn threats(mut call: impl FnMut(&Threat)) {
     }
 }
 
-const ERRORS: [Error; 9] = [
+const ERRORS: [Error; 10] = [
     Error::Empty {
         argument: "gradient",
     },
@@ -171,6 +228,61 @@ const ERRORS: [Error; 9] = [
     Error::Range { argument: "lambda" },
     Error::IndexType { groups: 100_000 },
     Error::Unsupported { argument: "scope" },
+    Error::Layer {
+        layer: 11,
+        argument: "kernel",
+    },
+];
+
+const SGD: Sgd = Sgd {
+    rate: 1e-6,
+    momentum: 0.9,
+    weight_decay: 0.0,
+};
+
+fn network<const KINDS: u16>(layers: &[Layer]) -> Network<'_, KINDS> {
+    match Network::of_kinds(SERIES, black_box(layers)) {
+        Ok(network) => network,
+        Err(_) => sgt_firmware::exit(false),
+    }
+}
+
+fn every_layer() -> Network<'static> {
+    network(&EVERY_LAYER)
+}
+
+fn sensor() -> Network<'static, CONVOLUTIONAL> {
+    network(&SENSOR_LAYERS)
+}
+
+fn guided() -> SaliencyGuided {
+    let layout = Layout::series(8, 3, Order::ChannelsLast, Group::Cell);
+    SaliencyGuided::new(Masking::reference(layout.unwrap_or_else(|_| flat())))
+}
+
+impl NetworkMemory {
+    /// A learner of all parameters, with an example's window and scratch.
+    fn learner(&mut self, count: usize) -> (Learner<'_, Sgd>, SgtScratch<'_, u16>) {
+        let learner = Learner {
+            frozen: &[],
+            trained: &mut self.parameters[..count],
+            gradient: &mut self.gradient[..count],
+            optimizer: SGD,
+            state: &mut self.state[..count],
+        };
+        let scratch = SgtScratch {
+            values: &mut self.scratch,
+            indices: &mut self.indices,
+        };
+        (learner, scratch)
+    }
+}
+
+const SCORES: [Score; 4] = [
+    Score::TrueLogit,
+    Score::TrueLogProb,
+    Score::PredictedLogit,
+    Score::Loss,
 ];
 
 type Call = fn(&mut Fixture);
@@ -483,6 +595,139 @@ calls! {
         Schedule::Cosine { from: 0.1, to: 0.5 },
     ]) {
         accept(measured!(entries::schedule_at(&schedule, black_box(0.7))));
+    };
+    network_new: |_f| accept(measured!(entries::network_new(SERIES, black_box(&EVERY_LAYER))));
+    network_kinds: |_f| keep(measured!(entries::network_kinds(black_box(&EVERY_LAYER))));
+    network_shapes: |_f| keep(measured!(entries::network_shapes(black_box(8), 3)));
+    network_windows: |_f| keep(measured!(entries::network_windows(black_box(5))));
+    network_lens: |_f| {
+        let (network, guided) = (every_layer(), guided());
+        black_box(measured!(entries::network_lens(&network, &guided)));
+    };
+    network_trained_len: |_f| {
+        let network = every_layer();
+        black_box(measured!(entries::network_trained_len(&network, black_box(2))));
+    };
+    network_guided: |f| {
+        let masking = Masking::reference(f.layout);
+        black_box(measured!(entries::network_guided(masking)));
+    };
+    network_infer: |f| {
+        let network = every_layer();
+        accept(measured!(entries::network_infer(
+            &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
+            &f.gradient[..SERIES_LEN], &mut f.network.scratch, &mut f.out[..SERIES_CLASSES],
+        )));
+    };
+    network_saliency: |f| for score in black_box(SCORES) {
+        let network = every_layer();
+        let (logits, saliency) = f.out.split_at_mut(SERIES_CLASSES);
+        accept(measured!(entries::network_saliency(
+            &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
+            &f.gradient[..SERIES_LEN], score, 1, &mut f.network.scratch, logits,
+            &mut saliency[..SERIES_LEN],
+        )));
+    };
+    network_standard_gradient: |f| {
+        let network = every_layer();
+        let count = network.parameter_len();
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        let parameters = Parameters { frozen: &[], trained: &f.network.parameters[..count] };
+        accept(measured!(entries::network_standard_gradient(
+            &network, parameters, example, 1.0, &mut f.network.scratch,
+            &mut f.network.gradient[..count],
+        )));
+    };
+    network_sgt_gradient: |f| {
+        let network = every_layer();
+        let (count, guided) = (network.parameter_len(), guided());
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        let parameters = Parameters { frozen: &[], trained: &f.network.parameters[..count] };
+        let mut scratch = SgtScratch {
+            values: &mut f.network.scratch, indices: &mut f.network.indices,
+        };
+        accept(measured!(entries::network_sgt_gradient(
+            &network, parameters, example, &guided, 1.0, &mut f.rng, &mut scratch,
+            &mut f.network.gradient[..count],
+        )));
+    };
+    network_standard_step: |f| {
+        let network = every_layer();
+        let (mut learner, scratch) = f.network.learner(network.parameter_len());
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        accept(measured!(entries::network_standard_step(
+            &network, &mut learner, example, scratch.values,
+        )));
+    };
+    network_sgt_step: |f| for policy in POLICIES {
+        if policy == Policy::Permute {
+            continue;
+        }
+        let network = every_layer();
+        let mut guided = guided();
+        guided.masking.policy = black_box(policy);
+        let (mut learner, mut scratch) = f.network.learner(network.parameter_len());
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        accept(measured!(entries::network_sgt_step(
+            &network, &mut learner, example, &guided, &mut f.rng, &mut scratch,
+        )));
+    };
+    learner_parameters: |f| {
+        let (learner, _) = f.network.learner(PARAMETERS);
+        black_box(measured!(entries::learner_parameters(&learner)));
+    };
+    parameters_all: |f| keep(measured!(entries::parameters_all(&f.network.parameters)));
+    sgd_update: |f| accept(measured!(entries::sgd_update(
+        &mut { SGD }, &mut f.network.parameters, &f.network.gradient, &mut f.network.state,
+    )));
+    sgd_state_len: |_f| keep(measured!(entries::sgd_state_len(black_box(0.1), 9)));
+    adam_update: |f| {
+        f.network.state.fill(0.0);
+        accept(measured!(entries::adam_update(
+            &mut Adam::new(black_box(0.1)), &mut f.network.parameters[..SERIES_LEN],
+            &f.network.gradient[..SERIES_LEN], &mut f.network.state[..2 * SERIES_LEN],
+        )));
+    };
+    adam_state_len: |_f| keep(measured!(entries::adam_state_len(black_box(0.1), 9)));
+    convolutional_of_kinds: |_f| accept(measured!(entries::convolutional_of_kinds(
+        SERIES, black_box(&SENSOR_LAYERS),
+    )));
+    convolutional_infer: |f| {
+        let network = sensor();
+        accept(measured!(entries::convolutional_infer(
+            &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
+            &f.gradient[..SERIES_LEN], &mut f.network.scratch, &mut f.out[..SERIES_CLASSES],
+        )));
+    };
+    convolutional_saliency: |f| for score in black_box(SCORES) {
+        let network = sensor();
+        let (logits, saliency) = f.out.split_at_mut(SERIES_CLASSES);
+        accept(measured!(entries::convolutional_saliency(
+            &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
+            &f.gradient[..SERIES_LEN], score, 1, &mut f.network.scratch, logits,
+            &mut saliency[..SERIES_LEN],
+        )));
+    };
+    convolutional_standard_step: |f| {
+        let network = sensor();
+        let (mut learner, scratch) = f.network.learner(network.parameter_len());
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        accept(measured!(entries::convolutional_standard_step(
+            &network, &mut learner, example, scratch.values,
+        )));
+    };
+    convolutional_sgt_step: |f| for policy in POLICIES {
+        if policy == Policy::Permute {
+            continue;
+        }
+        let network = sensor();
+        let mut guided = guided();
+        guided.masking.policy = black_box(policy);
+        let (mut learner, mut scratch) = f.network.learner(network.parameter_len());
+        let example = Labelled { input: &f.gradient[..SERIES_LEN], label: 1 };
+        accept(measured!(entries::convolutional_sgt_step(
+            &network, &mut learner, example, &guided, &mut f.rng, &mut scratch,
+        )));
     };
     error_display: |f| for error in ERRORS {
         f.line.used = 0;
