@@ -24,7 +24,7 @@
 //! |---|---|
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
-//! | [`npy`] | arrays in .npy files |
+//! | [`npy`], [`npz`] | arrays in .npy files, and archives of them |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
 //! | [`network`] | descriptions, layers, the CPU engine, networks by name, classifiers |
@@ -67,6 +67,7 @@ pub mod masking;
 pub mod metrics;
 pub mod network;
 pub mod npy;
+pub mod npz;
 pub mod optimizer;
 pub mod report;
 pub mod run;
