@@ -41,6 +41,7 @@
 //! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
 //! | [`export`](mod@export) | networks for other programs: PyTorch |
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
+//! | [`benchmark`] | maps scored where the truth is known |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
 #![cfg_attr(
     feature = "typed",
@@ -53,6 +54,7 @@
 
 pub mod attack;
 pub mod attribution;
+pub mod benchmark;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;

@@ -25,7 +25,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.npy")]
     labels: PathBuf,
     /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,
-    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion or random.
+    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion, step-occlusion,
+    /// cell-occlusion, temporal-rescaling, win-tsr, shuffled or random.
     #[arg(long, value_name = "NAME")]
     method: String,
     /// What is attributed.

@@ -15,7 +15,7 @@
 //! | `jobs` | independent jobs side by side |
 
 mod comparison;
-mod jobs;
+pub(crate) mod jobs;
 mod measure;
 mod plan;
 mod saliency;

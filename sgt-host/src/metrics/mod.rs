@@ -13,12 +13,14 @@
 //! | [`randomisation`] | what of a map survives when parameters are randomised |
 //! | [`gradients`] | the distribution of mean gradients |
 //! | [`truth`] | precision and recall where the truth is known |
+//! | [`known_truth`] | the same by every definition in use, and more scores of its kind |
 //! | [`statistics`] | means, deviations, paired intervals, box plots, rank correlation |
 
 pub mod drop_curve;
 pub mod faithfulness;
 pub mod focus;
 pub mod gradients;
+pub mod known_truth;
 mod metric;
 pub mod outputs;
 pub mod randomisation;

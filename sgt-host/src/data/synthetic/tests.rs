@@ -67,12 +67,15 @@ fn processes_have_their_variance_and_autocovariance() {
         assert_mean(process.name(), &products(&series, 0), variance);
         assert_mean(process.name(), &products(&series, 1), next);
     }
-    for process in [Process::GaussianProcess, Process::Car] {
+    for (process, range) in [
+        (Process::GaussianProcess, 0.78..0.88),
+        (Process::Car, 0.92..0.99),
+    ] {
         let series = series_of(process, 2000, false);
         assert_mean(process.name(), &products(&series, 0), 1.0 + noise);
         // Half of the points 0.2 apart: neighbours are 0.4 apart on average, and alike.
         let (alike, _) = moments(&products(&series, 1));
-        assert!((0.85..0.99).contains(&alike), "{process:?}: {alike}");
+        assert!(range.contains(&alike), "{process:?}: {alike}");
     }
     // a sin(w t): half of E[a²] = 1.25 where the time is spread over many periods.
     let pseudo = products(&series_of(Process::PseudoPeriodic, 2000, false), 0);
@@ -97,9 +100,11 @@ fn published_processes_have_their_defects() {
         let (_, deviation) = moments(&column);
         assert!((deviation - NOISE).abs() < 0.2, "step {step}: {deviation}");
     }
-    let right = Process::Narma.series([50, 400], false, &mut draw(0));
-    let column: Vec<f64> = right.chunks(50).map(|path| path[30]).collect();
-    assert!(moments(&column).1 > 0.31);
+    let right: Vec<f64> = (0..400)
+        .map(|index| narma::series(50, 10, false, &mut draw(index))[30])
+        .collect();
+    let (mean, deviation) = moments(&right);
+    assert!((0.3..0.5).contains(&mean) && (0.05..0.2).contains(&deviation));
     let first: Vec<f64> = series_of(Process::Autoregressive, 2000, true)
         .iter()
         .map(|path| path[0] * path[0])
@@ -555,7 +560,7 @@ fn requests_are_read_and_written() {
     }
     for (text, said) in [
         ("midle-gaussian", "nearest: middle-gaussian"),
-        ("lowvar?stps=20", "nearest: steps"),
+        ("lowvar?stps=20", "the option stps, expected steps"),
         ("lowvar?steps=x", "steps: found x, expected a whole number"),
         ("lowvar?channels=1", "at least 2"),
         ("state?channels=4", "expected 3"),

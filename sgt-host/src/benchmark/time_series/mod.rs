@@ -1,0 +1,35 @@
+//! The time-series benchmark: do maps mark the cells that were generated to tell the class?
+//!
+//! ```text
+//! Grid  sets × networks × trainings × seeds  → Cell, each with every method's maps and scores
+//! Store one file a cell: a grid that was stopped goes on with the cells that are missing
+//! Summary  means over sets, deviations over seeds, differences to the random map
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Grid`] | what is run |
+//! | [`NetworkChoice`] | the networks by name, in the benchmark's sizes or others |
+//! | [`Training`] | the trainings by name |
+//! | [`cell`] | one network trained, its maps drawn and scored |
+//! | [`store`] | cells on the disk |
+//! | [`archive`] | maps as npz, written and scored |
+//! | [`Summary`] | the tables' numbers |
+//! | [`markdown`] | the tables |
+//! | [`profile`] | charts of the saliency over time |
+
+pub mod archive;
+pub mod cell;
+mod grid;
+pub mod markdown;
+mod network;
+pub mod profile;
+pub mod store;
+mod summary;
+mod training;
+
+pub use cell::{CellRecord, MethodRecord};
+pub use grid::{Extras, Grid, Job, Notice};
+pub use network::{NetworkChoice, NetworkKind, Start};
+pub use summary::{Summary, SummaryRow};
+pub use training::Training;
