@@ -43,8 +43,8 @@ pub(super) struct Arguments {
         default_value = "lstm,input-cell-lstm,tcn,transformer"
     )]
     models: Vec<NetworkChoice>,
-    /// standard, sgt, sgt-absolute, sgt-per-step, sgt-per-step-signed, sgt-time-step or sgt-tenth;
-    /// the others are compared with the first.
+    /// standard, sgt, sgt-absolute, sgt-per-step, sgt-per-step-signed, sgt-time-step, sgt-integrated,
+    /// sgt-integrated-per-step, sgt-time-rescaled or sgt-tenth; the others are compared with the first.
     #[arg(
         long,
         value_name = "LIST",
@@ -66,6 +66,9 @@ pub(super) struct Arguments {
     /// Passes over the training part, at most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
+    /// The accuracy on the training part that is enough; above 1 to train to the last epoch.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
+    enough: f64,
     /// Any key of a run's configuration, masking.fraction=0.3 for example.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     keys: Vec<String>,
@@ -158,6 +161,7 @@ fn grid(arguments: &Arguments) -> Result<Grid> {
         extras: Extras {
             samples: arguments.samples,
             removal: arguments.removal,
+            enough: arguments.enough,
             ..Extras::default()
         },
         keeps_maps: arguments.dump.is_some(),

@@ -108,7 +108,12 @@ pub(super) fn run(
     let classes = known.train.data.classes().to_vec();
     let classifier = Classifier::new(network, classes)?;
     let mut trainer = Trainer::new(session.config(), session.training_data(), classifier)?;
-    while trainer.advance()? != Event::Finished {
+    loop {
+        match trainer.advance()? {
+            Event::Finished => break,
+            Event::Epoch(row) if f64::from(row.accuracy) >= job.grid.extras.enough => break,
+            _ => {}
+        }
         if interrupt.load(Ordering::Relaxed) {
             return Ok(None);
         }

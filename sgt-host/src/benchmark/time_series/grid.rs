@@ -34,8 +34,8 @@ pub struct Grid {
     pub keeps_maps: bool,
 }
 
-/// What is measured beside the scores, and of how many samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What is measured beside the scores, of how many samples, and when a training is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Extras {
     /// Test samples, at most.
@@ -44,6 +44,9 @@ pub struct Extras {
     pub removal: bool,
     /// Cells that the path of the prediction removes.
     pub path_cells: usize,
+    /// The accuracy over an epoch's training samples, while they were trained on, that ends a
+    /// training: the benchmark's 0.99. Above 1 for trainings to the last epoch.
+    pub enough: f64,
 }
 
 impl Default for Extras {
@@ -53,6 +56,7 @@ impl Default for Extras {
             samples: 100,
             removal: false,
             path_cells: 50,
+            enough: 0.99,
         }
     }
 }

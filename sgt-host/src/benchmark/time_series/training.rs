@@ -18,9 +18,11 @@ pub struct Training {
 enum Setting {
     Word(&'static str),
     Percent(i64),
+    /// A table of one key.
+    Count(&'static str, i64),
 }
 
-use Setting::{Percent, Word};
+use Setting::{Count, Percent, Word};
 
 /// All of them, in the order of listings.
 const ALL: &[Training] = &[
@@ -73,6 +75,34 @@ const ALL: &[Training] = &[
         ],
     },
     Training {
+        name: "sgt-integrated",
+        about: "half of the cells, those of least integrated gradient",
+        settings: &[
+            ("regime", Word("sgt")),
+            ("masking.importance", Word("absolute")),
+            ("masking.guide", Count("integrated-gradients", 4)),
+        ],
+    },
+    Training {
+        name: "sgt-integrated-per-step",
+        about: "half of the cells of every step, those of least integrated gradient in it",
+        settings: &[
+            ("regime", Word("sgt")),
+            ("masking.importance", Word("absolute")),
+            ("masking.guide", Count("integrated-gradients", 4)),
+            ("masking.scope", Word("per-step")),
+        ],
+    },
+    Training {
+        name: "sgt-time-rescaled",
+        about: "half of the cells, those of least gradient in the windows that matter least",
+        settings: &[
+            ("regime", Word("sgt")),
+            ("masking.importance", Word("absolute")),
+            ("masking.guide", Count("time-rescaled", 10)),
+        ],
+    },
+    Training {
         name: "sgt-tenth",
         about: "as sgt, a tenth of the cells",
         settings: &[
@@ -94,6 +124,10 @@ impl Training {
         for &(key, setting) in self.settings {
             let value = match setting {
                 Word(word) => Value::String(word.into()),
+                Count(key, count) => {
+                    let entry = (key.to_string(), Value::Integer(count));
+                    Value::Table([entry].into_iter().collect())
+                }
                 Percent(percent) => Value::Float(percent as f64 / 100.0),
             };
             draft.set(key, value);
