@@ -4,7 +4,8 @@
 use sgt_host::attribution::Method;
 use sgt_host::benchmark::time_series::store::Store;
 use sgt_host::benchmark::time_series::{
-    CellRecord, Extras, Grid, NetworkChoice, Notice, Summary, archive, markdown, profile,
+    CellRecord, Extras, Grid, NetworkChoice, Notice, Scaling, Summary, archive, markdown, page,
+    profile,
 };
 use sgt_host::config::{ConfigDraft, DataKind, Guide, RunConfig};
 use sgt_host::network::{InputShape, Model, Network};
@@ -29,6 +30,7 @@ fn grid() -> Grid {
             .to_vec(),
         seeds: 2,
         settings: vec![("training.epochs".into(), 2.into())],
+        scaling: Scaling::default(),
         extras: Extras {
             samples: 8,
             removal: true,
@@ -157,6 +159,12 @@ fn the_grid_has_the_same_bits_on_any_threads_and_after_an_interruption() {
     assert!((to_random.deviation - spread).abs() < 1e-12);
     // Nobody is that accurate.
     assert!(Summary::new(&one, 2.0).is_err());
+    let html = page(&summary, &one);
+    assert_eq!(
+        html.matches("<section>").count(),
+        html.matches("</section>").count()
+    );
+    assert!(html.contains("<svg") && html.contains("AUP: difference to the random map"));
     let charts = profile::charts(&one, "gradient");
     assert_eq!(charts.len(), 4);
     assert!(charts.iter().all(|(_, chart)| chart.lines.len() == 2));

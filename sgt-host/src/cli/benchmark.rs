@@ -5,7 +5,8 @@ use super::output::{Output, remark};
 use crate::attribution::{Method, Shuffled};
 use crate::benchmark::time_series::store::Store;
 use crate::benchmark::time_series::{
-    CellRecord, Extras, Grid, NetworkChoice, Notice, Summary, Training, archive, markdown, profile,
+    CellRecord, Extras, Grid, NetworkChoice, Notice, Scaling, Summary, Training, archive, markdown,
+    page, profile,
 };
 use crate::data::synthetic::Synthetic;
 use crate::{Error, Result, file};
@@ -69,6 +70,10 @@ pub(super) struct Arguments {
     /// The accuracy on the training part that is enough; above 1 to train to the last epoch.
     #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
     enough: f64,
+    /// of-set, unit-interval or standard: what is done to the values first. Of-set scales boxes to
+    /// the unit interval, cell by cell, and standardises the others.
+    #[arg(long, value_name = "NAME", default_value = "of-set")]
+    scaling: Scaling,
     /// Any key of a run's configuration, masking.fraction=0.3 for example.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     keys: Vec<String>,
@@ -158,6 +163,7 @@ fn grid(arguments: &Arguments) -> Result<Grid> {
         methods,
         seeds: u64::from(arguments.seeds),
         settings,
+        scaling: arguments.scaling,
         extras: Extras {
             samples: arguments.samples,
             removal: arguments.removal,
@@ -229,6 +235,7 @@ fn write(
     let mut files = vec![
         (folder.join("time-series.md"), text.as_bytes().to_vec()),
         (folder.join("time-series.json"), json),
+        (folder.join("index.html"), page(summary, cells).into_bytes()),
     ];
     for method in &summary.methods {
         for (name, chart) in profile::charts(cells, method) {
@@ -240,8 +247,15 @@ fn write(
     for (path, bytes) in &files {
         file::write_atomic(path, bytes)?;
     }
-    Ok(files.into_iter().take(2).map(|(path, _)| path).collect())
+    Ok(files
+        .into_iter()
+        .take(TABLES)
+        .map(|(path, _)| path)
+        .collect())
 }
+
+/// The first of the files that are written: tables and page, before the charts.
+const TABLES: usize = 3;
 
 fn score(folder: &Path, output: &Output) -> Result<ExitCode> {
     let scored = archive::score(folder)?;

@@ -2,7 +2,7 @@
 
 use super::{Record, RunFolder};
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
-use crate::data::{Dataset, LoadOptions, Normalization, TrainTest, load};
+use crate::data::{Dataset, LoadOptions, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
 use crate::train::{
@@ -89,11 +89,6 @@ impl Session {
     /// The test part alone; the rest is freed.
     pub fn into_test(self) -> Dataset {
         self.prepared.test
-    }
-
-    /// From the data's values to those that the parts hold; the identity without standardisation.
-    pub fn normalization(&self) -> &Normalization {
-        &self.prepared.normalization
     }
 
     /// A short name: data, network, regime and seed.

@@ -1,9 +1,10 @@
 //! One cell of the grid: a network trained on a set, its maps drawn and scored.
 
+use super::scaling::Scale;
 use super::{Extras, Job};
 use crate::attribution::{Baseline, Method, Settings, attribute};
 use crate::data::synthetic::{KnownTruth, Synthetic};
-use crate::data::{Batch, InputShape, SeriesOrder, balanced_draw};
+use crate::data::{Batch, InputShape, SeriesOrder, TrainTest, balanced_draw};
 use crate::metrics::known_truth::prediction_path::{PathFill, PredictionPath, prediction_path};
 use crate::metrics::known_truth::saliency_mass::{MaskedAccuracy, masked_accuracy};
 use crate::metrics::known_truth::{KnownTruthScores, TrueMaps, score_maps};
@@ -95,9 +96,10 @@ pub(super) fn run(
     interrupt: &AtomicBool,
 ) -> Result<Option<(CellRecord, Drawn)>> {
     let config = job.config(known)?;
-    let data = crate::data::TrainTest {
-        train: known.train.data.clone(),
-        test: known.test.data.clone(),
+    let scale = job.grid.scaling.scale(&job.set, &known.train.data);
+    let data = TrainTest {
+        train: scale.of(&known.train.data)?,
+        test: scale.of(&known.test.data)?,
     };
     let session = Session::with_data(config, data)?;
     let start = Instant::now();
@@ -133,6 +135,7 @@ pub(super) fn run(
         .flat_map(|&sample| test.truth_of(sample).to_vec())
         .collect();
     let baselines = baselines(&session, &model)?;
+    let mean = shape.reorder(&scale.mean, model.input());
     let predicted = predictions(&logits(&model, batch.labelled())?, model.classes());
     let mut drawn = Drawn {
         x: chosen
@@ -155,15 +158,14 @@ pub(super) fn run(
             baseline: if method.takes_a_distribution() {
                 Baseline::Samples(&baselines)
             } else {
-                // The channel's mean, since the data is standardised.
-                Baseline::Zero
+                Baseline::Samples(&mean)
             },
             seed,
             ..Settings::default()
         };
         let maps = attribute(&model, batch.labelled(), method, &settings)?.values;
         let seconds = start.elapsed().as_secs_f64();
-        let record = measure(&model, job, &session, &batch, &maps, method)?;
+        let record = measure(&model, job, &scale, &batch, &maps, method)?;
         let channels_first = in_order(&maps, model.input(), shape);
         let scores = TrueMaps::new(&channels_first, &drawn.truth, shape.len()).and_then(score_maps);
         methods.push(MethodRecord {
@@ -211,7 +213,7 @@ fn baselines(session: &Session, model: &Classifier) -> Result<Vec<f32>> {
 fn measure(
     model: &Classifier,
     job: &Job<'_>,
-    session: &Session,
+    scale: &Scale,
     batch: &Batch,
     maps: &[f32],
     method: &Method,
@@ -222,7 +224,7 @@ fn measure(
         ..
     } = job.grid.extras;
     let replacement = if removal {
-        replacement(&job.set, session, model)?
+        replacement(&job.set, scale, model)
     } else {
         None
     };
@@ -241,18 +243,16 @@ fn measure(
 }
 
 /// Eleven series without a signal, as the network reads them.
-fn replacement(set: &Synthetic, session: &Session, model: &Classifier) -> Result<Option<Vec<f32>>> {
+fn replacement(set: &Synthetic, scale: &Scale, model: &Classifier) -> Option<Vec<f32>> {
     const SHARES: usize = 11;
+    let shape = model.input().ordered(SeriesOrder::ChannelsFirst);
     let mut all = Vec::new();
-    let shape = session.test().shape();
     for index in 0..SHARES {
-        let Some(mut series) = set.background(index) else {
-            return Ok(None);
-        };
-        session.normalization().apply(shape, &mut series)?;
+        let mut series = set.background(index)?;
+        scale.apply(&mut series);
         all.extend(shape.reorder(&series, model.input()));
     }
-    Ok(Some(all))
+    Some(all)
 }
 
 /// Maps of `from` in the memory order of `to`.

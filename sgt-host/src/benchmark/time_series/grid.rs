@@ -2,7 +2,7 @@
 
 use super::cell::{self, CellRecord};
 use super::store::Store;
-use super::{NetworkChoice, Training, archive};
+use super::{NetworkChoice, Scaling, Training, archive};
 use crate::attribution::Method;
 use crate::compare::jobs::side_by_side;
 use crate::config::{ConfigDraft, DataKind, RunConfig};
@@ -28,6 +28,8 @@ pub struct Grid {
     pub seeds: u64,
     /// The settings of every training, as the command line takes them.
     pub settings: Vec<(String, Value)>,
+    /// What is done to the values first.
+    pub scaling: Scaling,
     /// What else is measured.
     pub extras: Extras,
     /// Whether maps are handed to the archive.
@@ -105,6 +107,8 @@ impl Job<'_> {
             draft.set(key, value.clone());
         }
         draft.set("seed", self.seed as i64);
+        // The scaling is done before.
+        draft.set("data.standardise", false);
         draft.finish(DataKind::Series)
     }
 
@@ -118,6 +122,7 @@ impl Job<'_> {
         struct All<'a> {
             version: &'static str,
             network: String,
+            scaling: Scaling,
             extras: Extras,
             methods: Vec<(&'a String, &'a Method)>,
             training: RunConfig,
@@ -125,6 +130,7 @@ impl Job<'_> {
         let all = All {
             version: env!("CARGO_PKG_VERSION"),
             network: self.network.to_string(),
+            scaling: self.grid.scaling,
             extras: self.grid.extras,
             methods: self.grid.methods.iter().map(|(n, m)| (n, m)).collect(),
             training: self.settings_of_training()?,
@@ -156,13 +162,13 @@ impl Job<'_> {
 /// The trainings' settings where no other is given. The benchmark's batch and step; a validation
 /// part in place of its choice by test accuracy.
 const DEFAULTS: [(&str, fn() -> Value); 5] = [
-    ("training.epochs", || Value::Integer(100)),
+    ("training.epochs", || Value::Integer(300)),
     ("training.batch", || Value::Integer(50)),
     ("optimizer.learning-rate", || Value::Float(0.001)),
     ("data.validation", || Value::Float(0.1)),
     ("training.early-stopping", || {
         Value::Table(
-            [("patience".to_string(), Value::Integer(20))]
+            [("patience".to_string(), Value::Integer(50))]
                 .into_iter()
                 .collect(),
         )

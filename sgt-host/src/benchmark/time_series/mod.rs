@@ -11,11 +11,12 @@
 //! | [`Grid`] | what is run |
 //! | [`NetworkChoice`] | the networks by name, in the benchmark's sizes or others |
 //! | [`Training`] | the trainings by name |
+//! | [`Scaling`] | the scale of the values that networks read |
 //! | [`cell`] | one network trained, its maps drawn and scored |
 //! | [`store`] | cells on the disk |
 //! | [`archive`] | maps as npz, written and scored |
 //! | [`Summary`] | the tables' numbers |
-//! | [`markdown`] | the tables |
+//! | [`markdown`], [`page`](fn@page) | the tables, and a page with charts |
 //! | [`profile`] | charts of the saliency over time |
 
 pub mod archive;
@@ -23,13 +24,18 @@ pub mod cell;
 mod grid;
 pub mod markdown;
 mod network;
+mod page;
 pub mod profile;
+mod scaling;
 pub mod store;
 mod summary;
+mod tables;
 mod training;
 
 pub use cell::{CellRecord, MethodRecord};
 pub use grid::{Extras, Grid, Job, Notice};
 pub use network::{NetworkChoice, NetworkKind, Start};
+pub use page::page;
+pub use scaling::Scaling;
 pub use summary::{Summary, SummaryRow};
 pub use training::Training;
