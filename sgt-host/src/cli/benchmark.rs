@@ -131,7 +131,8 @@ pub(super) fn run(command: &Command, output: &Output) -> Result<ExitCode> {
     let files = write(&arguments.out, &summary, &text, &cells)?;
     output.print(&summary, || {
         let names = files.iter().map(|file| file.display().to_string());
-        format!("{text}\n{}", names.collect::<Vec<_>>().join("\n"))
+        let names = names.collect::<Vec<_>>().join("\n");
+        format!("{}\n{names}", markdown::headline(&summary).trim_start())
     })?;
     Ok(ExitCode::SUCCESS)
 }

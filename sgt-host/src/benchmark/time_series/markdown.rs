@@ -11,19 +11,26 @@ pub fn markdown(summary: &Summary) -> String {
     for note in notes(summary) {
         let _ = write!(text, "\n{note}\n");
     }
-    for table in tables(summary) {
-        let Table { heading, about, .. } = &table;
-        let _ = write!(text, "\n## {heading}\n\n{about}\n\n");
-        text += &line(&table.header);
-        let rules = (0..table.header.len()).map(|column| match column < table.names {
-            true => "---".to_string(),
-            false => "--:".to_string(),
-        });
-        let rules: Vec<String> = rules.collect();
-        let _ = writeln!(text, "|{}|", rules.join("|"));
-        for row in &table.rows {
-            text += &line(row);
-        }
+    text + &tables(summary).iter().map(written).collect::<String>()
+}
+
+/// The accuracy and the benchmark's two areas, for a terminal.
+pub fn headline(summary: &Summary) -> String {
+    const SHOWN: usize = 3;
+    let tables = tables(summary);
+    tables.iter().take(SHOWN).map(written).collect()
+}
+
+fn written(table: &Table) -> String {
+    let Table { heading, about, .. } = table;
+    let mut text = format!("\n## {heading}\n\n{about}\n\n");
+    text += &line(&table.header);
+    let rules =
+        (0..table.header.len()).map(|column| if column < table.names { "---" } else { "--:" });
+    let rules: Vec<&str> = rules.collect();
+    let _ = writeln!(text, "|{}|", rules.join("|"));
+    for row in &table.rows {
+        text += &line(row);
     }
     text
 }
