@@ -99,14 +99,12 @@ impl Job<'_> {
     fn settings_of_training(&self) -> Result<RunConfig> {
         let mut draft = ConfigDraft::new();
         draft.set("data.source", format!("{SCHEME}{}", self.set));
-        for (key, value) in DEFAULTS {
-            draft.set(key, value());
-        }
+        lay_defaults(&mut draft);
         self.training.lay(&mut draft);
         for (key, value) in &self.grid.settings {
             draft.set(key, value.clone());
         }
-        draft.set("seed", self.seed as i64);
+        draft.set("seed", self.seed.cast_signed());
         // The scaling is done before.
         draft.set("data.standardise", false);
         draft.finish(DataKind::Series)
@@ -161,19 +159,15 @@ impl Job<'_> {
 
 /// The trainings' settings where no other is given. The benchmark's batch and step; a validation
 /// part in place of its choice by test accuracy.
-const DEFAULTS: [(&str, fn() -> Value); 5] = [
-    ("training.epochs", || Value::Integer(300)),
-    ("training.batch", || Value::Integer(50)),
-    ("optimizer.learning-rate", || Value::Float(0.001)),
-    ("data.validation", || Value::Float(0.1)),
-    ("training.early-stopping", || {
-        Value::Table(
-            [("patience".to_string(), Value::Integer(50))]
-                .into_iter()
-                .collect(),
-        )
-    }),
-];
+fn lay_defaults(draft: &mut ConfigDraft) {
+    let patience = [("patience".to_string(), Value::Integer(50))];
+    let stopping = Value::Table(patience.into_iter().collect());
+    draft.set("training.epochs", 300);
+    draft.set("training.batch", 50);
+    draft.set("optimizer.learning-rate", 0.001);
+    draft.set("data.validation", 0.1);
+    draft.set("training.early-stopping", stopping);
+}
 
 impl Grid {
     /// Every cell, the seeds outermost, so that a grid that was stopped has whole tables of fewer

@@ -112,7 +112,7 @@ impl NetworkChoice {
             NetworkKind::Transformer => by_name("transformer", steps_first)?,
             NetworkKind::Cnn => by_name("sensor-cnn", input.ordered(SeriesOrder::ChannelsFirst))?,
         };
-        Ok(description.named(&self.kind.to_string()))
+        Ok(description.named(self.kind.to_string()))
     }
 
     fn lstm(&self, readout: Readout, input: InputShape, classes: usize) -> Result<Description> {

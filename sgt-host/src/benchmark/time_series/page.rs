@@ -50,9 +50,10 @@ fn section(table: &Table) -> String {
         html += "<tr>";
         for (column, cell) in row.iter().enumerate() {
             let cell = escape(cell);
-            let _ = match column < table.names {
-                true => write!(html, "<th scope=\"row\">{cell}</th>"),
-                false => write!(html, "<td>{cell}</td>"),
+            let _ = if column < table.names {
+                write!(html, "<th scope=\"row\">{cell}</th>")
+            } else {
+                write!(html, "<td>{cell}</td>")
             };
         }
         html += "</tr>\n";

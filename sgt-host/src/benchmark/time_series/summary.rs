@@ -195,9 +195,10 @@ impl Summary {
                             method: method.cloned(),
                             score: column.map_or("accuracy", |column| column.name).into(),
                             value: over_seeds(&values)?,
-                            to_random: match difference {
-                                true => Some(over_seeds(&to_random)?),
-                                false => None,
+                            to_random: if difference {
+                                Some(over_seeds(&to_random)?)
+                            } else {
+                                None
                             },
                             to_first: first
                                 .as_ref()

@@ -16,7 +16,7 @@ pub(super) const CLASSES: usize = 4;
 pub(super) fn sample(steps: usize, channels: usize, label: usize, draw: &mut Draw) -> Sample {
     let mut sample = Sample::new(steps, vec![0.0; steps * channels], label);
     let period = (PERIODS[label / 2] * steps / STEPS).max(SPIKE.len());
-    let sign = if label % 2 == 0 { -1.0 } else { 1.0 };
+    let sign = if label.is_multiple_of(2) { -1.0 } else { 1.0 };
     let start = draw.integer(0..steps.saturating_sub(period).max(1));
     // One channel carries the spikes; others are noise.
     let channel = draw.integer(0..channels);

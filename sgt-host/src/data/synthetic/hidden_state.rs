@@ -32,7 +32,7 @@ pub(super) fn sample(steps: usize, as_published: bool, draw: &mut Draw) -> Sampl
         if step > 0 {
             let second = match state {
                 0 => LEAVE_FIRST,
-                _ => STAY_SECOND - since as f64 * TIRING,
+                _ => STAY_SECOND - f64::from(since) * TIRING,
             };
             let next = usize::from(draw.happens(second));
             since = if next == state { since + 1 } else { 0 };

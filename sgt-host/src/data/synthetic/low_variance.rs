@@ -39,7 +39,11 @@ pub(super) fn sample(
     let scale = |places: usize| places * steps / STEPS;
     let length = draw.integer(scale(LENGTHS.start).max(1)..scale(LENGTHS.end).max(2));
     let start = draw.integer(scale(STARTS.start)..scale(STARTS.end).max(1));
-    let level = if label % 2 == 0 { -LEVEL } else { LEVEL };
+    let level = if label.is_multiple_of(2) {
+        -LEVEL
+    } else {
+        LEVEL
+    };
     for step in start..(start + length).min(steps) {
         sample.write(step, label / 2, draw.normal(level, QUIET));
     }

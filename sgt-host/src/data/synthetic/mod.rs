@@ -119,14 +119,13 @@ impl Set {
             }
         }
         match self {
-            Self::Box(..) => sizes(50, 50, 1000, 100),
+            Self::Box(..) | Self::Rare(_) => sizes(50, 50, 1000, 100),
             Self::FreqShapes => sizes(50, 1, 5100, 1000),
             Self::SeqCombUv => sizes(200, 1, 5100, 1000),
             Self::SeqCombMv => sizes(200, 4, 5100, 1000),
             Self::LowVar => sizes(200, 2, 5100, 1000),
             Self::State => sizes(200, hidden_state::CHANNELS, 800, 200),
             Self::SwitchFeature => sizes(100, switch_feature::CHANNELS, 800, 200),
-            Self::Rare(_) => sizes(50, 50, 1000, 100),
         }
     }
 

@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | [`super::truth`] | AUP, AUR, AUPR weighted by saliency, at most 0.8 | Ismail et al. 2020 |
 //! | [`ranking`] | average precision, area under the ROC curve | scikit-learn |
-//! | [`thresholds`] | AUP and AUR over thresholds | Dynamask, TimeX, tint: three ways of one name |
+//! | [`thresholds`] | AUP and AUR over thresholds | Dynamask, `TimeX`, tint: three ways of one name |
 //! | [`mass`] | information and entropy of a map inside the truth | Dynamask |
-//! | [`overlap`] | weighted Jaccard, Euclid, intersection over union | input-cell attention, TimeX |
+//! | [`overlap`] | weighted Jaccard, Euclid, intersection over union | input-cell attention, `TimeX` |
 //! | [`saliency_mass`] | accuracy without the cells that hold a share of the saliency | Ismail et al. 2020 |
 //! | [`prediction_path`] | CPD and CPP: how far the prediction moves cell by cell | TIMING |
 //!

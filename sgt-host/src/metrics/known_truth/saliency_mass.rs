@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Shares of the saliency, in tenths.
 const TENTHS: std::ops::RangeInclusive<usize> = 0..=10;
+/// Percent, over steps of a tenth.
+const SCALE: f64 = 10.0;
 
 /// Accuracy over the share of the saliency that is masked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +64,6 @@ pub fn masked_accuracy<M: Model>(
         let predicted = predictions(&logits(model, x)?, model.classes());
         accuracies.push(share_correct(&predicted, samples.labels));
     }
-    /// Percent, over steps of a tenth.
-    const SCALE: f64 = 10.0;
     let pieces = accuracies.windows(2);
     Ok(MaskedAccuracy {
         area: SCALE

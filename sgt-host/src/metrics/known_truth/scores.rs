@@ -128,14 +128,15 @@ pub fn score_maps(maps: TrueMaps<'_>) -> Result<KnownTruthScores> {
     })
 }
 
+/// The area under the ROC curve of a sample in which every cell is true.
+const NOTHING_TO_TELL: f64 = 0.5;
+
 /// `truth` has a true cell.
 fn score_sample(map: &[f32], truth: &[bool]) -> SampleScores {
     let magnitudes = rescaled_magnitudes(map);
     let signed = rescale(map.iter().map(|&v| f64::from(v)), 0.0);
     let areas = ThresholdCurve::new(&signed, truth, LowThresholds::Kept)
         .map(|curve| curve.areas(Alignment::AtThreshold));
-    /// Of a sample in which every cell is true.
-    const NOTHING_TO_TELL: f64 = 0.5;
     SampleScores {
         means: [
             ranking::average_precision(&magnitudes, truth).unwrap_or_default(),
