@@ -39,7 +39,12 @@ impl Member {
         Self {
             name: name.into(),
             shape: shape.to_vec(),
-            values: Values::Integers(labels.iter().map(|label| label.cast_signed() as i64).collect()),
+            values: Values::Integers(
+                labels
+                    .iter()
+                    .map(|label| label.cast_signed() as i64)
+                    .collect(),
+            ),
         }
     }
 
