@@ -28,7 +28,7 @@ fn a_mistake_is_one_line_with_the_key_and_the_nearest_known_one() {
         ),
         (
             "[masking]\nfracton = 0.5",
-            "run.toml: masking: found unknown key fracton, expected fraction (the nearest of score, importance, scope, group, policy, fraction, hard-fraction)",
+            "run.toml: masking: found unknown key fracton, expected fraction (the nearest of score, importance, guide, scope, group, policy, fraction, hard-fraction)",
         ),
         (
             "regime = \"standrd\"",

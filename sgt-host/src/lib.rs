@@ -25,7 +25,7 @@
 //! | [`error`] | the one error type: file or argument, what was found, what was expected |
 //! | [`limits`] | what a file or an argument may cost, in one place |
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
-//! | [`npy`] | arrays in .npy files |
+//! | [`npy`], [`npz`] | arrays in .npy files, and archives of them |
 //! | `shell` | words that a shell takes as they are |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
@@ -45,6 +45,7 @@
 //! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
 //! | [`export`](mod@export) | networks for other programs: PyTorch |
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
+//! | [`benchmark`] | maps scored where the truth is known |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
 #![cfg_attr(
     feature = "typed",
@@ -57,6 +58,7 @@
 
 pub mod attack;
 pub mod attribution;
+pub mod benchmark;
 pub mod binding;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -74,6 +76,7 @@ pub mod masking;
 pub mod metrics;
 pub mod network;
 pub mod npy;
+pub mod npz;
 pub mod optimizer;
 pub mod report;
 pub mod run;

@@ -64,6 +64,18 @@ impl<'a> Baselines<'a> {
         &self.values[index * self.sample..][..self.sample]
     }
 
+    /// The mean of the set.
+    pub(super) fn mean(&self) -> Vec<f32> {
+        let share = 1.0 / self.count() as f32;
+        let mut mean = vec![0.0; self.sample];
+        for baseline in self.values.chunks_exact(self.sample) {
+            for (mean, value) in mean.iter_mut().zip(baseline) {
+                *mean += share * value;
+            }
+        }
+        mean
+    }
+
     /// The baseline of sample `sample`: its own, or the one of all.
     pub(super) fn of(&self, sample: usize) -> &[f32] {
         self.at(if self.count() == 1 { 0 } else { sample })

@@ -9,7 +9,9 @@
 //! | [`quadrature`] | the points and weights of the path integral |
 //! | `deeplift` | `DeepLIFT` (rescale rule) and `DeepLIFT`-SHAP |
 //! | `occlusion` | occlusion by a sliding window |
-//! | `random` | the control |
+//! | `step_occlusion` | occlusion of a series by whole steps and by single cells |
+//! | `temporal_rescaling`, `win_tsr` | temporal saliency rescaling: by maps, by scores |
+//! | `random`, `shuffled` | the controls |
 //! | `baseline` | what they compare with |
 //! | `points` | many points a forward pass, in bounded memory |
 //!
@@ -28,7 +30,11 @@ mod points;
 pub mod quadrature;
 mod random;
 mod scores;
+mod shuffled;
 mod smooth_grad;
+mod step_occlusion;
+mod temporal_rescaling;
+mod win_tsr;
 
 pub use baseline::Baseline;
 pub use gradient_shap::GradientShap;
@@ -36,13 +42,17 @@ pub use integrated::IntegratedGradients;
 pub use occlusion::Occlusion;
 pub use points::ROWS_PER_FORWARD;
 pub use scores::score_values;
+pub use shuffled::{Places, Shuffled};
 pub use smooth_grad::SmoothGrad;
+pub use temporal_rescaling::TemporalRescaling;
+pub use win_tsr::WinTsr;
 
 use crate::network::{Labelled, Model, Rescaling, Score};
 use crate::{Error, Result};
 use baseline::Baselines;
 use points::Points;
 use serde::{Deserialize, Serialize};
+use step_occlusion::{Piece, step_occlusion};
 
 /// What is attributed, to what it is compared, and the seed of the random methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -99,6 +109,18 @@ pub enum Method {
     /// The drop of the score when a window is overwritten with the baseline, averaged over the
     /// windows that cover a value (Zeiler, Fergus 2013, arXiv 1311.2901).
     Occlusion(Occlusion),
+    /// The drop of the score when all channels of a step are overwritten with the baseline: one
+    /// value for all of them.
+    StepOcclusion,
+    /// The drop of the score when one value is overwritten with the baseline; a position's values
+    /// one by one, padding never.
+    CellOcclusion,
+    /// Temporal saliency rescaling of a method (Ismail et al. 2020, arXiv 2010.13924).
+    TemporalRescaling(TemporalRescaling),
+    /// Temporal saliency rescaling of the score alone (Islam et al. 2024, arXiv 2412.04532).
+    WinTsr(WinTsr),
+    /// A method's map with its values at other places: a control.
+    Shuffled(Shuffled),
     /// Uniform noise: the control.
     Random,
 }
@@ -113,7 +135,7 @@ impl std::str::FromStr for Method {
 
 impl Method {
     /// All of them, with their default parameters.
-    pub fn all() -> [Self; 11] {
+    pub fn all() -> [Self; 16] {
         [
             Self::Gradient,
             Self::AbsoluteGradient,
@@ -125,6 +147,11 @@ impl Method {
             Self::DeepLift,
             Self::DeepLiftShap,
             Self::Occlusion(Occlusion::default()),
+            Self::StepOcclusion,
+            Self::CellOcclusion,
+            Self::TemporalRescaling(TemporalRescaling::default()),
+            Self::WinTsr(WinTsr::default()),
+            Self::Shuffled(Shuffled::default()),
             Self::Random,
         ]
     }
@@ -158,6 +185,11 @@ impl Method {
             Self::DeepLift => "deeplift",
             Self::DeepLiftShap => "deeplift-shap",
             Self::Occlusion(_) => "occlusion",
+            Self::StepOcclusion => "step-occlusion",
+            Self::CellOcclusion => "cell-occlusion",
+            Self::TemporalRescaling(_) => "temporal-rescaling",
+            Self::WinTsr(_) => "win-tsr",
+            Self::Shuffled(_) => "shuffled",
             Self::Random => "random",
         }
     }
@@ -170,6 +202,8 @@ impl Method {
             Self::IntegratedGradients(config) => config.steps = steps,
             Self::SmoothGrad(config) | Self::SmoothGradSquared(config) => config.samples = steps,
             Self::GradientShap(config) => config.samples = steps,
+            Self::TemporalRescaling(TemporalRescaling { base, .. })
+            | Self::Shuffled(Shuffled { base, .. }) => **base = base.clone().with_steps(steps),
             _ => {}
         }
         self
@@ -177,7 +211,12 @@ impl Method {
 
     /// True for the methods that average over a set of baselines.
     pub fn takes_a_distribution(&self) -> bool {
-        matches!(self, Self::GradientShap(_) | Self::DeepLiftShap)
+        match self {
+            Self::GradientShap(_) | Self::DeepLiftShap => true,
+            Self::TemporalRescaling(TemporalRescaling { base, .. })
+            | Self::Shuffled(Shuffled { base, .. }) => base.takes_a_distribution(),
+            _ => false,
+        }
     }
 
     /// Checks the parameters.
@@ -190,6 +229,9 @@ impl Method {
             Self::SmoothGrad(config) | Self::SmoothGradSquared(config) => config.check(),
             Self::GradientShap(config) => config.check(),
             Self::Occlusion(config) => config.check(),
+            Self::TemporalRescaling(config) => config.check(),
+            Self::WinTsr(config) => config.check(),
+            Self::Shuffled(config) => config.base.check(),
             _ => Ok(()),
         }
     }
@@ -199,8 +241,9 @@ impl Method {
 ///
 /// Cost in forward-and-input-backward passes a sample: 1 for the gradient methods and
 /// `DeepLIFT` (2), `steps` for integrated gradients, `samples` for `SmoothGrad` and
-/// `GradientSHAP`, one a baseline for `DeepLIFT`-SHAP; forward passes only, one a window, for
-/// occlusion. Memory beside the result is that of [`ROWS_PER_FORWARD`] samples.
+/// `GradientSHAP`, one a baseline for `DeepLIFT`-SHAP; forward passes only, one a window, step or
+/// cell, for occlusion and `WinTSR`. Temporal saliency rescaling costs its base method 1 + steps +
+/// about (1 − quantile) · cells times. Memory beside the result is that of [`ROWS_PER_FORWARD`] samples.
 ///
 /// # Errors
 /// As [`Labelled::check`]; [`Error::Shape`] for baselines that do not fit; [`Error::Argument`] for a
@@ -245,6 +288,13 @@ pub fn attribute<M: Model>(
             deeplift::deeplift_shap(&mut points, &baselines, settings.rescaling)
         }
         Method::Occlusion(config) => occlusion::occlusion(&mut points, config, &baselines),
+        Method::StepOcclusion => step_occlusion(&mut points, Piece::Step, &baselines),
+        Method::CellOcclusion => step_occlusion(&mut points, Piece::Cell, &baselines),
+        Method::TemporalRescaling(config) => {
+            temporal_rescaling::temporal_rescaling(&points, config, &baselines, settings)
+        }
+        Method::WinTsr(config) => win_tsr::win_tsr(&mut points, *config, &baselines),
+        Method::Shuffled(config) => shuffled::shuffled(&points, config, settings),
         Method::Random => Ok(random::random(batch.x, samples, seed)),
     }
 }

@@ -26,8 +26,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.npy")]
     labels: PathBuf,
     /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,
-    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion or random. Gradients are
-    /// per unit of the input for images, per training deviation of its channel for series.
+    /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion, step-occlusion,
+    /// cell-occlusion, temporal-rescaling, win-tsr, shuffled or random. Gradients are per unit of the
+    /// input for images, per training deviation of its channel for series.
     #[arg(long, value_name = "NAME")]
     method: String,
     /// What is attributed.

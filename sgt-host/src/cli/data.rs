@@ -6,11 +6,12 @@ use crate::Result;
 use crate::data::catalog::{self, Availability, CaseShape, Info, Loaded};
 use crate::data::fetch::FetchProgress;
 use crate::data::load::is_file;
+use crate::data::synthetic::{Set, Synthetic};
 use crate::data::{LoadOptions, data_dir, fetch, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -22,6 +23,14 @@ pub(super) enum Command {
         /// Its name, or a NAME_TRAIN.ts file with its test file beside it.
         #[arg(value_name = "NAME|FILE")]
         name: String,
+    },
+    /// List the generated sets whose truth is known, or write one.
+    Synthetic {
+        /// A set with options: seqcomb-mv?steps=100&train=500&seed=1&as-published.
+        set: Option<Synthetic>,
+        /// Where samples, classes and truth go [default: nowhere, the set is listed].
+        #[arg(long, value_name = "FILE.npz", requires = "set")]
+        out: Option<PathBuf>,
     },
     /// Download a data set from its original site, going on where an earlier fetch stopped.
     Fetch {
@@ -75,6 +84,7 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
             let info = catalog::info(name, &folder)?;
             output.print(&info, || describe(&info))?;
         }
+        Command::Synthetic { set, out } => synthetic(set.as_ref(), out.as_deref(), output)?,
         Command::Fetch { name, to, mirror } => {
             let folder = to.as_ref().unwrap_or(&folder);
             let bar = Bar::new(output);
@@ -179,4 +189,49 @@ fn describe_loaded(loaded: &Loaded) -> [String; 3] {
         format!("training   {}", classes.join(", ")),
         format!("values     {} to {}, {bounds}", range.low, range.high),
     ]
+}
+
+/// The names of all generated sets, or one set in a file.
+fn synthetic(request: Option<&Synthetic>, out: Option<&Path>, output: &Output) -> Result<()> {
+    let (Some(request), Some(path)) = (request, out) else {
+        let sets: Vec<_> = match request {
+            Some(request) => vec![request.set],
+            None => Set::all(),
+        };
+        let lines: Vec<_> = sets.into_iter().map(SyntheticLine::new).collect();
+        return output.print(&lines, || {
+            let lines = lines.iter().map(|line| {
+                let [train, test] = line.cases;
+                format!(
+                    "{:<40} {train:>5} + {test:<5} × {} steps × {} channels  {} classes",
+                    line.name, line.steps, line.channels, line.classes
+                )
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        });
+    };
+    request.generate()?.write(path)?;
+    output.print(&path, || path.display().to_string())
+}
+
+#[derive(Serialize)]
+struct SyntheticLine {
+    name: String,
+    cases: [usize; 2],
+    steps: usize,
+    channels: usize,
+    classes: usize,
+}
+
+impl SyntheticLine {
+    fn new(set: Set) -> Self {
+        let sizes = set.sizes();
+        Self {
+            name: set.name(),
+            cases: [sizes.train, sizes.test],
+            steps: sizes.steps,
+            channels: sizes.channels,
+            classes: set.classes(),
+        }
+    }
 }

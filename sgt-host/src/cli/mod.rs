@@ -8,6 +8,7 @@
 mod again;
 mod attack;
 mod attribute;
+mod benchmark;
 mod compare;
 mod config;
 mod data;
@@ -95,6 +96,9 @@ enum Command {
     Attribute(attribute::Arguments),
     /// Measure finished runs and compare their regimes.
     Evaluate(evaluate::Arguments),
+    /// Score maps on data whose truth is known.
+    #[command(subcommand)]
+    Benchmark(benchmark::Command),
     /// Draw finished runs as one page.
     Report(report::Arguments),
     /// List the networks known by name, or show one layer by layer.
@@ -150,6 +154,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Attack(arguments) => attack::run(arguments, &output),
         Command::Attribute(arguments) => attribute::run(arguments, &output),
         Command::Evaluate(arguments) => evaluate::run(arguments, common, &output),
+        Command::Benchmark(command) => benchmark::run(command, &output),
         Command::Report(arguments) => report::run(arguments, common, &output),
         Command::Models(arguments) => models::run(arguments, &output),
         Command::Export(arguments) => export::run(arguments, &output),

@@ -121,7 +121,7 @@ impl RunArguments {
 }
 
 /// `KEY=VALUE`, the value in TOML's notation, or a text without quotes.
-fn key_value(setting: &str) -> Result<(&str, toml::Value)> {
+pub(super) fn key_value(setting: &str) -> Result<(&str, toml::Value)> {
     let Some((key, value)) = setting.split_once('=') else {
         return Err(Error::Argument {
             argument: "--set".into(),

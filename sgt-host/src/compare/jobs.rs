@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// # Errors
 /// That of the first job, in their order, that failed; [`Error::Argument`] when the system
 /// allows no threads.
-pub(super) fn side_by_side<J: Sync, T: Send>(
+pub(crate) fn side_by_side<J: Sync, T: Send>(
     jobs: &[J],
     job: impl Fn(&J) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {

@@ -20,7 +20,7 @@
 
 mod comparison;
 mod contrast;
-mod jobs;
+pub(crate) mod jobs;
 mod measure;
 mod plan;
 mod rows;

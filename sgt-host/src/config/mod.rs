@@ -22,6 +22,7 @@
 mod balance;
 mod draft;
 mod explain;
+mod guide;
 mod regime;
 mod schedule;
 mod settings;
@@ -30,6 +31,7 @@ pub use crate::data::DataKind;
 pub use balance::{Batches, ClassWeights};
 pub use draft::{ConfigDraft, Preset};
 pub use explain::{Explanation, explain};
+pub use guide::Guide;
 pub use regime::{Branch, Objective, Recipe, Regime};
 pub use schedule::{EpochSchedule, Ramp};
 pub use settings::{Difference, changes, differences};
@@ -105,6 +107,9 @@ pub struct MaskingConfig {
     pub score: Score,
     /// How a gradient becomes an importance.
     pub importance: Importance,
+    /// Which map of the score is ranked.
+    #[serde(default, skip_serializing_if = "Guide::is_gradient")]
+    pub guide: Guide,
     /// What is ranked together.
     pub scope: Scope,
     /// What is masked together.
@@ -196,6 +201,7 @@ impl RunConfig {
         if let Some(fraction) = self.masking.hard_fraction {
             check.number("masking.hard-fraction", fraction, 0.0, 1.0)?;
         }
+        check.prefixed("masking.", self.masking.guide.check())?;
         if !(0.0..1.0).contains(&self.data.validation) {
             let expected = "a share from 0 to below 1";
             return check.refuse("data.validation", self.data.validation, expected);

@@ -38,6 +38,26 @@ pub fn unpack(path: &Path, bytes: &[u8], members: &[&str]) -> Result<Vec<Vec<u8>
         .collect()
 }
 
+/// Every file of the zip archive `bytes`, by its name. `path` is only named in errors.
+///
+/// # Errors
+/// As [`unpack`], and for names that are not UTF-8.
+pub(crate) fn members(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut wanted = Wanted {
+        path,
+        members: &[],
+        contents: Vec::new(),
+        budget: MAX_DECOMPRESSED,
+    };
+    let entries = zip_directory(bytes).ok_or_else(|| wanted.damaged("no whole zip archive"))?;
+    let read = entries.iter().map(|entry| {
+        let name = std::str::from_utf8(entry.name);
+        let name = name.map_err(|_| data_error(path, excerpt(entry.name), "names in UTF-8"))?;
+        Ok((name.to_string(), wanted.zip_content(bytes, entry)?))
+    });
+    read.collect()
+}
+
 struct Wanted<'a> {
     path: &'a Path,
     members: &'a [&'a str],

@@ -2,7 +2,7 @@
 
 use super::catalog::{self, Entry, Format, Origin};
 use super::series::{self, Length, Recordings};
-use super::{Dataset, TrainTest, cifar, embedded, har, idx, ts};
+use super::{Dataset, TrainTest, cifar, embedded, har, idx, synthetic, ts};
 use crate::file::{data_error, io_error, read_decompressed};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -31,13 +31,16 @@ pub fn data_dir(chosen: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Reads a data set: a name of the [`catalog`], or the path of a `.ts` (or `.ts.gz`) file whose
-/// classes and length count.
+/// Reads a data set: a name of the [`catalog`], the path of a `.ts` (or `.ts.gz`) file whose
+/// classes and length count, or a generated one, `synthetic:NAME?key=value` ([`synthetic`]).
 ///
 /// # Errors
 /// [`Error::Argument`] when it is neither, [`Error::Data`] when the data set is not in the data
 /// directory or a file is damaged (see the parsers), [`Error::Io`].
 pub fn load(name_or_file: &str, options: &LoadOptions) -> Result<TrainTest> {
+    if name_or_file.starts_with(synthetic::SCHEME) {
+        return generate(name_or_file, options);
+    }
     let path = Path::new(name_or_file);
     let unknown = match catalog::entry(name_or_file) {
         Ok(entry) if options.test.is_none() => return load_entry(entry, options),
@@ -79,6 +82,24 @@ pub fn files(name_or_file: &str, options: &LoadOptions) -> Result<[PathBuf; 2]> 
 #[cfg(feature = "cli")]
 pub(crate) fn is_file(name: &str) -> bool {
     is_ts(Path::new(name))
+}
+
+/// A generated set has its own test part, and series of one length.
+fn generate(source: &str, options: &LoadOptions) -> Result<TrainTest> {
+    let request: synthetic::Synthetic = source.parse()?;
+    let surplus = match (&options.test, options.length) {
+        (Some(_), _) => Some("test"),
+        (None, Some(_)) => Some("length"),
+        (None, None) => None,
+    };
+    if let Some(argument) = surplus {
+        return Err(Error::Argument {
+            argument: argument.into(),
+            found: format!("one beside {source}"),
+            expected: "none, generated data has its own".into(),
+        });
+    }
+    Ok(request.generate()?.into_data())
 }
 
 fn is_ts(path: &Path) -> bool {

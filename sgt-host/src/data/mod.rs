@@ -13,6 +13,7 @@
 //! | [`embedded`] | the data sets inside the binary |
 //! | [`catalog`] | the data sets known by name: numbers, licence, origin |
 //! | [`archive`] | what is kept of a download |
+//! | [`synthetic`] | generated series whose important cells are known |
 //! | [`load`](mod@load) | data by name or file |
 #![cfg_attr(
     feature = "cli",
@@ -37,6 +38,7 @@ mod normalization;
 mod sample;
 pub mod series;
 mod split;
+pub mod synthetic;
 pub mod ts;
 mod windows;
 

@@ -214,9 +214,8 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     // SAFETY: the caller's.
     let sums = unsafe { accumulate(simd, product, place, rows, start) };
     let relu = product.relu;
-    for i in 0..M {
-        for v in 0..V {
-            let mut sum = sums[i][v];
+    for (i, sums) in sums.into_iter().enumerate() {
+        for (v, mut sum) in sums.into_iter().enumerate() {
             if relu {
                 // Not a maximum: NaN must stay NaN.
                 sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);

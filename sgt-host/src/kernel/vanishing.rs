@@ -47,7 +47,7 @@ impl GradientScale {
         if largest == 0.0 || largest.is_infinite() {
             return Self::default();
         }
-        let exponent = (largest.to_bits() >> F32_MANTISSA) as i32 - F32_BIAS;
+        let exponent = (largest.to_bits() >> F32_MANTISSA).cast_signed() - F32_BIAS;
         let shift = (LARGEST_EXPONENT - exponent).min(F32_BIAS - 1);
         Self {
             up: power_of_two(shift),

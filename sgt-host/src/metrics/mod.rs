@@ -16,6 +16,7 @@
 //! | [`truth`] | precision and recall where the truth is known |
 //! | [`bootstrap`] | intervals over other test samples and other seeds |
 //! | [`holm`](fn@holm) | several comparisons at a time |
+//! | [`known_truth`] | the same by every definition in use, and more scores of its kind |
 //! | [`statistics`] | means, deviations, paired intervals, box plots, rank correlation |
 
 pub mod bootstrap;
@@ -25,6 +26,7 @@ pub mod faithfulness;
 pub mod focus;
 pub mod gradients;
 mod holm;
+pub mod known_truth;
 mod metric;
 pub mod outputs;
 pub mod randomisation;

@@ -31,3 +31,4 @@ pub use figures::{drop_charts, gradient_boxes, robustness_charts};
 pub use files::{check_free, write};
 pub use html::page;
 pub use markdown::markdown;
+pub(crate) use text::escape;

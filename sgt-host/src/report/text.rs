@@ -84,7 +84,7 @@ pub(super) fn legend_of_signs(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Escapes text for HTML and SVG, in elements and quoted attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`Trainer`] | the loop: one step a call, its state taken and put back at any step |
 //! | `step` | one step: saliency, masks, attack, losses, gradient, for each regime |
+//! | `guide` | the map that ranks what is masked |
 //! | `masking` | a batch masked in parallel by the core |
 //! | [`prepare`] | split and standardisation |
 //! | [`quality`](fn@quality) | loss and accuracy over a data set |
 //! | [`derive_seed`] | one seed for each random thing |
 
 mod data;
+mod guide;
 mod masking;
 mod progress;
 mod quality;

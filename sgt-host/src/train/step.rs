@@ -1,9 +1,10 @@
 //! One step: the loss of a batch under a regime and its gradient with respect to the weights.
 
+use super::guide::guide;
 use super::masking::{BatchMasking, Maskable};
 use super::{Purpose, Sums, derive_seed};
 use crate::attack::{AttackConfig, perturb};
-use crate::config::{self, Objective, Recipe, RunConfig};
+use crate::config::{self, Guide, Objective, Recipe, RunConfig};
 use crate::network::{Labelled, Mode, Model, Samples, Score, predicted_class, score_gradient};
 use crate::{Error, Result};
 use sgt_core::{AdversarialRows, AsgtRows, Losses, SgtRows};
@@ -26,6 +27,7 @@ pub(super) struct Moment {
 pub(super) struct Stepper<M: Model> {
     recipe: Recipe,
     score: Score,
+    guide: Guide,
     masking: BatchMasking,
     attack: AttackConfig,
     seed: u64,
@@ -95,6 +97,7 @@ impl<M: Model> Stepper<M> {
         Ok(Self {
             recipe: config.regime.recipe(),
             score: config.masking.score,
+            guide: config.masking.guide,
             masking: BatchMasking::new(&config.masking, model.input(), config.seed)?,
             attack: config.attack.clone(),
             seed: config.seed,
@@ -216,6 +219,20 @@ impl<M: Model> Stepper<M> {
         self.saliency.resize(source.x.len(), 0.0);
         let saliency = Some(&mut self.saliency[..]);
         model.backward(&mut source.pass, &source.dlogits, saliency, None)?;
+        let around = Labelled {
+            x: &source.x,
+            ..batch
+        };
+        // The masked branch's pass is free until its loss.
+        let pass = &mut self.masked.pass;
+        guide(
+            model,
+            around,
+            self.score,
+            self.guide,
+            pass,
+            &mut self.saliency,
+        )?;
         self.confidence.clear();
         for (row, &label) in source.logits.chunks_exact(model.classes()).zip(labels) {
             let loss = sgt_core::cross_entropy(row, label).map_err(objective_error)?;

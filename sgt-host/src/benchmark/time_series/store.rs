@@ -1,0 +1,70 @@
+//! Cells on the disk: one JSON file each, written whole when the cell is done.
+
+use super::{CellRecord, Job};
+use crate::file::{data_error, read, write_atomic};
+use crate::{Error, Result, file};
+use std::path::{Path, PathBuf};
+
+/// A folder of cells.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+    overwrites: bool,
+}
+
+impl Store {
+    /// The cells in `folder`, which is created. Cells of other settings are an error, or computed
+    /// again when it `overwrites`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open(folder: &Path, overwrites: bool) -> Result<Self> {
+        file::create_folder(folder)?;
+        Ok(Self {
+            folder: folder.into(),
+            overwrites,
+        })
+    }
+
+    fn path(&self, job: &Job<'_>) -> PathBuf {
+        let path = self.folder.join(job.path());
+        path.with_added_extension("json")
+    }
+
+    /// The record of a cell that is done.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] when the file is damaged or holds a cell of other settings.
+    pub fn find(&self, job: &Job<'_>) -> Result<Option<CellRecord>> {
+        let path = self.path(job);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let record: CellRecord = serde_json::from_slice(&read(&path)?)
+            .map_err(|reason| data_error(&path, reason.to_string(), "the record of a cell"))?;
+        match (record.settings == job.settings()?, self.overwrites) {
+            (true, _) => Ok(Some(record)),
+            (false, true) => Ok(None),
+            (false, false) => Err(data_error(
+                &path,
+                "a cell of other settings",
+                "the same settings, another folder, or --overwrite",
+            )),
+        }
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn keep(&self, job: &Job<'_>, record: &CellRecord) -> Result<()> {
+        let path = self.path(job);
+        file::create_folder(&file::parent(&path))?;
+        let text = serde_json::to_vec_pretty(record).map_err(|reason| Error::Argument {
+            argument: "record".into(),
+            found: reason.to_string(),
+            expected: "values that JSON can hold".into(),
+        })?;
+        write_atomic(&path, &text)
+    }
+}
