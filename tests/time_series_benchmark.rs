@@ -156,7 +156,7 @@ fn the_grid_has_the_same_bits_on_any_threads_and_after_an_interruption() {
     let to_random = row.to_random.unwrap();
     assert!((to_random.mean - f64::midpoint(seeds[0], seeds[1])).abs() < 1e-12);
     let spread = (seeds[0] - seeds[1]).abs() / 2.0_f64.sqrt();
-    assert!((to_random.deviation - spread).abs() < 1e-12);
+    assert!((to_random.deviation.unwrap() - spread).abs() < 1e-12);
     // Nobody is that accurate.
     assert!(Summary::new(&one, 2.0).is_err());
     let html = page(&summary, &one);

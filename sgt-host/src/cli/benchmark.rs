@@ -1,6 +1,7 @@
 //! `sgt benchmark`.
 
-use super::interrupt;
+use super::again::again;
+use super::interrupt::{INTERRUPTED, Interrupt};
 use super::output::{Output, remark};
 use crate::attribution::{Method, Shuffled};
 use crate::benchmark::time_series::store::Store;
@@ -111,20 +112,22 @@ pub(super) fn run(command: &Command, output: &Output) -> Result<ExitCode> {
     let grid = grid(arguments)?;
     grid.check()?;
     let store = Store::open(&arguments.out.join("cells"), arguments.overwrite)?;
-    let interrupted = interrupt::watch()?;
+    let interrupt = Interrupt::watch()?;
+    let interrupted = interrupt.asked();
     let display = Display::new(output, grid.jobs().len());
-    let cells = grid.run(&store, arguments.dump.as_deref(), &interrupted, |notice| {
+    let cells = grid.run(&store, arguments.dump.as_deref(), interrupted, |notice| {
         display.show(notice);
     });
     display.finish();
     let cells = cells?;
     if interrupted.load(Ordering::Relaxed) {
         remark(&format!(
-            "stopped with {} of {} cells; the same command goes on",
+            "interrupted with {} of {} cells: go on with {}",
             cells.len(),
-            grid.jobs().len()
+            grid.jobs().len(),
+            again(None, &["--overwrite"])
         ));
-        return Ok(ExitCode::from(interrupt::INTERRUPTED));
+        return Ok(ExitCode::from(INTERRUPTED));
     }
     let summary = Summary::new(&cells, arguments.least_accuracy)?;
     let text = markdown::markdown(&summary);

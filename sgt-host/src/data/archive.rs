@@ -47,7 +47,7 @@ pub(crate) fn members(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)
         path,
         members: &[],
         contents: Vec::new(),
-        budget: MAX_DECOMPRESSED,
+        budget: limits::memory(),
     };
     let entries = zip_directory(bytes).ok_or_else(|| wanted.damaged("no whole zip archive"))?;
     let read = entries.iter().map(|entry| {

@@ -2,6 +2,7 @@
 
 use super::summary::{COLUMNS, CONTROL};
 use super::{Summary, SummaryRow};
+use crate::metrics::statistics::MeanDeviation;
 
 /// One table under its heading.
 pub(super) struct Table {
@@ -19,14 +20,13 @@ pub(super) fn notes(summary: &Summary) -> Vec<String> {
     let first = summary.trainings.first().map_or("", String::as_str);
     let mut notes = vec![
         format!(
-            "{} sets, {} networks, {} regimes, {} methods, seeds {}. A cell took {:.1}\u{202f}s ± {:.1}.",
+            "{} sets, {} networks, {} regimes, {} methods, seeds {}. A cell took {}\u{202f}s.",
             summary.sets.len(),
             summary.networks.len(),
             summary.trainings.len(),
             summary.methods.len(),
             seeds.join(", "),
-            summary.seconds.mean,
-            summary.seconds.deviation
+            spread(&format!("{:.1}", summary.seconds.mean), summary.seconds, 1)
         ),
         format!(
             "Mean ± standard deviation over seeds of the mean over sets; a seed draws data and \
@@ -85,7 +85,7 @@ fn accuracy(summary: &Summary, set: Option<&str>) -> Table {
             let row = summary.row(set, network, training, None, "accuracy");
             row.map_or("–".into(), |row| {
                 let value = row.value;
-                format!("{:.3} ± {:.3}{}", value.mean, value.deviation, dagger(row))
+                spread(&format!("{:.3}", value.mean), value, 3) + dagger(row)
             })
         };
         let names = std::iter::once(network.clone());
@@ -127,8 +127,16 @@ fn of_set(summary: &Summary, set: &str) -> Table {
 
 fn difference(row: &SummaryRow) -> String {
     match row.to_random {
-        Some(value) => format!("{:+.3} ± {:.3}{}", value.mean, value.deviation, dagger(row)),
+        Some(value) => spread(&format!("{:+.3}", value.mean), value, 3) + dagger(row),
         None => format!("{:.3} (no random map)", row.value.mean),
+    }
+}
+
+/// `mean`, and the deviation where there is one.
+fn spread(mean: &str, value: MeanDeviation, decimals: usize) -> String {
+    match value.deviation {
+        Some(deviation) => format!("{mean} ± {deviation:.decimals$}"),
+        None => mean.into(),
     }
 }
 
@@ -140,7 +148,7 @@ fn control(summary: &Summary, network: &str, score: &str) -> String {
 
 fn dagger(row: &SummaryRow) -> &'static str {
     match row.to_first {
-        Some(paired) if paired.is_significant() => "†",
+        Some(paired) if paired.low > 0.0 || paired.high < 0.0 => "†",
         _ => "",
     }
 }

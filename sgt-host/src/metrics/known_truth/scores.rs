@@ -98,7 +98,7 @@ pub fn score_maps(maps: TrueMaps<'_>) -> Result<KnownTruthScores> {
         let found = MeanDeviation::of(&values)?;
         Ok::<_, Error>(SampleMean {
             mean: found.mean,
-            standard_error: found.deviation / (found.count as f64).sqrt(),
+            standard_error: found.deviation.unwrap_or(0.0) / (found.count as f64).sqrt(),
         })
     };
     let magnitudes = |(map, _): &(&[f32], &[bool])| map.iter().map(|v| v.abs()).collect();
