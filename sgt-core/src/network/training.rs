@@ -56,6 +56,32 @@ pub struct SgtScratch<'s, I> {
 ///
 /// The parameters are those of the layers in front, which stay, and of the layers behind, which are
 /// trained: all of them, or those of the last few ([`Network::trained_len`]).
+///
+/// Fine-tuning the last layer of a network whose parameters are in flash:
+///
+/// ```
+/// use sgt_core::network::{Dense, Labelled, Layer, Learner, Network, Sgd, Shape};
+/// static WEIGHTS: [f32; 17] = [0.1; 17];
+/// let layers = [Layer::Dense(Dense { outputs: 3 }), Layer::Relu, Layer::Dense(Dense { outputs: 2 })];
+/// let network = Network::new(Shape::vector(2), &layers)?;
+/// let (frozen, last) = WEIGHTS.split_at(network.parameter_len() - network.trained_len(1));
+/// let mut trained = [0.0; 8];
+/// trained.copy_from_slice(last);
+/// let mut learner = Learner {
+///     frozen,
+///     trained: &mut trained,
+///     gradient: &mut [0.0; 8],
+///     optimizer: Sgd::new(0.1),
+///     state: &mut [],
+/// };
+/// let mut scratch = [0.0; 16];
+/// let example = Labelled { input: &[1.0, 0.5], label: 1 };
+/// network.standard_step(&mut learner, example, &mut scratch)?;
+/// let mut logits = [0.0; 2];
+/// network.infer(learner.parameters(), example.input, &mut scratch, &mut logits)?;
+/// assert!(logits[1] > logits[0]);
+/// # Ok::<(), sgt_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Learner<'m, O> {
     /// The parameters that stay, in flash perhaps.
