@@ -190,7 +190,9 @@ fn step_and_cell_occlusion_are_differences_of_scores() {
         let clean = score_of(&model, one(own, &valid, sample));
         let without = |places: &[usize]| {
             let mut x = own.to_vec();
-            places.iter().for_each(|&place| x[place] = baseline[place]);
+            for &place in places {
+                x[place] = baseline[place];
+            }
             clean - score_of(&model, one(&x, &valid, sample))
         };
         let of_steps: Vec<f32> = valid[sample]
