@@ -342,6 +342,7 @@ fn runs(name: &str, seeds: &[u64], evaluations: &[Evaluation]) -> RegimeRuns {
         folder: None,
         config: String::new(),
         seconds: 1.0,
+        epochs: Vec::new(),
         evaluation: evaluation.clone(),
     };
     RegimeRuns {
