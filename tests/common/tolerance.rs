@@ -22,6 +22,13 @@ pub(crate) const STANDARD_ERRORS: f64 = 4.0;
 /// Golden losses of the core, relative; `PyTorch` sums in another order.
 pub(crate) const GOLDEN_LOSS: f64 = 1e-5;
 
+// Data.
+
+/// Standardised values taken back to those that were recorded.
+pub(crate) const RECORDED: f32 = 1e-6;
+/// Numbers between 0 and 1 that a page says with three digits, absolute.
+pub(crate) const SAID: f32 = 5e-4;
+
 // Networks.
 
 /// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected

@@ -187,12 +187,18 @@ impl LineChart {
         plain_number(x)
     }
 
-    pub(super) fn y_text(&self, y: f64) -> String {
+    /// A value of the vertical axis in its unit, which the axis says.
+    pub(super) fn y_number(&self, y: f64) -> String {
         if self.y_percent {
-            format!("{:.1}\u{202f}%", 100.0 * y)
+            format!("{:.1}", 100.0 * y)
         } else {
             format!("{y:.3}")
         }
+    }
+
+    fn y_text(&self, y: f64) -> String {
+        let unit = if self.y_percent { "\u{202f}%" } else { "" };
+        self.y_number(y) + unit
     }
 
     /// Where the vertical axis ends: 1 for shares, a round number above all values otherwise.

@@ -475,7 +475,7 @@ fn trace(sample: &SampleMaps, channel: usize, top: f64) -> String {
 fn lane_words(sample: &SampleMaps, channel: usize, top: f64) -> String {
     let (low, high) = range(&lanes_of(sample, &sample.values, &[channel]));
     let unit = sample.units.get(channel).map_or("", String::as_str);
-    let range = format!("{} to {} {unit}", short(low), short(high));
+    let range = format!("{} {unit}", range_words(low, high));
     let line = |y: f64, class: &str, words: &str| {
         format!(
             "<text x=\"0\" y=\"{:.1}\" class=\"{class}\">{}</text>",
@@ -487,17 +487,24 @@ fn lane_words(sample: &SampleMaps, channel: usize, top: f64) -> String {
     line(14.0, "lane", &name) + &line(27.0, "lane range", range.trim_end())
 }
 
-/// Three digits that count, with a true minus sign.
-fn short(value: f32) -> String {
-    let magnitude = value.abs();
-    let text = match magnitude {
-        0.0 => "0".into(),
-        100.0..1e5 => format!("{value:.0}"),
-        10.0..100.0 => format!("{value:.1}"),
-        0.01..10.0 => format!("{value:.2}"),
-        _ => format!("{value:.1e}"),
+/// The ends of a range, both with the digits that tell them apart.
+fn range_words(low: f32, high: f32) -> String {
+    /// More decimals than that read better as a power of ten.
+    const MOST_DECIMALS: f32 = 6.0;
+    let span = high - low;
+    let decimals = if span > 0.0 {
+        (1.0 - span.log10().floor()).max(0.0)
+    } else {
+        2.0
     };
-    text.replace('-', "\u{2212}")
+    let number = |value: f32| {
+        if decimals > MOST_DECIMALS {
+            format!("{value:.1e}")
+        } else {
+            format!("{value:.0$}", decimals as usize)
+        }
+    };
+    format!("{} to {}", number(low), number(high)).replace('-', "\u{2212}")
 }
 
 /// Time below a series: seconds where the data says its rate, steps otherwise.
@@ -618,7 +625,7 @@ fn range(values: &[f32]) -> (f32, f32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{level, round_up, short, time_ticks};
+    use super::{level, range_words, round_up, time_ticks};
 
     #[test]
     fn time_has_round_ticks_with_a_unit() {
@@ -635,11 +642,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short() {
-        let found = [0.0, -0.016, 3.15, 98.76, 1234.0, 1e-4].map(short);
+    fn ranges_have_the_digits_that_tell_their_ends_apart() {
+        let found = [(-0.034, 0.008), (980.4, 1021.0), (1.0, 1.0), (0.0, 2e-8)]
+            .map(|(low, high)| range_words(low, high));
         assert_eq!(
             found,
-            ["0", "\u{2212}0.02", "3.15", "98.8", "1234", "1.0e\u{2212}4"]
+            [
+                "\u{2212}0.034 to 0.008",
+                "980 to 1021",
+                "1.00 to 1.00",
+                "0.0e0 to 2.0e\u{2212}8"
+            ]
         );
     }
 

@@ -34,17 +34,16 @@ pub(super) fn classes(comparison: &Comparison) -> String {
     body += "<div class=\"matrices\">\n";
     for (place, (found, regime)) in found.iter().zip(&comparison.regimes).enumerate() {
         let Some(found) = found else { continue };
-        let caption = format!("{}, {} runs", regime.name, regime.runs.len());
+        let caption = match regime.runs.len() {
+            1 => format!("{}, 1 run", regime.name),
+            runs => format!("{}, {runs} runs", regime.name),
+        };
         let table = if many {
             frequent(found, &caption)
         } else {
             confusion(found, &caption)
         };
-        let _ = write!(
-            body,
-            "<div data-regime=\"{place}\">\n<h4>{}</h4>\n{table}</div>\n",
-            escape(&regime.name)
-        );
+        let _ = write!(body, "<div data-regime=\"{place}\">\n{table}</div>\n");
     }
     body += "</div>\n";
     section("classes", "Classes", &body)
@@ -93,7 +92,7 @@ fn counts(comparison: &Comparison, found: &[Option<Classification>]) -> String {
 fn bar(count: usize, largest: usize) -> String {
     let share = 100.0 * count as f64 / largest.max(1) as f64;
     format!(
-        "<td class=\"bar\" style=\"--share:{share:.0}%\">{}</td>",
+        "<td><span class=\"bar\" style=\"--share:{share:.0}%\">{}</span></td>",
         grouped(count)
     )
 }
@@ -102,7 +101,7 @@ fn bar(count: usize, largest: usize) -> String {
 fn confusion(found: &Classification, caption: &str) -> String {
     let names = || found.per_class.iter().map(|class| &class.class);
     let label = format!("Confusion matrix of {caption}");
-    let head = table_head(&label, caption, &["Class"], names(), Columns::Others);
+    let head = table_head(&label, caption, &["Class"], names(), Columns::Upright);
     let mut html = head.replacen("<table>", "<table class=\"confusion\">", 1);
     for (class, (name, counts)) in names().zip(&found.confusion).enumerate() {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(name));
@@ -214,7 +213,7 @@ mod tests {
     fn bars_are_shares_of_the_largest() {
         assert_eq!(
             bar(1200, 2400),
-            "<td class=\"bar\" style=\"--share:50%\">1,200</td>"
+            "<td><span class=\"bar\" style=\"--share:50%\">1,200</span></td>"
         );
         assert!(bar(0, 0).contains("--share:0%"));
     }

@@ -106,19 +106,22 @@ fn section(id: &str, heading: &str, body: &str) -> String {
 /// The verdict and the warnings, in words.
 fn verdict(comparison: &Comparison) -> String {
     let mut words = comparison.verdict.words.iter();
-    let mut body = words.next().map_or(String::new(), |headline| {
-        format!("<p><strong>{}</strong></p>\n", escape(headline))
+    let headline = words.next().map_or(String::new(), |headline| {
+        format!("<p class=\"headline\">{}</p>\n", escape(headline))
     });
+    let mut body = headline + "<div class=\"columns\">\n<div>\n";
     body += &list("findings", words.map(|sentence| escape(sentence)));
+    body += "</div>\n";
     let warnings = comparison.warnings.iter();
     let mut warnings = warnings
         .map(|warning| escape(&warning.sentence()))
         .peekable();
     if warnings.peek().is_some() {
-        body += "<h3>Before you trust these numbers</h3>\n";
+        body += "<div>\n<h3>Before you trust these numbers</h3>\n";
         body += &list("findings warnings", warnings);
+        body += "</div>\n";
     }
-    section("verdict", "Verdict", &body)
+    section("verdict", "Verdict", &(body + "</div>\n"))
 }
 
 fn list(class: &str, items: impl Iterator<Item = String>) -> String {
@@ -154,17 +157,20 @@ fn learning(comparison: &Comparison, names: &[String]) -> String {
     section("learning", "Learning curves", &body)
 }
 
+/// Charts, and the numbers behind them: beside a single one, below several.
 fn charts(charts: &[&LineChart]) -> String {
-    let mut html = String::from("<div class=\"charts\">\n");
+    let alone = if charts.len() == 1 { " alone" } else { "" };
+    let mut html = format!("<div class=\"drawn{alone}\">\n<div class=\"charts\">\n");
     for chart in charts {
         let _ = writeln!(html, "<figure>{}</figure>", chart.inline());
     }
-    html + "</div>\n" + &chart_data(charts)
+    html + "</div>\n" + &chart_data(charts) + "</div>\n"
 }
 
 /// The numbers behind charts, as tables.
 fn chart_data(charts: &[&LineChart]) -> String {
-    let mut html = String::from("<details><summary>The numbers behind these charts</summary>\n");
+    let open = if charts.len() == 1 { " open" } else { "" };
+    let mut html = format!("<details{open}><summary>The numbers behind this</summary>\n");
     for chart in charts {
         let caption = format!("{}: {}", chart.title, chart.y_label);
         let names = chart.lines.iter().map(|line| &line.name);
@@ -187,9 +193,9 @@ fn chart_data(charts: &[&LineChart]) -> String {
             let _ = write!(html, "<tr><th scope=\"row\">{}</th>", chart.x_text(x));
             for (regime, line) in chart.lines.iter().enumerate() {
                 let value = line.points.get(place).map_or("–".into(), |point| {
-                    let value = chart.y_text(point.y);
+                    let value = chart.y_number(point.y);
                     if point.deviation > 0.0 {
-                        format!("{value} ± {}", chart.y_text(point.deviation))
+                        format!("{value} ± {}", chart.y_number(point.deviation))
                     } else {
                         value
                     }

@@ -7,6 +7,9 @@ use crate::metrics::bootstrap::Interval;
 use crate::metrics::{Direction, Metric};
 use std::fmt::Write;
 
+/// The column that a narrow screen has in small print.
+const SAMPLES: &str = "Samples";
+
 /// What the columns behind a table's first ones are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Columns {
@@ -14,6 +17,8 @@ pub(super) enum Columns {
     Regimes,
     /// Anything else.
     Others,
+    /// Anything else, many in little space: their heads stand upright.
+    Upright,
 }
 
 impl Columns {
@@ -21,7 +26,7 @@ impl Columns {
     pub(super) fn attribute(self, place: usize) -> String {
         match self {
             Self::Regimes => format!(" data-regime=\"{place}\""),
-            Self::Others => String::new(),
+            Self::Others | Self::Upright => String::new(),
         }
     }
 }
@@ -58,15 +63,23 @@ pub(super) fn table_head<'n>(
         escape(caption),
     );
     for name in corner {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
+        let class = if *name == SAMPLES {
+            " class=\"wide\""
+        } else {
+            ""
+        };
+        let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escape(name));
     }
     for (place, name) in columns.enumerate() {
-        let _ = write!(
-            html,
-            "<th scope=\"col\"{}>{}</th>",
-            head.attribute(place),
-            escape(name)
-        );
+        let name = escape(name);
+        let _ = match head {
+            Columns::Upright => write!(html, "<th scope=\"col\"><span>{name}</span></th>"),
+            _ => write!(
+                html,
+                "<th scope=\"col\"{}>{name}</th>",
+                head.attribute(place)
+            ),
+        };
     }
     html + "</tr></thead>\n<tbody>\n"
 }
@@ -78,7 +91,7 @@ pub(super) fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &
     let mut html = table_head(
         caption,
         caption,
-        &["Metric", "Samples"],
+        &["Metric", SAMPLES],
         comparison.names(),
         Columns::Regimes,
     );
@@ -94,10 +107,11 @@ pub(super) fn table(comparison: &Comparison, rows: &[&ComparisonRow], caption: &
         };
         let _ = write!(
             html,
-            "<tr><th scope=\"row\">{}{arrow}<small>{}</small></th><td>{}</td>",
+            "<tr><th scope=\"row\">{}{arrow}<small>{}<span class=\"narrow\">{samples}</span></small></th>\
+             <td class=\"wide\">{samples}</td>",
             metric_link(row.metric),
             escape(&row.about.to_string()),
-            samples(row)
+            samples = samples(row)
         );
         let (notation, best) = (Notation::of(row.metric), row.best());
         for (index, value) in row.values.iter().enumerate() {
