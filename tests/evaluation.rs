@@ -2,17 +2,21 @@
 //! defaults, and that every way to a table gives the same table.
 
 mod common;
+#[path = "common/tolerance.rs"]
+mod tolerance;
 
 use common::known::{IMAGE, SAMPLES, known_model, known_samples};
 use common::mlp::{Mlp, WithoutRescale};
 use sgt_host::attack::{AttackConfig, AttackKind};
 use sgt_host::attribution::{Method, Settings, attribute};
 use sgt_host::compare::{
-    Comparison, Existing, MeasuredRun, Place, Plan, RegimeRuns, compare, group, measure,
-    sample_maps,
+    Comparison, Existing, MeasuredRun, Place, Plan, RegimeRuns, SampleMap, SampleMaps, SampleRule,
+    compare, group, measure, sample_maps,
 };
 use sgt_host::config::{ConfigDraft, Regime};
-use sgt_host::data::{DataKind, Dataset, InputUnit, balanced_draw, balanced_order};
+use sgt_host::data::{
+    DataKind, Dataset, InputUnit, LoadOptions, TrainTest, balanced_draw, balanced_order, load,
+};
 use sgt_host::evaluation::{About, Evaluation, EvaluationConfig, Measured, evaluate};
 use sgt_host::metrics::robustness::{RobustnessCurve, RobustnessPoint, clean_accuracy};
 use sgt_host::metrics::{Fill, Metric};
@@ -352,6 +356,7 @@ fn runs(name: &str, seeds: &[u64], evaluations: &[Evaluation]) -> RegimeRuns {
         folder: None,
         config: String::new(),
         seconds: 1.0,
+        epochs: Vec::new(),
         evaluation: evaluation.clone(),
     };
     RegimeRuns {
@@ -483,6 +488,33 @@ fn runs_in_memory_and_runs_read_back_have_the_same_table() {
     assert!(unsaved.regimes[0].runs[0].folder.is_none());
     let json = serde_json::to_string(&compared).unwrap();
     assert_eq!(serde_json::from_str::<Comparison>(&json).unwrap(), compared);
+}
+
+#[test]
+fn shown_samples_are_as_recorded_with_names_and_rate() {
+    let trained = in_memory();
+    let samples = sample_maps(&group(&trained).unwrap(), &[Method::Gradient]).unwrap();
+    let data = &trained[0].config.data.source;
+    let TrainTest { test, .. } = load(data, &LoadOptions::default()).unwrap();
+    assert_eq!(samples[0].rule, SampleRule::Right);
+    let least = samples.iter().find(|s| s.rule == SampleRule::LeastCertain);
+    for sample in &samples {
+        let recorded = test.sample(sample.index);
+        tolerance::assert_close("recorded", &sample.values, recorded, tolerance::RECORDED);
+        assert_eq!(sample.class, test.classes()[test.labels()[sample.index]]);
+        assert_eq!(sample.names, test.axes().channels);
+        assert_eq!(sample.units, test.axes().units);
+        assert_eq!(sample.rate, test.axes().rate);
+        assert!(sample.rate.is_some());
+        let regimes: Vec<&str> = sample.maps.iter().map(|map| &map.regime[..]).collect();
+        assert_eq!(regimes, ["standard", "sgt"]);
+        let chance = 1.0 / test.classes().len() as f32;
+        let sure = |map: &SampleMap| map.certainty >= chance && map.certainty <= 1.0;
+        assert!(sample.maps.iter().all(sure));
+        let sum = |sample: &SampleMaps| -> f32 { sample.maps.iter().map(|m| m.certainty).sum() };
+        let is_pick = matches!(sample.rule, SampleRule::LeastCertain | SampleRule::Wrong);
+        assert!(is_pick || least.is_none_or(|least| sum(least) <= sum(sample)));
+    }
 }
 
 #[test]

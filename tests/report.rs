@@ -1,242 +1,17 @@
 //! The page and the pictures: self-contained, well-formed, accessible, and true to their data.
 
-#[path = "common/golden.rs"]
-mod golden;
+#[path = "common/study.rs"]
+mod study;
 
-use sgt_core::{Bounds, Pcg32, Random};
-use sgt_host::attribution::{Method, Settings, attribute};
-use sgt_host::compare::{
-    ClassCount, Comparison, Evidence, MeasuredRun, RegimeRuns, SampleMap, SampleMaps, compare,
-    verdict, warnings,
-};
-use sgt_host::config::Difference;
-use sgt_host::data::{DataKind, Dataset, InputUnit};
-use sgt_host::evaluation::{EvaluationConfig, evaluate};
-use sgt_host::metrics::Fill;
-use sgt_host::network::{
-    Classifier, ClassifierPass, InputShape, Labelled, Mode, Model, Network, SeriesOrder, named,
-};
+use sgt_host::compare::Comparison;
 use sgt_host::report::picture::{Picture, strongest};
 use sgt_host::report::{
-    drop_charts, gradient_boxes, map, markdown, page, robustness_charts, table,
+    drop_charts, gradient_boxes, learning_charts, map, markdown, page, robustness_charts, table,
 };
-use std::path::PathBuf;
-
-/// Names that only look like regimes: golden weights with growing noise.
-const REGIMES: [(&str, f32); 4] = [
-    ("standard", 0.0),
-    ("sgt", 0.02),
-    ("adversarial", 0.05),
-    ("asgt", 0.1),
-];
-/// Runs a regime.
-const SEEDS: u64 = 2;
-const METHODS: [&str; 4] = [
-    "gradient",
-    "integrated-gradients",
-    "smoothgrad-squared",
-    "random",
-];
-
-/// A method with few steps: the pictures' content is not the subject.
-fn method(name: &str) -> Method {
-    Method::named(name).unwrap().with_steps(5)
-}
-
-struct Study {
-    name: &'static str,
-    input: Option<InputShape>,
-    bounds: Option<Bounds>,
-    classes: Vec<String>,
-    names: Vec<String>,
-}
-
-fn network(study: &Study, noise: f32, seed: u64) -> Classifier {
-    let (weights, _) = golden::golden(study.name).unwrap();
-    let shapes: Vec<(&str, &[usize])> = weights
-        .iter()
-        .map(|(name, (shape, _))| (name.as_str(), shape.as_slice()))
-        .collect();
-    let sizes = named::infer_sizes(study.name, &shapes, study.input).unwrap();
-    let description = named::description(study.name, &sizes).unwrap();
-    let mut network = Network::new(&description, 0).unwrap();
-    let mut rng = Pcg32::new(seed, 0);
-    for entry in network.parameters().entries().to_vec() {
-        let values = &mut network.parameters_mut().values_mut()[entry.range];
-        for (value, golden) in values.iter_mut().zip(&weights[&entry.name].1) {
-            *value = golden + noise * rng.standard_normal();
-        }
-    }
-    let classifier = Classifier::new(network, study.classes.clone()).unwrap();
-    match study.bounds {
-        Some(bounds) => classifier.with_bounds(bounds).unwrap(),
-        None => classifier,
-    }
-}
-
-/// The golden samples as a data set holds them.
-fn dataset(study: &Study, input: InputShape, labels: &[usize]) -> Dataset {
-    let (_, cases) = golden::golden(study.name).unwrap();
-    let shape = input.ordered(SeriesOrder::ChannelsFirst);
-    let samples = cases["x"].1.chunks(input.len());
-    let samples = samples
-        .flat_map(|sample| input.reorder(sample, shape))
-        .collect();
-    let (classes, labels) = (study.classes.clone(), labels.to_vec());
-    Dataset::new(study.name, classes, shape, samples, labels, study.bounds).unwrap()
-}
-
-/// The comparison of made-up regimes, and the maps of two samples.
-fn report(study: &Study) -> (Comparison, Vec<SampleMaps>) {
-    let (_, cases) = golden::golden(study.name).unwrap();
-    let x = &cases["x"].1;
-    let labels: Vec<usize> = cases["y"].1.iter().map(|&label| label as usize).collect();
-    let config = EvaluationConfig {
-        methods: METHODS.iter().map(|name| method(name)).collect(),
-        fills: vec![Fill::Zero, Fill::Uniform],
-        stability_samples: 1,
-        ..EvaluationConfig::thorough(DataKind::Image)
-    };
-    let test = dataset(study, network(study, 0.0, 0).input(), &labels);
-    let mut regimes = Vec::new();
-    let mut samples = Vec::new();
-    for (name, noise) in REGIMES {
-        let run = |seed: u64| {
-            let network = network(study, noise + 0.003, seed);
-            MeasuredRun {
-                seed,
-                folder: Some(PathBuf::from(format!("{name}-{seed}"))),
-                evaluation: evaluate(&network, &test, &config).unwrap(),
-                config: format!(
-                    "model = \"{}\"\nregime = \"{name}\"\nseed = {seed}\n",
-                    study.name
-                ),
-                seconds: 12.3,
-            }
-        };
-        regimes.push(RegimeRuns {
-            name: name.into(),
-            runs: (0..SEEDS).map(run).collect(),
-        });
-    }
-    for sample in [0, 3] {
-        let shape = network(study, 0.0, 0).input();
-        let values = x[sample * shape.len()..][..shape.len()].to_vec();
-        let mut maps = Vec::new();
-        for name_of_method in METHODS {
-            for (name, noise) in REGIMES {
-                let network = network(study, noise, 1);
-                let mut pass = ClassifierPass::default();
-                let logits = network
-                    .forward(&values, Mode::Evaluation, &mut pass)
-                    .unwrap();
-                let predicted = (0..logits.len())
-                    .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
-                    .unwrap();
-                let (label, method) = (&labels[sample..=sample], method(name_of_method));
-                let settings = Settings::default();
-                let found =
-                    attribute(&network, Labelled::new(&values, label), &method, &settings).unwrap();
-                maps.push(SampleMap {
-                    regime: name.into(),
-                    method: method.name().into(),
-                    predicted: study.classes[predicted].clone(),
-                    values: found.values,
-                });
-            }
-        }
-        samples.push(SampleMaps {
-            shape,
-            class: study.classes[labels[sample]].clone(),
-            values,
-            names: study.names.clone(),
-            maps,
-        });
-    }
-    let rows = compare(&regimes, &config).unwrap();
-    let classes: Vec<ClassCount> = study
-        .classes
-        .iter()
-        .zip(test.class_counts())
-        .map(|(class, test)| ClassCount {
-            class: class.clone(),
-            training: 10,
-            test,
-        })
-        .collect();
-    let warnings = warnings(&classes, &regimes, &rows);
-    let evidence = Evidence {
-        regimes: &REGIMES.map(|(name, _)| name.to_string()),
-        rows: &rows,
-        warnings: &warnings,
-    };
-    for run in regimes.iter_mut().flat_map(|regime| &mut regime.runs) {
-        run.evaluation.by_sample = Vec::new();
-    }
-    let comparison = Comparison {
-        verdict: verdict(&evidence),
-        warnings: warnings.clone(),
-        classes,
-        data: format!("made up: {}, <not> trained & such", study.name),
-        model: study.name.into(),
-        training_samples: 0,
-        test_samples: labels.len(),
-        unit: InputUnit::Recorded(study.bounds),
-        rows: rows.clone(),
-        evaluation: config,
-        regimes,
-        settings: vec![Difference {
-            key: "masking.importance".into(),
-            values: vec![None, Some("signed".into()), None, Some("absolute".into())],
-        }],
-    };
-    (comparison, samples)
-}
-
-fn images() -> Study {
-    Study {
-        name: "small-cnn",
-        input: None,
-        bounds: Some(Bounds::UNIT),
-        classes: (0..10).map(|digit| digit.to_string()).collect(),
-        names: Vec::new(),
-    }
-}
-
-fn series() -> Study {
-    Study {
-        name: "sensor-lstm",
-        input: Some(InputShape::Series {
-            steps: 100,
-            channels: 6,
-            order: SeriesOrder::StepsFirst,
-        }),
-        bounds: None,
-        classes: ["standing", "running", "walking", "badminton"]
-            .map(Into::into)
-            .to_vec(),
-        names: ["acc x", "acc y", "acc z", "gyro x", "gyro y", "gyro z"]
-            .map(Into::into)
-            .to_vec(),
-    }
-}
-
-fn text() -> Study {
-    let words = "the film is not as bad as its <b>title</b> would suggest";
-    Study {
-        name: "text-bilstm",
-        input: Some(InputShape::Tokens {
-            tokens: 12,
-            dim: 20,
-        }),
-        bounds: None,
-        classes: ["negative", "positive"].map(Into::into).to_vec(),
-        names: words.split(' ').map(Into::into).collect(),
-    }
-}
+use study::{METHODS, REGIMES, SEEDS, images, report, series, text};
 
 /// Elements that HTML closes by themselves.
-const VOID: [&str; 3] = ["meta", "br", "!doctype"];
+const VOID: [&str; 4] = ["meta", "br", "input", "!doctype"];
 
 /// Asserts that every element is closed in order and every attribute is quoted.
 #[track_caller]
@@ -259,8 +34,8 @@ fn assert_well_formed(markup: &str) {
         } else if !tag.ends_with('/') && !VOID.contains(&name) {
             open.push(name);
         }
-        if name == "style" && !tag.starts_with('/') {
-            rest = &rest[rest.find("</style>").unwrap()..];
+        if ["style", "script"].contains(&name) && !tag.starts_with('/') {
+            rest = &rest[rest.find(&format!("</{name}>")).unwrap()..];
         }
     }
     assert!(open.is_empty(), "left open: {open:?}");
@@ -278,12 +53,12 @@ fn keep(file: &str, content: &str) {
 #[test]
 fn pages_are_self_contained_well_formed_and_say_what_they_show() {
     for study in [images(), series(), text()] {
-        let (comparison, samples) = report(&study);
+        let (comparison, samples) = report(&study, SEEDS);
         let html = page(&comparison, &samples).unwrap();
         keep(&format!("report-{}.html", study.name), &html);
         assert_well_formed(&html);
         let without_namespace = html.replace("http://www.w3.org/2000/svg", "");
-        for outside in ["http:", "https:", "<script", "<link", "@import", "url("] {
+        for outside in ["http:", "https:", "<script ", "<link", "@import", "url("] {
             assert!(!without_namespace.contains(outside), "{outside}");
         }
         assert!(html.contains("lang=\"en\"") && html.contains("width=device-width"));
@@ -291,19 +66,20 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
         // Every picture has words, every table has heads and a caption.
         let pictures = html.matches("role=\"img\"").count();
         assert_eq!(pictures, html.matches("role=\"img\"><title>").count());
-        let charts = 4 + 2 * comparison.regimes[0].runs[0].evaluation.maps.len() + 1;
+        // Robustness, drops, gradients, learning.
+        let charts = 4 + 2 * comparison.regimes[0].runs[0].evaluation.maps.len() + 1 + 2;
         let maps = samples.len() * (1 + METHODS.len() * REGIMES.len());
         assert_eq!(pictures, charts + maps);
         assert_eq!(
-            html.matches("<table>").count(),
+            html.matches("<table").count(),
             html.matches("<caption>").count()
         );
         assert_eq!(
-            html.matches("<table>").count(),
+            html.matches("<table").count(),
             html.matches("<thead>").count()
         );
         for (regime, _) in REGIMES {
-            assert!(html.contains(&format!("<th scope=\"col\">{regime}</th>")));
+            assert!(html.contains(&format!(">{regime}</th>")));
             assert!(html.contains(&format!("sgt train --config {regime}-1/config.toml")));
         }
         assert!(html.contains("&lt;not&gt; trained &amp; such with"));
@@ -318,7 +94,7 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
             .map(|row| (1..REGIMES.len()).filter(|&c| row.is_starred(c)).count())
             .sum();
         let stars = |text: &str| {
-            let rows = text.lines().filter(|line| line.starts_with("<tr>"));
+            let rows = text.lines().filter(|line| line.starts_with("<tr"));
             rows.map(|line| line.matches('*').count()).sum::<usize>()
         };
         let (tables, differences) = html.split_once("<summary>The differences").unwrap();
@@ -353,7 +129,7 @@ fn pages_are_self_contained_well_formed_and_say_what_they_show() {
 
 #[test]
 fn the_tables_as_markdown_hold_every_row_once() {
-    let (comparison, _) = report(&images());
+    let (comparison, _) = report(&images(), SEEDS);
     let text = markdown(&comparison);
     keep("report.md", &text);
     let (training, measured) = text.split_once("\n## Accuracy\n").unwrap();
@@ -380,8 +156,8 @@ fn the_tables_as_markdown_hold_every_row_once() {
 
 #[test]
 fn charts_and_panels_stand_alone() {
-    let (image, images) = report(&images());
-    let (_, series) = report(&series());
+    let (image, images) = report(&images(), SEEDS);
+    let (_, series) = report(&series(), SEEDS);
     let mut drawn = Vec::new();
     for (index, chart) in robustness_charts(&image).iter().enumerate() {
         assert_eq!(chart.lines.len(), REGIMES.len());
@@ -455,10 +231,73 @@ fn maps_draw_sign_as_colour_and_magnitude_as_opacity() {
 
 #[test]
 fn a_map_of_another_shape_is_refused_in_one_line() {
-    let (comparison, mut samples) = report(&images());
+    let (comparison, mut samples) = report(&images(), SEEDS);
     samples[0].maps[0].values.pop();
     assert_eq!(
         page(&comparison, &samples).unwrap_err().to_string(),
         "picture of a sample: found shape 255 values, expected shape [1, 16, 16]"
     );
+}
+
+#[test]
+fn a_page_says_where_its_samples_come_from_and_when() {
+    let (comparison, samples) = report(&series(), SEEDS);
+    let html = page(&comparison, &samples).unwrap();
+    for words in [
+        "<h3>Right: standing, test sample 0</h3>",
+        ">Wrong: ",
+        ">Least certain: ",
+        ">gyro x</text>",
+        "°/s</text>",
+        ">1</text>",
+        "data-rate=\"50\"",
+        "data-units=\"[&quot;g&quot;,",
+        "training cross-entropy",
+        "id=\"metric-accuracy\"",
+        "href=\"#metric-accuracy\"",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    // The traces are there once a sample, and every map uses them.
+    let maps = METHODS.len() * REGIMES.len();
+    for number in 0..samples.len() {
+        assert_eq!(html.matches(&format!("id=\"traces-{number}\"")).count(), 1);
+        let uses = html.matches(&format!("href=\"#traces-{number}\"")).count();
+        assert_eq!(uses, maps);
+    }
+}
+
+#[test]
+fn names_from_data_stay_text() {
+    let mut study = series();
+    let hostile = "</script><img src=x onerror='window.reached=1'>\"";
+    study.classes[0] = hostile.into();
+    study.names[0] = hostile.into();
+    let (comparison, samples) = report(&study, 1);
+    let html = page(&comparison, &samples).unwrap();
+    assert_well_formed(&html);
+    assert!(!html.contains("<img"));
+    assert_eq!(html.matches("</script>").count(), 1);
+    let panel = map::panel(&samples, "gradient").unwrap();
+    assert_well_formed(&panel);
+    assert!(!panel.contains("<img"));
+}
+
+#[test]
+fn learning_curves_are_means_over_seeds() {
+    let (mut comparison, _) = report(&images(), SEEDS);
+    let charts = learning_charts(&comparison);
+    let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
+    assert_eq!(titles, ["training accuracy", "training cross-entropy"]);
+    let places: Vec<f64> = charts[1].lines[0].points.iter().map(|p| p.x).collect();
+    assert_eq!(places, [1.0, 2.0, 3.0]);
+    // The seeds 0 and 1: 1.5 and 1.51 in the first epoch.
+    assert!((charts[1].lines[0].points[0].y - 1.505).abs() < 1e-6);
+    assert!(charts[1].standalone().contains(">2</text>"));
+    for run in comparison.regimes.iter_mut().flat_map(|r| &mut r.runs) {
+        run.epochs = Vec::new();
+    }
+    assert!(learning_charts(&comparison).is_empty());
+    let html = page(&comparison, &[]).unwrap();
+    assert!(!html.contains("id=\"learning\"") && !html.contains("href=\"#learning\""));
 }

@@ -78,6 +78,7 @@ pub(crate) fn run(seed: u64, seconds: f64, evaluation: Evaluation) -> MeasuredRu
         folder: None,
         config: String::new(),
         seconds,
+        epochs: Vec::new(),
         evaluation,
     }
 }

@@ -31,6 +31,13 @@ pub(crate) const CORE_NETWORK_GRADIENT: f64 = 1e-4;
 /// largest magnitude.
 pub(crate) const CORE_HOST: f32 = 1e-6;
 
+// Data.
+
+/// Standardised values taken back to those that were recorded.
+pub(crate) const RECORDED: f32 = 1e-6;
+/// Numbers between 0 and 1 that a page says with three digits, absolute.
+pub(crate) const SAID: f32 = 5e-4;
+
 // Networks.
 
 /// Golden values: largest difference, as a share of the tensor's largest magnitude. The expected

@@ -5,6 +5,7 @@ use crate::config::Difference;
 use crate::data::InputUnit;
 use crate::evaluation::{About, Evaluation, EvaluationConfig, Measured, Scalar};
 use crate::metrics::{Classification, Metric};
+use crate::train::EpochRow;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -60,6 +61,9 @@ pub struct MeasuredRun {
     pub config: String,
     /// How long the training took.
     pub seconds: f64,
+    /// What the training showed, epoch by epoch; may be empty.
+    #[serde(default)]
+    pub epochs: Vec<EpochRow>,
     /// What was measured of it.
     pub evaluation: Evaluation,
 }

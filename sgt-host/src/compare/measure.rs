@@ -112,6 +112,7 @@ pub fn measure(
             folder: run.folder.clone(),
             config: run.config.to_toml()?,
             seconds: run.record.seconds,
+            epochs: run.epochs.clone(),
             evaluation,
         })
     })?;

@@ -33,7 +33,7 @@ pub use contrast::{CONFIDENCE_LEVEL, Contrast, FEWEST_SEEDS, SIGNIFICANCE};
 pub use measure::{RunGroup, group, measure};
 pub use plan::{Existing, Notice, Place, Plan};
 pub use rows::{ComparisonRow, Pair, compare};
-pub use saliency::{SampleMap, SampleMaps, sample_maps};
+pub use saliency::{SampleMap, SampleMaps, SampleRule, sample_maps};
 pub use verdict::{
     Answer, Choice, Cost, Evidence, Needed, Outcome, Question, Reason, Verdict, verdict,
 };

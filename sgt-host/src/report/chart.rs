@@ -39,7 +39,7 @@ pub struct Line {
     pub points: Vec<Point>,
 }
 
-/// Lines of shares (0 to 1, drawn as per cent) over a common axis.
+/// Lines over a common axis: of shares from 0 to 1, or of values from 0 to the largest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineChart {
     /// The heading.
@@ -48,8 +48,10 @@ pub struct LineChart {
     pub x_label: String,
     /// What the vertical axis counts.
     pub y_label: String,
-    /// Whether x is a share too.
+    /// Whether x is a share, drawn as per cent.
     pub x_percent: bool,
+    /// Whether y is a share, drawn as per cent.
+    pub y_percent: bool,
     /// The lines.
     pub lines: Vec<Line>,
 }
@@ -60,6 +62,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 40.0;
+/// Markers on a line, at most.
+const MOST_MARKERS: usize = 12;
 /// Space of one line of the legend of a standalone chart.
 const LEGEND_ROW: f64 = 18.0;
 
@@ -82,6 +86,10 @@ impl LineChart {
         };
         let height = HEIGHT + rows as f64 * LEGEND_ROW;
         let mut svg = open(height, &self.title, &self.summary(), standalone);
+        if !standalone {
+            let axis = format!(" data-axis=\"{}\">", escape(&self.x_label));
+            svg = svg.replacen('>', &axis, 1);
+        }
         let text = |x: f64, y: f64, class: &str, text: &str| {
             format!(
                 "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>",
@@ -90,17 +98,18 @@ impl LineChart {
         };
         svg += &text(LEFT, 18.0, "chart-title", &self.title);
         let (low, high) = self.span();
+        let top = self.top();
         let x_at = |x: f64| LEFT + (x - low) / (high - low) * (WIDTH - LEFT - RIGHT);
-        let y_at = |y: f64| HEIGHT - BOTTOM - y.clamp(0.0, 1.0) * (HEIGHT - TOP - BOTTOM);
+        let y_at = |y: f64| HEIGHT - BOTTOM - (y / top).clamp(0.0, 1.0) * (HEIGHT - TOP - BOTTOM);
         for quarter in 0..=4 {
-            let y = f64::from(quarter) / 4.0;
+            let y = top * f64::from(quarter) / 4.0;
             let _ = write!(
                 svg,
                 "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" class=\"grid\"/>",
                 WIDTH - RIGHT,
                 y_at(y)
             );
-            let label = format!("{}", 25 * quarter);
+            let label = plain_number(if self.y_percent { 100.0 * y } else { y });
             svg += &text(LEFT - 6.0, y_at(y) + 4.0, "tick tick-y", &label);
         }
         for x in self.ticks() {
@@ -119,7 +128,7 @@ impl LineChart {
             svg += &band(line, index, &x_at, &y_at);
         }
         for (index, line) in self.lines.iter().enumerate() {
-            svg += &stroke(line, index, &x_at, &y_at);
+            svg += &self.stroke(line, index, &x_at, &y_at);
         }
         for (index, line) in self.lines.iter().enumerate().take(rows * 2) {
             let x = LEFT + (index % 2) as f64 * (WIDTH - LEFT) / 2.0;
@@ -171,12 +180,77 @@ impl LineChart {
         ticks
     }
 
-    fn x_text(&self, x: f64) -> String {
+    pub(super) fn x_text(&self, x: f64) -> String {
         if self.x_percent {
             return format!("{:.0}", 100.0 * x);
         }
-        let text = format!("{x:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_string()
+        plain_number(x)
+    }
+
+    /// A value of the vertical axis in its unit, which the axis says.
+    pub(super) fn y_number(&self, y: f64) -> String {
+        if self.y_percent {
+            format!("{:.1}", 100.0 * y)
+        } else {
+            format!("{y:.3}")
+        }
+    }
+
+    fn y_text(&self, y: f64) -> String {
+        let unit = if self.y_percent { "\u{202f}%" } else { "" };
+        self.y_number(y) + unit
+    }
+
+    /// Where the vertical axis ends: 1 for shares, a round number above all values otherwise.
+    fn top(&self) -> f64 {
+        /// Numbers whose quarters are short.
+        const ROUND: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
+        let points = self.lines.iter().flat_map(|line| &line.points);
+        let largest = points.fold(0.0, |largest: f64, point| {
+            largest.max(point.y + point.deviation)
+        });
+        if self.y_percent || !largest.is_finite() || largest <= 0.0 {
+            return 1.0;
+        }
+        let power = 10.0_f64.powf(largest.log10().floor());
+        let fits = |round: &&f64| **round * power >= largest;
+        ROUND.iter().find(fits).map_or(10.0, |round| *round) * power
+    }
+
+    fn stroke(
+        &self,
+        line: &Line,
+        index: usize,
+        x_at: &impl Fn(f64) -> f64,
+        y_at: &impl Fn(f64) -> f64,
+    ) -> String {
+        let places = line.points.iter().map(|p| (x_at(p.x), y_at(p.y)));
+        let places: Vec<(f64, f64)> = places.collect();
+        let path = points(&places);
+        let mut svg = format!(
+            "<g class=\"s{}\" data-regime=\"{index}\"><polyline points=\"{path}\" class=\"line\"/>",
+            index % LINE_STYLES
+        );
+        // What a marker is drawn for, so that many do not hide their line.
+        let step = places.len().div_ceil(MOST_MARKERS).max(1);
+        for (number, (place, point)) in places.iter().zip(&line.points).enumerate() {
+            let shape = if number % step == 0 {
+                marker(index, place.0, place.1)
+            } else {
+                format!(
+                    "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"1\"/>",
+                    place.0, place.1
+                )
+            };
+            let _ = write!(
+                svg,
+                "<g class=\"point\" data-x=\"{}\">{shape}<title>{}: {}</title></g>",
+                self.x_text(point.x),
+                escape(&line.name),
+                self.y_text(point.y)
+            );
+        }
+        svg + "</g>"
     }
 
     /// What the chart shows, in words.
@@ -186,11 +260,11 @@ impl LineChart {
             if let (Some(first), Some(last)) = (line.points.first(), line.points.last()) {
                 let _ = write!(
                     text,
-                    " {}: {:.0} % at {}, {:.0} % at {}.",
+                    " {}: {} at {}, {} at {}.",
                     line.name,
-                    100.0 * first.y,
+                    self.y_text(first.y),
                     self.x_text(first.x),
-                    100.0 * last.y,
+                    self.y_text(last.y),
                     self.x_text(last.x)
                 );
             }
@@ -205,12 +279,20 @@ pub fn legend(names: &[String]) -> String {
     for (index, name) in names.iter().enumerate() {
         let _ = write!(
             html,
-            "<li><svg viewBox=\"0 0 30 12\" width=\"30\" height=\"12\" aria-hidden=\"true\">{}</svg>{}</li>",
-            key(index, 0.0, 6.0),
+            "<li data-regime=\"{index}\">{}{}</li>",
+            line_key(index),
             escape(name)
         );
     }
     html + "</ul>"
+}
+
+/// The sample of line style `index` for a list of names.
+pub(super) fn line_key(index: usize) -> String {
+    format!(
+        "<svg viewBox=\"0 0 30 12\" width=\"30\" height=\"12\" aria-hidden=\"true\">{}</svg>",
+        key(index, 0.0, 6.0)
+    )
 }
 
 /// Box plots under each other, on one axis.
@@ -280,11 +362,14 @@ impl BoxChart {
             let y = TOP + ROW * (index as f64 + 0.5);
             let _ = write!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" class=\"tick tick-y\">{}</text><g class=\"s{}\">",
+                "<g class=\"s{}\" data-regime=\"{index}\"><title>{}: {}</title>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" class=\"tick tick-y\">{}</text>",
+                index % LINE_STYLES,
+                escape(name),
+                box_words(plot),
                 NAMES - 8.0,
                 y + 4.0,
-                escape(name),
-                index % LINE_STYLES
+                escape(name)
             );
             let _ = write!(
                 svg,
@@ -328,14 +413,28 @@ impl BoxChart {
     fn summary(&self) -> String {
         let mut text = format!("Box plots of {}.", self.x_label);
         for (name, plot) in &self.boxes {
-            let _ = write!(
-                text,
-                " {name}: median {:.1e}, half of the samples from {:.1e} to {:.1e}.",
-                plot.median, plot.quartile_low, plot.quartile_high
-            );
+            let _ = write!(text, " {name}: {}.", box_words(plot));
         }
         text
     }
+}
+
+fn box_words(plot: &BoxPlot) -> String {
+    let BoxPlot {
+        median,
+        quartile_low,
+        quartile_high,
+        ..
+    } = plot;
+    format!(
+        "median {median:.1e}, half of the samples from {quartile_low:.1e} to {quartile_high:.1e}"
+    )
+}
+
+/// At most four decimals, none at the end that are 0.
+pub(super) fn plain_number(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 /// The opening tag with title and description; colours too, when the file stands alone.
@@ -371,34 +470,10 @@ fn band(
     let lower = line.points.iter().rev().map(|point| edge(point, -1.0));
     let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
     format!(
-        "<polygon points=\"{}\" class=\"band s{}\"/>",
+        "<polygon points=\"{}\" class=\"band s{}\" data-regime=\"{index}\"/>",
         points(&outline),
         index % LINE_STYLES
     )
-}
-
-fn stroke(
-    line: &Line,
-    index: usize,
-    x_at: &impl Fn(f64) -> f64,
-    y_at: &impl Fn(f64) -> f64,
-) -> String {
-    let places: Vec<(f64, f64)> = line.points.iter().map(|p| (x_at(p.x), y_at(p.y))).collect();
-    let path = points(&places);
-    let mut svg = format!(
-        "<g class=\"s{}\"><polyline points=\"{path}\" class=\"line\"/>",
-        index % LINE_STYLES
-    );
-    for (place, point) in places.iter().zip(&line.points) {
-        let _ = write!(
-            svg,
-            "<g>{}<title>{}: {:.1} %</title></g>",
-            marker(index, place.0, place.1),
-            escape(&line.name),
-            100.0 * point.y
-        );
-    }
-    svg + "</g>"
 }
 
 /// The `points` attribute of a line or polygon.

@@ -2,12 +2,13 @@
 
 use super::chart::{BoxChart, Line, LineChart, Point};
 use super::text::Notation;
-use crate::compare::{Comparison, RegimeRuns};
+use crate::compare::{Comparison, MeasuredRun, RegimeRuns};
 use crate::evaluation::Evaluation;
 use crate::metrics::drop_curve::DropCurve;
 use crate::metrics::removal::Fill;
 use crate::metrics::robustness::RobustnessCurve;
 use crate::metrics::statistics::{BoxPlot, MeanDeviation};
+use crate::train::EpochRow;
 
 /// Accuracy under attack over ε: one chart an attack of the first run, one line a regime, means
 /// and deviations over seeds. The point at ε = 0 is the accuracy on the same samples as they are.
@@ -22,7 +23,8 @@ pub fn robustness_charts(comparison: &Comparison) -> Vec<LineChart> {
         .unwrap_or_default();
     let chart = |curve: &RobustnessCurve| {
         let same = |other: &&RobustnessCurve| other.attack == curve.attack;
-        let points = |evaluation: &Evaluation| -> Vec<(f64, f64)> {
+        let points = |run: &MeasuredRun| -> Vec<(f64, f64)> {
+            let evaluation = &run.evaluation;
             let curve = evaluation.robustness.iter().find(same);
             let attacked = curve.into_iter().flat_map(|curve| &curve.points);
             let attacked = attacked.filter(|point| point.epsilon > 0.0);
@@ -35,6 +37,7 @@ pub fn robustness_charts(comparison: &Comparison) -> Vec<LineChart> {
             x_label: format!("ε in {}{samples}", comparison.unit),
             y_label: "accuracy, %".into(),
             x_percent: false,
+            y_percent: true,
             lines: lines(regimes, points),
         }
     };
@@ -51,9 +54,10 @@ pub fn drop_charts(comparison: &Comparison) -> Vec<(Fill, LineChart)> {
         .unwrap_or_default()
     {
         for curve in &map.drop_curves {
-            let points = |evaluation: &Evaluation| -> Vec<(f64, f64)> {
+            let points = |run: &MeasuredRun| -> Vec<(f64, f64)> {
                 let same = |other: &&DropCurve| other.fill == curve.fill;
-                let map = evaluation
+                let map = run
+                    .evaluation
                     .maps
                     .iter()
                     .find(|other| other.method == map.method);
@@ -68,12 +72,69 @@ pub fn drop_charts(comparison: &Comparison) -> Vec<(Fill, LineChart)> {
                 x_label: "features removed, %".into(),
                 y_label: "accuracy, %".into(),
                 x_percent: true,
+                y_percent: true,
                 lines: lines(regimes, points),
             };
             charts.push((curve.fill, chart));
         }
     }
     charts
+}
+
+/// What the training showed over its epochs, one line a regime: accuracy and cross-entropy on the
+/// training part, and on the validation part where there is one. None without epochs.
+pub fn learning_charts(comparison: &Comparison) -> Vec<LineChart> {
+    type Value = fn(&EpochRow) -> Option<f32>;
+    let curves: [(&str, &str, bool, Value); 4] = [
+        ("training accuracy", "accuracy, %", true, |row| {
+            Some(row.accuracy)
+        }),
+        (
+            "training cross-entropy",
+            "cross-entropy, nats",
+            false,
+            |row| Some(row.clean_loss),
+        ),
+        ("validation accuracy", "accuracy, %", true, |row| {
+            row.validation_accuracy
+        }),
+        (
+            "validation cross-entropy",
+            "cross-entropy, nats",
+            false,
+            |row| row.validation_loss,
+        ),
+    ];
+    let chart = |(title, y_label, y_percent, value): (&str, &str, bool, Value)| {
+        let points = |run: &MeasuredRun| -> Vec<(f64, f64)> {
+            let epochs = thinned(&run.epochs);
+            let known = epochs.filter_map(|row| Some((row.epoch as f64, f64::from(value(row)?))));
+            known.collect()
+        };
+        LineChart {
+            title: title.into(),
+            x_label: "epoch".into(),
+            y_label: y_label.into(),
+            x_percent: false,
+            y_percent,
+            lines: lines(&comparison.regimes, points),
+        }
+    };
+    let charts = curves.into_iter().map(chart);
+    let is_known = |chart: &LineChart| chart.lines.iter().any(|line| !line.points.is_empty());
+    charts.filter(is_known).collect()
+}
+
+/// At most so many epochs of a curve are drawn.
+const MOST_EPOCHS: usize = 60;
+
+/// Epochs at one distance, the last one too.
+fn thinned(epochs: &[EpochRow]) -> impl Iterator<Item = &EpochRow> {
+    let step = epochs.len().div_ceil(MOST_EPOCHS).max(1);
+    let last = epochs.len().saturating_sub(1);
+    let kept = move |place: usize| place.is_multiple_of(step) || place == last;
+    let numbered = epochs.iter().enumerate();
+    numbered.filter_map(move |(place, row)| kept(place).then_some(row))
 }
 
 /// The mean gradients of every regime's first run.
@@ -114,14 +175,12 @@ fn first(regimes: &[RegimeRuns]) -> Option<&Evaluation> {
 }
 
 /// One line a regime: means over seeds of the points with the same place.
-fn lines(regimes: &[RegimeRuns], points: impl Fn(&Evaluation) -> Vec<(f64, f64)>) -> Vec<Line> {
+fn lines(regimes: &[RegimeRuns], points: impl Fn(&MeasuredRun) -> Vec<(f64, f64)>) -> Vec<Line> {
     let line = |regime: &RegimeRuns| {
-        let curves: Vec<Vec<(f64, f64)>> = regime
-            .runs
-            .iter()
-            .map(|run| points(&run.evaluation))
-            .collect();
-        let places = curves.first().map(|curve| &curve[..]).unwrap_or_default();
+        let curves: Vec<Vec<(f64, f64)>> = regime.runs.iter().map(&points).collect();
+        // A training that stopped early has fewer points.
+        let longest = curves.iter().rev().max_by_key(|curve| curve.len());
+        let places = longest.map(|curve| &curve[..]).unwrap_or_default();
         let mean = |(place, &(x, _)): (usize, &(f64, f64))| {
             let values: Vec<f64> = curves
                 .iter()

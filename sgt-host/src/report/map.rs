@@ -4,50 +4,188 @@
 //! channel with the saliency behind the trace, a text as a strip of its tokens. Colour tells the
 //! sign, opacity the magnitude; every cell says in words what it shows.
 
-use super::chart::CHART_STYLE;
+use super::chart::{CHART_STYLE, plain_number};
 use super::literal::literal;
 use super::picture::{Picture, strongest};
-use super::text::escape;
+use super::text::{base64, escape};
 use crate::compare::{SampleMap, SampleMaps};
 use crate::data::{Grouping, InputShape, group_values};
 use crate::{Error, Result};
 use std::fmt::Write;
 
 /// Lanes of a series that are drawn at most: those with the most saliency.
-const MOST_LANES: usize = 6;
+const MOST_LANES: usize = 9;
 const IMAGE_WIDTH: f64 = 120.0;
 const SERIES_WIDTH: f64 = 280.0;
 const LANE: f64 = 34.0;
 const GAP: f64 = 4.0;
 const STRIP: f64 = 24.0;
-/// Space for the names of a sample's channels.
-const NAMES: f64 = 62.0;
+/// Space for the names and ranges of a sample's channels.
+const NAMES: f64 = 116.0;
+/// Space for the time axis.
+const AXIS: f64 = 16.0;
+/// Cells of a picture whose values a page holds for the pointer, at most.
+const MOST_VALUES: usize = 4096;
 
-/// A drawing with its size in its own units.
+/// A drawing with its size in its own units, and where in it the values lie.
 struct Cell {
     width: f64,
     height: f64,
+    left: f64,
+    bottom: f64,
     body: String,
 }
 
 /// The look of cells, beside [`CHART_STYLE`].
 pub const MAP_STYLE: &str = include_str!("map.css");
 
-/// The sample itself, to be put into a page.
+/// Where the traces of a series come from.
+#[derive(Clone, Copy)]
+enum Traces<'t> {
+    /// They are drawn.
+    Drawn,
+    /// They are drawn, and can be used again by this id.
+    Named(&'t str),
+    /// They are those of this id on the same page.
+    Reused(&'t str),
+}
+
+/// The sample itself, to be put into a page; `id`, which the page has once, names its traces.
 ///
 /// # Errors
 /// [`Error::Shape`] when the values do not have the sample's shape.
-pub fn sample(sample: &SampleMaps) -> Result<String> {
+pub fn sample(sample: &SampleMaps, id: &str) -> Result<String> {
     let words = format!("The sample itself, class {}.", sample.class);
-    Ok(inline(&draw(sample, None)?, &words))
+    let cell = draw(sample, None, Traces::Named(id))?;
+    Ok(inline(&cell, &words, ""))
 }
 
-/// One saliency map, to be put into a page.
+/// One saliency map, to be put into a page that has the [`sample`](fn@sample) of that `id`.
 ///
 /// # Errors
-/// As [`sample`].
-pub fn saliency(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
-    Ok(inline(&draw(sample, Some(map))?, &map_words(sample, map)))
+/// As [`sample`](fn@sample).
+pub fn saliency(sample: &SampleMaps, map: &SampleMap, id: &str) -> Result<String> {
+    let cell = draw(sample, Some(map), Traces::Reused(id))?;
+    let (values, full) = drawn_saliency(sample, map)?;
+    let levels: Vec<u8> = values.iter().map(|&value| level(value, full)).collect();
+    let attributes = if has_values(sample) {
+        format!(" data-saliency=\"{}\"", base64(&levels))
+    } else {
+        String::new()
+    };
+    Ok(inline(&cell, &map_words(sample, map), &attributes))
+}
+
+/// A signed share of `full` as a byte in two's complement, ±127 for all of it.
+fn level(value: f32, full: f32) -> u8 {
+    let share = if full > 0.0 {
+        (value / full).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    };
+    ((share * f32::from(i8::MAX)).round() as i8).cast_unsigned()
+}
+
+/// What a script must know to say the values under the pointer: attributes for the element that
+/// holds the sample and its maps.
+pub fn value_attributes(sample: &SampleMaps) -> String {
+    let (rows, columns) = grid(sample);
+    let mut html = format!(
+        " data-kind=\"{}\" data-rows=\"{rows}\" data-columns=\"{columns}\"",
+        sample.shape.noun()
+    );
+    if !has_values(sample) {
+        return html;
+    }
+    let (names, units) = match sample.shape {
+        InputShape::Series { channels, .. } => {
+            let shown = shown_lanes(sample, channels);
+            let name = |&channel: &usize| sample.shape.lane_name(channel, &sample.names);
+            let unit = |&channel: &usize| sample.units.get(channel).cloned().unwrap_or_default();
+            (
+                shown.iter().map(name).collect(),
+                shown.iter().map(unit).collect(),
+            )
+        }
+        InputShape::Tokens { .. } => (sample.names.clone(), Vec::new()),
+        InputShape::Image { .. } => (Vec::new(), Vec::new()),
+    };
+    for (attribute, texts) in [("names", names), ("units", units)] {
+        let texts: Vec<String> = texts;
+        if let Ok(list) = serde_json::to_string(&texts) {
+            let _ = write!(html, " data-{attribute}=\"{}\"", escape(&list));
+        }
+    }
+    if let Some(rate) = sample.rate {
+        let _ = write!(html, " data-rate=\"{rate}\"");
+    }
+    let bytes: Vec<u8> = drawn_values(sample)
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let _ = write!(html, " data-values=\"{}\"", base64(&bytes));
+    html
+}
+
+/// Whether a page holds a sample's values for the pointer.
+fn has_values(sample: &SampleMaps) -> bool {
+    let (rows, columns) = grid(sample);
+    rows * columns <= MOST_VALUES && sample.values.len() == sample.shape.len()
+}
+
+/// Rows and columns of a sample's pictures.
+fn grid(sample: &SampleMaps) -> (usize, usize) {
+    match sample.shape {
+        InputShape::Image { height, width, .. } => (height, width),
+        InputShape::Series {
+            steps, channels, ..
+        } => (channels.min(MOST_LANES), steps),
+        InputShape::Tokens { tokens, .. } => (1, tokens),
+    }
+}
+
+/// A sample's values as they are drawn, row by row: of an image the mean over its channels; none of
+/// a text, whose tokens are no numbers.
+fn drawn_values(sample: &SampleMaps) -> Vec<f32> {
+    match sample.shape {
+        InputShape::Series { channels, .. } => {
+            lanes_of(sample, &sample.values, &shown_lanes(sample, channels))
+        }
+        InputShape::Image {
+            channels,
+            height,
+            width,
+        } => {
+            let plane = height * width;
+            let values = |place: usize| sample.values.iter().skip(place).step_by(plane);
+            let mean = |place: usize| values(place).sum::<f32>() / channels as f32;
+            (0..plane).map(mean).collect()
+        }
+        InputShape::Tokens { .. } => Vec::new(),
+    }
+}
+
+/// A map's values as they are drawn, row by row, and the magnitude at full strength.
+fn drawn_saliency(sample: &SampleMaps, map: &SampleMap) -> Result<(Vec<f32>, f32)> {
+    match sample.shape {
+        InputShape::Series { channels, .. } => {
+            let lanes = lanes_of(sample, &map.values, &shown_lanes(sample, channels));
+            Ok((lanes, strongest(&map.values)))
+        }
+        _ => {
+            let values = by_position(sample, &map.values)?;
+            let full = strongest(&values);
+            Ok((values, full))
+        }
+    }
+}
+
+/// The values of these channels, channel by channel.
+fn lanes_of(sample: &SampleMaps, values: &[f32], channels: &[usize]) -> Vec<f32> {
+    let steps = sample.shape.positions();
+    let lane =
+        |&channel: &usize| (0..steps).map(move |step| values[sample.shape.place(step, channel)]);
+    channels.iter().flat_map(lane).collect()
 }
 
 /// What a map shows, in words.
@@ -95,19 +233,20 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
             expected: "a method whose maps the samples have".into(),
         });
     }
-    let (mut body, mut y, mut cell_width) = (String::new(), HEADING, 0.0_f64);
+    let (mut body, mut y, mut width) = (String::new(), HEADING, 0.0_f64);
     for sample in samples {
         let maps = maps_of(sample);
         let cells = std::iter::once(None).chain(maps.iter().map(Some));
-        let mut height = 0.0_f64;
-        for (column, map) in cells.enumerate() {
-            let cell = draw(sample, map)?;
-            cell_width = cell_width.max(cell.width);
+        let (mut height, mut x) = (0.0_f64, SPACE);
+        for map in cells {
+            let cell = draw(sample, map, Traces::Drawn)?;
             height = height.max(cell.height);
-            let x = SPACE + column as f64 * (cell.width + SPACE);
             let (whose, class) = match map {
-                None => ("the sample", &sample.class),
-                Some(map) => (&map.regime[..], &map.predicted),
+                None => (
+                    format!("test sample {}", sample.index),
+                    sample.class.clone(),
+                ),
+                Some(map) => (map.regime.clone(), answer(map)),
             };
             let _ = write!(
                 body,
@@ -115,14 +254,15 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
                  <tspan x=\"{x:.1}\" dy=\"14\">{}</tspan></text>\
                  <g transform=\"translate({x:.1} {y:.1})\">{}</g>",
                 y + cell.height + 14.0,
-                escape(whose),
-                escape(class),
+                escape(&whose),
+                escape(&class),
                 cell.body
             );
+            x += cell.width + SPACE;
         }
+        width = width.max(x);
         y += height + CAPTION + SPACE;
     }
-    let width = SPACE + (columns + 1) as f64 * (cell_width + SPACE);
     let words: Vec<String> = samples
         .iter()
         .flat_map(|sample| {
@@ -143,6 +283,11 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
         name = escape(method),
         style = literal(&format!("{CHART_STYLE}{MAP_STYLE}")),
     ))
+}
+
+/// A network's answer: the class, and the probability that it gives to it.
+pub(super) fn answer(map: &SampleMap) -> String {
+    format!("{}, {:.0}\u{202f}%", map.predicted, 100.0 * map.certainty)
 }
 
 /// The tokens of a text as plain words, to be put into a page; empty as [`words`] is.
@@ -178,25 +323,29 @@ pub fn words(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
         let class = if value < 0.0 { "lowers" } else { "raises" };
         let _ = write!(
             html,
-            "<span class=\"{class}\" style=\"--share:{:.0}%\">{}</span> ",
+            "<span class=\"{class}\" style=\"--share:{:.0}%\" title=\"saliency {:+.0} %\">{}</span> ",
             70.0 * share,
+            100.0 * share.copysign(value),
             escape(name)
         );
     }
     Ok(html + "</p>")
 }
 
-fn inline(cell: &Cell, words: &str) -> String {
+fn inline(cell: &Cell, words: &str, attributes: &str) -> String {
     format!(
-        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" role=\"img\"><title>{}</title>{}</svg>",
+        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" role=\"img\" data-left=\"{}\" \
+         data-bottom=\"{}\"{attributes}><title>{}</title>{}</svg>",
         cell.width,
         cell.height,
+        cell.left,
+        cell.bottom,
         escape(words),
         cell.body
     )
 }
 
-fn draw(sample: &SampleMaps, map: Option<&SampleMap>) -> Result<Cell> {
+fn draw(sample: &SampleMaps, map: Option<&SampleMap>, traces: Traces<'_>) -> Result<Cell> {
     for values in [Some(&sample.values), map.map(|map| &map.values)]
         .into_iter()
         .flatten()
@@ -226,83 +375,204 @@ fn draw(sample: &SampleMaps, map: Option<&SampleMap>) -> Result<Cell> {
             Ok(Cell {
                 width: IMAGE_WIDTH,
                 height: drawn,
-                body: frame(IMAGE_WIDTH, 0.0, drawn) + &image(&picture, IMAGE_WIDTH, 0.0, drawn)?,
+                left: 0.0,
+                bottom: drawn,
+                body: frame(0.0, IMAGE_WIDTH, 0.0, drawn)
+                    + &image(&picture, IMAGE_WIDTH, 0.0, drawn)?,
             })
         }
         InputShape::Series {
             steps, channels, ..
-        } => lanes(sample, map, steps, channels),
+        } => lanes(sample, map, traces, (steps, channels)),
         InputShape::Tokens { tokens, .. } => {
             let values = map.map_or(&sample.values, |map| &map.values);
             let picture = Picture::saliency(&by_position(sample, values)?, tokens, 1)?;
             Ok(Cell {
                 width: SERIES_WIDTH,
                 height: STRIP,
-                body: frame(SERIES_WIDTH, 0.0, STRIP) + &image(&picture, SERIES_WIDTH, 0.0, STRIP)?,
+                left: 0.0,
+                bottom: STRIP,
+                body: frame(0.0, SERIES_WIDTH, 0.0, STRIP)
+                    + &image(&picture, SERIES_WIDTH, 0.0, STRIP)?,
             })
         }
     }
 }
 
-/// One lane a channel: the saliency of its steps behind its trace.
+/// One lane a channel: the saliency of its steps behind its trace, and time below.
 fn lanes(
     sample: &SampleMaps,
     map: Option<&SampleMap>,
-    steps: usize,
-    channels: usize,
+    traces: Traces<'_>,
+    (steps, channels): (usize, usize),
 ) -> Result<Cell> {
-    let lane_of = |values: &[f32], channel: usize| -> Vec<f32> {
-        let step = |step| values[sample.shape.place(step, channel)];
-        (0..steps).map(step).collect()
-    };
-    let shown = shown_lanes(sample, channels, &lane_of);
-    let full = map.map_or(0.0, |map| strongest(&map.values));
+    let shown = shown_lanes(sample, channels);
     let left = if map.is_none() { NAMES } else { 0.0 };
+    let bottom = shown.len() as f64 * (LANE + GAP) - GAP;
+    let top_of = |row: usize| row as f64 * (LANE + GAP);
     let mut body = String::new();
-    for (row, &channel) in shown.iter().enumerate() {
-        let top = row as f64 * (LANE + GAP);
-        body += &frame(SERIES_WIDTH, top, LANE);
-        if let Some(map) = map {
-            let lane = lane_of(&map.values, channel);
-            let picture = Picture::saliency_on_scale(&lane, steps, 1, full)?;
-            body += &image(&picture, SERIES_WIDTH, top, LANE)?;
-        }
-        let lane = lane_of(&sample.values, channel);
-        let (low, high) = range(&lane);
-        let span = if high > low { high - low } else { 1.0 };
-        body += "<polyline class=\"trace\" points=\"";
-        for (step, value) in lane.iter().enumerate() {
-            let x = left + (step as f64 + 0.5) / steps as f64 * (SERIES_WIDTH - left);
-            let share = f64::from((value - low) / span);
+    if let Some(map) = map {
+        let (values, full) = drawn_saliency(sample, map)?;
+        let picture = Picture::saliency_on_scale(&values, steps, shown.len(), full)?;
+        body += &image(&picture, SERIES_WIDTH, -GAP / 2.0, bottom + GAP)?;
+        for row in 0..=shown.len() {
             let _ = write!(
                 body,
-                "{x:.1},{:.1} ",
-                top + LANE - 3.0 - share * (LANE - 6.0)
-            );
-        }
-        body += "\"/>";
-        if map.is_none() {
-            let _ = write!(
-                body,
-                "<text x=\"4\" y=\"{:.1}\" class=\"lane\">{}</text>",
-                top + LANE / 2.0 + 4.0,
-                escape(&sample.shape.lane_name(channel, &sample.names))
+                "<rect class=\"surface\" y=\"{:.1}\" width=\"{SERIES_WIDTH}\" height=\"{GAP}\"/>",
+                top_of(row) - GAP
             );
         }
     }
+    for row in 0..shown.len() {
+        body += &frame(left, SERIES_WIDTH, top_of(row), LANE);
+    }
+    let lines = || -> String {
+        let line = |(row, &channel): (usize, &usize)| trace(sample, channel, top_of(row));
+        shown.iter().enumerate().map(line).collect()
+    };
+    body += &match traces {
+        Traces::Drawn => format!("<g transform=\"translate({left} 0)\">{}</g>", lines()),
+        Traces::Named(id) => format!(
+            "<g transform=\"translate({left} 0)\"><g id=\"{}\">{}</g></g>",
+            escape(id),
+            lines()
+        ),
+        Traces::Reused(id) => format!("<use href=\"#{}\"/>", escape(id)),
+    };
+    if map.is_none() {
+        for (row, &channel) in shown.iter().enumerate() {
+            body += &lane_words(sample, channel, top_of(row));
+        }
+    }
+    body += &time_axis(sample, steps, left, bottom);
     Ok(Cell {
-        width: SERIES_WIDTH,
-        height: shown.len() as f64 * (LANE + GAP) - GAP,
+        width: left + SERIES_WIDTH,
+        height: bottom + AXIS,
+        left,
+        bottom,
         body,
     })
 }
 
+/// A channel's values as a line in a lane at `top`.
+fn trace(sample: &SampleMaps, channel: usize, top: f64) -> String {
+    /// Space above and below the line.
+    const MARGIN: f64 = 3.0;
+    let lane = lanes_of(sample, &sample.values, &[channel]);
+    let (low, high) = range(&lane);
+    let span = if high > low { high - low } else { 1.0 };
+    let mut line = String::from("<polyline class=\"trace\" points=\"");
+    for (step, value) in lane.iter().enumerate() {
+        let x = (step as f64 + 0.5) / lane.len() as f64 * SERIES_WIDTH;
+        let share = f64::from((value - low) / span);
+        let y = top + LANE - MARGIN - share * (LANE - 2.0 * MARGIN);
+        let _ = write!(line, "{x:.1},{y:.1} ");
+    }
+    line + "\"/>"
+}
+
+/// The name of a channel, and the range of its values with their unit.
+fn lane_words(sample: &SampleMaps, channel: usize, top: f64) -> String {
+    let (low, high) = range(&lanes_of(sample, &sample.values, &[channel]));
+    let unit = sample.units.get(channel).map_or("", String::as_str);
+    let range = format!("{} {unit}", range_words(low, high));
+    let line = |y: f64, class: &str, words: &str| {
+        format!(
+            "<text x=\"0\" y=\"{:.1}\" class=\"{class}\">{}</text>",
+            top + y,
+            escape(words)
+        )
+    };
+    let name = sample.shape.lane_name(channel, &sample.names);
+    line(14.0, "lane", &name) + &line(27.0, "lane range", range.trim_end())
+}
+
+/// The ends of a range, both with the digits that tell them apart.
+fn range_words(low: f32, high: f32) -> String {
+    /// More decimals than that read better as a power of ten.
+    const MOST_DECIMALS: f32 = 6.0;
+    let span = high - low;
+    let decimals = if span > 0.0 {
+        (1.0 - span.log10().floor()).max(0.0)
+    } else {
+        2.0
+    };
+    let number = |value: f32| {
+        if decimals > MOST_DECIMALS {
+            format!("{value:.1e}")
+        } else {
+            format!("{value:.0$}", decimals as usize)
+        }
+    };
+    format!("{} to {}", number(low), number(high)).replace('-', "\u{2212}")
+}
+
+/// Time below a series: seconds where the data says its rate, steps otherwise.
+fn time_axis(sample: &SampleMaps, steps: usize, left: f64, bottom: f64) -> String {
+    /// Labels nearer to an end than this do not fit around their place.
+    const EDGE: f64 = 14.0;
+    let mut axis = String::new();
+    let ticks = time_ticks(steps, sample.rate);
+    for (place, label) in ticks {
+        let x = left + (place + 0.5) / steps as f64 * SERIES_WIDTH;
+        let class = if x < left + EDGE {
+            "tick"
+        } else if x > left + SERIES_WIDTH - EDGE {
+            "tick tick-y"
+        } else {
+            "tick tick-x"
+        };
+        let _ = write!(
+            axis,
+            "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"{class}\">{label}</text>",
+            bottom + AXIS - 4.0
+        );
+    }
+    axis
+}
+
+/// Places on the time axis, in steps from 0, and what they are called.
+fn time_ticks(steps: usize, rate: Option<f64>) -> Vec<(f64, String)> {
+    const PARTS: f64 = 4.0;
+    let last = steps.saturating_sub(1) as f64;
+    let mut ticks = Vec::new();
+    let Some(rate) = rate else {
+        let distance = round_up(steps as f64 / PARTS).max(1.0);
+        let mut step = distance;
+        while step <= steps as f64 {
+            let word = if ticks.is_empty() { "step " } else { "" };
+            ticks.push((step - 1.0, format!("{word}{step:.0}")));
+            step += distance;
+        }
+        return ticks;
+    };
+    let distance = round_up(steps as f64 / rate / PARTS);
+    for number in 0_u32.. {
+        let seconds = f64::from(number) * distance;
+        if seconds * rate > last {
+            break;
+        }
+        ticks.push((seconds * rate, plain_number(seconds)));
+    }
+    if let Some((_, label)) = ticks.last_mut() {
+        label.push_str(" s");
+    }
+    ticks
+}
+
+/// The next of 1, 2, 5, 10, … of the value's power of ten.
+fn round_up(value: f64) -> f64 {
+    let power = 10.0_f64.powf(value.log10().floor());
+    let fits = |round: &&f64| **round * power >= value;
+    let rounds = [1.0, 2.0, 5.0];
+    rounds.iter().find(fits).copied().unwrap_or(10.0) * power
+}
+
 /// The channels with the most saliency over all maps, in their own order.
-fn shown_lanes(
-    sample: &SampleMaps,
-    channels: usize,
-    lane_of: &impl Fn(&[f32], usize) -> Vec<f32>,
-) -> Vec<usize> {
+fn shown_lanes(sample: &SampleMaps, channels: usize) -> Vec<usize> {
+    if channels <= MOST_LANES {
+        return (0..channels).collect();
+    }
     let maps = || {
         sample
             .maps
@@ -312,10 +582,8 @@ fn shown_lanes(
     let strength = |channel: usize| -> f32 {
         let of_map = |map: &SampleMap| {
             let full = strongest(&map.values).max(f32::MIN_POSITIVE);
-            lane_of(&map.values, channel)
-                .iter()
-                .map(|v| v.abs() / full)
-                .sum::<f32>()
+            let lane = lanes_of(sample, &map.values, &[channel]);
+            lane.iter().map(|v| v.abs() / full).sum::<f32>()
         };
         maps().map(of_map).sum()
     };
@@ -334,8 +602,11 @@ pub fn hidden_lanes(sample: &SampleMaps) -> usize {
     }
 }
 
-fn frame(width: f64, top: f64, height: f64) -> String {
-    format!("<rect class=\"frame\" y=\"{top:.1}\" width=\"{width}\" height=\"{height:.1}\"/>")
+fn frame(left: f64, width: f64, top: f64, height: f64) -> String {
+    format!(
+        "<rect class=\"frame\" x=\"{left}\" y=\"{top:.1}\" width=\"{width}\" \
+         height=\"{height:.1}\"/>"
+    )
 }
 
 fn image(picture: &Picture, width: f64, top: f64, height: f64) -> Result<String> {
@@ -350,4 +621,45 @@ fn range(values: &[f32]) -> (f32, f32) {
     let low = values.iter().copied().fold(f32::INFINITY, f32::min);
     let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     (low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{level, range_words, round_up, time_ticks};
+
+    #[test]
+    fn time_has_round_ticks_with_a_unit() {
+        let labels = |steps, rate| -> Vec<String> {
+            let ticks = time_ticks(steps, rate).into_iter();
+            ticks.map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(128, Some(50.0)), ["0", "1", "2 s"]);
+        assert_eq!(labels(100, Some(10.0)), ["0", "5 s"]);
+        assert_eq!(labels(100, None), ["step 50", "100"]);
+        assert_eq!(labels(1, Some(1e-3)), ["0 s"]);
+        assert_eq!(time_ticks(128, Some(50.0))[1].0, 50.0);
+        assert_eq!([0.3, 1.0, 6.0].map(round_up), [0.5, 1.0, 10.0]);
+    }
+
+    #[test]
+    fn ranges_have_the_digits_that_tell_their_ends_apart() {
+        let found = [(-0.034, 0.008), (980.4, 1021.0), (1.0, 1.0), (0.0, 2e-8)]
+            .map(|(low, high)| range_words(low, high));
+        assert_eq!(
+            found,
+            [
+                "\u{2212}0.034 to 0.008",
+                "980 to 1021",
+                "1.00 to 1.00",
+                "0.0e0 to 2.0e\u{2212}8"
+            ]
+        );
+    }
+
+    #[test]
+    fn levels_keep_sign_and_share() {
+        let found = [0.0, 1.0, -1.0, 0.5, 9.0].map(|value| level(value, 1.0).cast_signed());
+        assert_eq!(found, [0, 127, -127, 64, 127]);
+        assert_eq!(level(1.0, 0.0), 0);
+    }
 }

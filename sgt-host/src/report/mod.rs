@@ -3,7 +3,7 @@
 //! | module | what it draws |
 //! |---|---|
 //! | [`table`] | the table for a terminal, and as CSV |
-//! | [`html`] | one self-contained page |
+//! | [`html`] | one self-contained page, with a script for choices and values |
 //! | [`markdown`](mod@markdown) | the tables as Markdown |
 //! | [`chart`] | line charts and box plots as SVG |
 //! | [`map`] | saliency maps of images, series and texts |
@@ -27,7 +27,7 @@ pub mod picture;
 pub mod table;
 mod text;
 
-pub use figures::{drop_charts, gradient_boxes, robustness_charts};
+pub use figures::{drop_charts, gradient_boxes, learning_charts, robustness_charts};
 pub use files::{check_free, write};
 pub use html::page;
 pub use markdown::markdown;

@@ -3,10 +3,10 @@
 use super::{Record, RunFolder, Session};
 use crate::Result;
 use crate::config::RunConfig;
-use crate::data::{Dataset, InputUnit};
+use crate::data::{Dataset, InputUnit, Normalization};
 use crate::file::data_error;
 use crate::network::{Classifier, Model};
-use crate::train::Progress;
+use crate::train::{EpochRow, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,8 +22,12 @@ pub struct FinishedRun {
     pub training_samples: usize,
     /// The number of those in each class.
     pub training_classes: Vec<usize>,
+    /// What its training showed, epoch by epoch; none when its folder does not say.
+    pub epochs: Vec<EpochRow>,
     /// What it is measured on.
     pub test: Arc<Dataset>,
+    /// From the file's values to those of `test`.
+    pub standardisation: Normalization,
     /// The trained network.
     pub model: Classifier,
     /// What was written when it ended.
@@ -46,7 +50,8 @@ impl FinishedRun {
     ) -> Result<Self> {
         let record = session.finish(folder, &model, progress, time)?;
         let folder = folder.map(|folder| folder.path().into());
-        Ok(Self::of(session, folder, model, record, tests))
+        let epochs = progress.rows.clone();
+        Ok(Self::of(session, folder, model, (record, epochs), tests))
     }
 
     /// Reads the folders of several runs; `data_dir` replaces the folder of named data sets.
@@ -91,14 +96,15 @@ impl FinishedRun {
         let mut model = session.classifier()?;
         weights.load_into(model.parameters_mut())?;
         let path = Some(folder.path().into());
-        Ok(Self::of(session, path, model, record, tests))
+        let epochs = folder.read_metrics()?;
+        Ok(Self::of(session, path, model, (record, epochs), tests))
     }
 
     fn of(
         session: Session,
         folder: Option<PathBuf>,
         model: Classifier,
-        record: Record,
+        (record, epochs): (Record, Vec<EpochRow>),
         tests: &TestParts,
     ) -> Self {
         Self {
@@ -106,6 +112,8 @@ impl FinishedRun {
             config: session.config().clone(),
             training_samples: session.training_data().train.len(),
             training_classes: session.training_data().train.class_counts(),
+            epochs,
+            standardisation: session.standardisation(),
             test: tests.share(session.into_test()),
             model,
             record,

@@ -294,6 +294,23 @@ impl RunFolder {
         record.map(Some).map_err(damaged)
     }
 
+    /// Reads `metrics.csv`; no row when there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Data`] when it is damaged.
+    pub fn read_metrics(&self) -> Result<Vec<EpochRow>> {
+        let path = self.metrics_path();
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = file::read(&path)?;
+        let mut table = csv::Reader::from_reader(&bytes[..]);
+        let rows = table.deserialize().collect::<Result<_, csv::Error>>();
+        rows.map_err(|reason| {
+            file::data_error(&path, reason.to_string(), "the epochs of a training")
+        })
+    }
+
     fn write_metrics(&self, rows: &[EpochRow]) -> Result<()> {
         let path = self.metrics_path();
         let refused = |reason: csv::Error| {

@@ -3,7 +3,7 @@
 use super::{Identity, Record, RunFolder};
 use crate::binding::{Binding, DataDigests};
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
-use crate::data::{Dataset, LoadOptions, TrainTest, load};
+use crate::data::{Dataset, LoadOptions, Normalization, TrainTest, load};
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
 use crate::train::{
@@ -115,6 +115,22 @@ impl Session {
     /// What is reported.
     pub fn test(&self) -> &Dataset {
         &self.prepared.test
+    }
+
+    /// From the file's values to those of the training and test parts: the identity where the network
+    /// standardises inside.
+    pub fn standardisation(&self) -> Normalization {
+        let Prepared {
+            training,
+            normalization,
+            inside,
+            ..
+        } = &self.prepared;
+        if inside.is_identity() {
+            normalization.clone()
+        } else {
+            Normalization::identity(training.train.shape().channels())
+        }
     }
 
     /// The test part alone; the rest is freed.

@@ -123,6 +123,7 @@ fn standardised(data: &Dataset, normalization: &Normalization) -> Result<Dataset
     let classes = data.classes().to_vec();
     let labels = data.labels().to_vec();
     let whole = Dataset::new(data.name(), classes, data.shape(), samples, labels, None)?;
+    let whole = whole.with_axes(data.axes().clone())?;
     if !data.is_padded() {
         return Ok(whole);
     }

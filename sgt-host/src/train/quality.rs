@@ -31,6 +31,8 @@ pub(crate) struct Answers {
     pub(crate) predicted: Vec<usize>,
     /// The cross-entropies of the labels; infinite where an output is not finite.
     pub(crate) losses: Vec<f32>,
+    /// The probabilities of the predicted classes; 0 where an output is not finite.
+    pub(crate) certainties: Vec<f32>,
 }
 
 impl Answers {
@@ -61,7 +63,12 @@ pub(crate) fn answers<M: Model>(model: &M, data: &Dataset) -> Result<Answers> {
         for (row, &label) in logits.chunks_exact(model.classes()).zip(batch.labels()) {
             let loss = sgt_core::cross_entropy(row, label);
             answers.losses.push(loss.unwrap_or(f32::INFINITY));
-            answers.predicted.push(predicted_class(row));
+            let class = predicted_class(row);
+            let surprise = sgt_core::cross_entropy(row, class);
+            answers
+                .certainties
+                .push(surprise.map_or(0.0, |surprise| (-surprise).exp()));
+            answers.predicted.push(class);
         }
     }
     Ok(answers)
