@@ -77,6 +77,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "masking.importance",
         "how a gradient becomes an importance: signed, absolute",
     ),
+    (
+        "masking.guide",
+        "the map that is ranked: gradient when absent, { integrated-gradients = POINTS } or { time-rescaled = WINDOWS }",
+    ),
     ("masking.scope", "what is ranked together: sample, per-step"),
     (
         "masking.group",

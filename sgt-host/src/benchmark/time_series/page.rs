@@ -6,7 +6,7 @@ use crate::report::chart::{CHART_STYLE, COLOURS, legend};
 use crate::report::escape;
 use std::fmt::Write;
 
-const PAGE_STYLE: &str = include_str!("../../report/page.css");
+const PAGE_STYLE: &str = include_str!("../../report/html/page.css");
 const TITLE: &str = "Time-series benchmark";
 
 /// The page of `summary`; the charts are of `cells`.

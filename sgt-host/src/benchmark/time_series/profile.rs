@@ -42,6 +42,7 @@ pub fn charts(cells: &[CellRecord], method: &str) -> Vec<(String, LineChart)> {
             x_label: "step".into(),
             y_label: "saliency, % of the highest".into(),
             x_percent: false,
+            y_percent: true,
             lines,
         };
         (format!("profile-{name}-{method}.svg"), chart)
