@@ -25,7 +25,11 @@ impl Browser {
     /// Starts one with an empty profile.
     pub(crate) fn start() -> Self {
         let runs = |name: &&&str| {
-            let version = Command::new(name).arg("--version").stdout(Stdio::null());
+            let mut version = Command::new(name);
+            let version = version
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             version.status().is_ok_and(|status| status.success())
         };
         let name = NAMES.iter().find(runs).expect("chromium is installed");

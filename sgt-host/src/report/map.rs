@@ -243,7 +243,7 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
             height = height.max(cell.height);
             let (whose, class) = match map {
                 None => (
-                    format!("test sample {}", sample.index),
+                    format!("test sample {}, {}", sample.index, sample.rule.name()),
                     sample.class.clone(),
                 ),
                 Some(map) => (map.regime.clone(), answer(map)),
@@ -334,8 +334,8 @@ pub fn words(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
 
 fn inline(cell: &Cell, words: &str, attributes: &str) -> String {
     format!(
-        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" role=\"img\" data-left=\"{}\" \
-         data-bottom=\"{}\"{attributes}><title>{}</title>{}</svg>",
+        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" data-left=\"{}\" data-bottom=\"{}\"\
+         {attributes} role=\"img\"><title>{}</title>{}</svg>",
         cell.width,
         cell.height,
         cell.left,
