@@ -231,7 +231,7 @@ fn a_page_of_24_runs_opens_in_a_second() {
     let bytes = std::fs::metadata(&path).unwrap().len() as usize;
     let mut browser = Browser::start();
     browser.window(1280, false, true);
-    let mut fastest = f64::INFINITY;
+    let mut times = Vec::new();
     for _ in 0..OPENINGS {
         let start = Instant::now();
         browser.open(&path);
@@ -239,9 +239,10 @@ fn a_page_of_24_runs_opens_in_a_second() {
         browser.value(
             "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
         );
-        fastest = fastest.min(start.elapsed().as_secs_f64() * 1000.0);
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
     }
-    println!("24 runs, {bytes} bytes: drawn after {fastest:.0} ms (of {OPENINGS} openings)");
+    let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("24 runs, {bytes} bytes: drawn after {times:.0?} ms, the first in a new browser");
     assert!(bytes < MOST_BYTES, "{bytes} bytes");
     assert!(fastest < MOST_MILLISECONDS, "{fastest} ms");
 }
