@@ -166,13 +166,15 @@ fn values_of_images_are_those_of_the_data() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-values.html");
     std::fs::write(&path, page(&comparison, &samples).unwrap()).unwrap();
     let mut browser = opened(&path);
-    // The pixel in row 15, column 15 of 28 by 28.
-    let middle = 14.5 / 28.0;
+    let side = samples[0].shape.dims()[2];
+    let pixel = side / 2;
+    let middle = (pixel as f64 + 0.5) / side as f64;
     browser.point_at(".original .cell", (middle, middle));
     let said = browser.text(SAID);
-    let value = samples[0].values[14 * 28 + 14];
+    let value = samples[0].values[pixel * side + pixel];
     let shown: f32 = said.split(' ').next_back().unwrap().parse().unwrap();
-    assert!(said.starts_with("row 15, column 15\nvalue "), "{said}");
+    let place = format!("row {0}, column {0}\nvalue ", pixel + 1);
+    assert!(said.starts_with(&place), "{said}");
     assert!(
         (shown - value).abs() <= tolerance::SAID,
         "{said}, expected {value}"
@@ -229,7 +231,7 @@ fn a_page_of_24_runs_opens_in_a_second() {
     let bytes = std::fs::metadata(&path).unwrap().len() as usize;
     let mut browser = Browser::start();
     browser.window(1280, false, true);
-    let mut fastest = f64::INFINITY;
+    let mut times = Vec::new();
     for _ in 0..OPENINGS {
         let start = Instant::now();
         browser.open(&path);
@@ -237,9 +239,10 @@ fn a_page_of_24_runs_opens_in_a_second() {
         browser.value(
             "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
         );
-        fastest = fastest.min(start.elapsed().as_secs_f64() * 1000.0);
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
     }
-    println!("24 runs, {bytes} bytes: drawn after {fastest:.0} ms (of {OPENINGS} openings)");
+    let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("24 runs, {bytes} bytes: drawn after {times:.0?} ms, the first in a new browser");
     assert!(bytes < MOST_BYTES, "{bytes} bytes");
     assert!(fastest < MOST_MILLISECONDS, "{fastest} ms");
 }

@@ -488,6 +488,22 @@ fn signal(name: &str, child: &Child) {
     assert!(status.unwrap().success());
 }
 
+/// Waits until the process catches SIGINT, and a moment for what it says then.
+fn wait_for_handler(child: &std::process::Child) {
+    const SIGINT: u64 = 2;
+    let path = format!("/proc/{}/status", child.id());
+    let caught = || {
+        let status = std::fs::read_to_string(&path).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap_or(0) >> (SIGINT - 1) & 1 == 1
+    };
+    while !caught() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_measurement_with_a_word() {
@@ -508,7 +524,7 @@ fn ctrl_c_ends_a_measurement_with_a_word() {
         ]);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        wait_for_handler(&child);
         signal("-INT", &child);
         let output = child.wait_with_output().unwrap();
         let said = stderr(&output);

@@ -26,7 +26,10 @@ impl Browser {
     pub(crate) fn start() -> Self {
         let runs = |name: &&&str| {
             let mut version = Command::new(name);
-            let version = version.arg("--version").stdout(Stdio::null());
+            let version = version
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             version.status().is_ok_and(|status| status.success())
         };
         let name = NAMES.iter().find(runs).expect("chromium is installed");

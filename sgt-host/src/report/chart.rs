@@ -87,8 +87,8 @@ impl LineChart {
         let height = HEIGHT + rows as f64 * LEGEND_ROW;
         let mut svg = open(height, &self.title, &self.summary(), standalone);
         if !standalone {
-            let axis = format!(" data-axis=\"{}\">", escape(&self.x_label));
-            svg = svg.replacen('>', &axis, 1);
+            let axis = format!(" data-axis=\"{}\" role=", escape(&self.x_label));
+            svg = svg.replacen(" role=", &axis, 1);
         }
         let text = |x: f64, y: f64, class: &str, text: &str| {
             format!(

@@ -4,10 +4,11 @@
 //! channel with the saliency behind the trace, a text as a strip of its tokens. Colour tells the
 //! sign, opacity the magnitude; every cell says in words what it shows.
 
-use super::chart::{CHART_STYLE, plain_number};
+use super::chart::CHART_STYLE;
 use super::literal::literal;
 use super::picture::{Picture, strongest};
 use super::text::{base64, escape};
+use super::time_axis::time_axis;
 use crate::compare::{SampleMap, SampleMaps};
 use crate::data::{Grouping, InputShape, group_values};
 use crate::{Error, Result};
@@ -167,17 +168,13 @@ fn drawn_values(sample: &SampleMaps) -> Vec<f32> {
 
 /// A map's values as they are drawn, row by row, and the magnitude at full strength.
 fn drawn_saliency(sample: &SampleMaps, map: &SampleMap) -> Result<(Vec<f32>, f32)> {
-    match sample.shape {
-        InputShape::Series { channels, .. } => {
-            let lanes = lanes_of(sample, &map.values, &shown_lanes(sample, channels));
-            Ok((lanes, strongest(&map.values)))
-        }
-        _ => {
-            let values = by_position(sample, &map.values)?;
-            let full = strongest(&values);
-            Ok((values, full))
-        }
+    if let InputShape::Series { channels, .. } = sample.shape {
+        let lanes = lanes_of(sample, &map.values, &shown_lanes(sample, channels));
+        return Ok((lanes, strongest(&map.values)));
     }
+    let values = by_position(sample, &map.values)?;
+    let full = strongest(&values);
+    Ok((values, full))
 }
 
 /// The values of these channels, channel by channel.
@@ -243,7 +240,7 @@ pub fn panel(samples: &[SampleMaps], method: &str) -> Result<String> {
             height = height.max(cell.height);
             let (whose, class) = match map {
                 None => (
-                    format!("test sample {}", sample.index),
+                    format!("test sample {}, {}", sample.index, sample.rule.name()),
                     sample.class.clone(),
                 ),
                 Some(map) => (map.regime.clone(), answer(map)),
@@ -334,8 +331,8 @@ pub fn words(sample: &SampleMaps, map: &SampleMap) -> Result<String> {
 
 fn inline(cell: &Cell, words: &str, attributes: &str) -> String {
     format!(
-        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" role=\"img\" data-left=\"{}\" \
-         data-bottom=\"{}\"{attributes}><title>{}</title>{}</svg>",
+        "<svg viewBox=\"0 0 {:.0} {:.0}\" class=\"chart cell\" data-left=\"{}\" data-bottom=\"{}\"\
+         {attributes} role=\"img\"><title>{}</title>{}</svg>",
         cell.width,
         cell.height,
         cell.left,
@@ -430,21 +427,27 @@ fn lanes(
         let line = |(row, &channel): (usize, &usize)| trace(sample, channel, top_of(row));
         shown.iter().enumerate().map(line).collect()
     };
-    body += &match traces {
-        Traces::Drawn => format!("<g transform=\"translate({left} 0)\">{}</g>", lines()),
-        Traces::Named(id) => format!(
+    let _ = match traces {
+        Traces::Drawn => write!(body, "<g transform=\"translate({left} 0)\">{}</g>", lines()),
+        Traces::Named(id) => write!(
+            body,
             "<g transform=\"translate({left} 0)\"><g id=\"{}\">{}</g></g>",
             escape(id),
             lines()
         ),
-        Traces::Reused(id) => format!("<use href=\"#{}\"/>", escape(id)),
+        Traces::Reused(id) => write!(body, "<use href=\"#{}\"/>", escape(id)),
     };
     if map.is_none() {
         for (row, &channel) in shown.iter().enumerate() {
             body += &lane_words(sample, channel, top_of(row));
         }
     }
-    body += &time_axis(sample, steps, left, bottom);
+    body += &time_axis(
+        steps,
+        sample.rate,
+        (left, SERIES_WIDTH),
+        bottom + AXIS - 4.0,
+    );
     Ok(Cell {
         width: left + SERIES_WIDTH,
         height: bottom + AXIS,
@@ -507,67 +510,6 @@ fn range_words(low: f32, high: f32) -> String {
     format!("{} to {}", number(low), number(high)).replace('-', "\u{2212}")
 }
 
-/// Time below a series: seconds where the data says its rate, steps otherwise.
-fn time_axis(sample: &SampleMaps, steps: usize, left: f64, bottom: f64) -> String {
-    /// Labels nearer to an end than this do not fit around their place.
-    const EDGE: f64 = 14.0;
-    let mut axis = String::new();
-    let ticks = time_ticks(steps, sample.rate);
-    for (place, label) in ticks {
-        let x = left + (place + 0.5) / steps as f64 * SERIES_WIDTH;
-        let class = if x < left + EDGE {
-            "tick"
-        } else if x > left + SERIES_WIDTH - EDGE {
-            "tick tick-y"
-        } else {
-            "tick tick-x"
-        };
-        let _ = write!(
-            axis,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"{class}\">{label}</text>",
-            bottom + AXIS - 4.0
-        );
-    }
-    axis
-}
-
-/// Places on the time axis, in steps from 0, and what they are called.
-fn time_ticks(steps: usize, rate: Option<f64>) -> Vec<(f64, String)> {
-    const PARTS: f64 = 4.0;
-    let last = steps.saturating_sub(1) as f64;
-    let mut ticks = Vec::new();
-    let Some(rate) = rate else {
-        let distance = round_up(steps as f64 / PARTS).max(1.0);
-        let mut step = distance;
-        while step <= steps as f64 {
-            let word = if ticks.is_empty() { "step " } else { "" };
-            ticks.push((step - 1.0, format!("{word}{step:.0}")));
-            step += distance;
-        }
-        return ticks;
-    };
-    let distance = round_up(steps as f64 / rate / PARTS);
-    for number in 0_u32.. {
-        let seconds = f64::from(number) * distance;
-        if seconds * rate > last {
-            break;
-        }
-        ticks.push((seconds * rate, plain_number(seconds)));
-    }
-    if let Some((_, label)) = ticks.last_mut() {
-        label.push_str(" s");
-    }
-    ticks
-}
-
-/// The next of 1, 2, 5, 10, … of the value's power of ten.
-fn round_up(value: f64) -> f64 {
-    let power = 10.0_f64.powf(value.log10().floor());
-    let fits = |round: &&f64| **round * power >= value;
-    let rounds = [1.0, 2.0, 5.0];
-    rounds.iter().find(fits).copied().unwrap_or(10.0) * power
-}
-
 /// The channels with the most saliency over all maps, in their own order.
 fn shown_lanes(sample: &SampleMaps, channels: usize) -> Vec<usize> {
     if channels <= MOST_LANES {
@@ -625,21 +567,7 @@ fn range(values: &[f32]) -> (f32, f32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{level, range_words, round_up, time_ticks};
-
-    #[test]
-    fn time_has_round_ticks_with_a_unit() {
-        let labels = |steps, rate| -> Vec<String> {
-            let ticks = time_ticks(steps, rate).into_iter();
-            ticks.map(|(_, label)| label).collect()
-        };
-        assert_eq!(labels(128, Some(50.0)), ["0", "1", "2 s"]);
-        assert_eq!(labels(100, Some(10.0)), ["0", "5 s"]);
-        assert_eq!(labels(100, None), ["step 50", "100"]);
-        assert_eq!(labels(1, Some(1e-3)), ["0 s"]);
-        assert_eq!(time_ticks(128, Some(50.0))[1].0, 50.0);
-        assert_eq!([0.3, 1.0, 6.0].map(round_up), [0.5, 1.0, 10.0]);
-    }
+    use super::{level, range_words};
 
     #[test]
     fn ranges_have_the_digits_that_tell_their_ends_apart() {

@@ -11,6 +11,7 @@
 //! | [`picture`] | PNG pictures of samples and maps |
 //! | `figures` | from evaluations to charts |
 //! | `literal` | style sheets without variables |
+//! | `time_axis` | the axis below a series |
 //! | `text` | numbers and escaped text |
 //!
 //! The page is written for light and dark screens; all of it needs no network, and says in words what a
@@ -26,6 +27,7 @@ pub mod markdown;
 pub mod picture;
 pub mod table;
 mod text;
+mod time_axis;
 
 pub use figures::{drop_charts, gradient_boxes, learning_charts, robustness_charts};
 pub use files::{check_free, write};

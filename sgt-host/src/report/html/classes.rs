@@ -75,7 +75,7 @@ fn counts(comparison: &Comparison, found: &[Option<Classification>]) -> String {
             let of_class = found.as_ref().and_then(|found| found.per_class.get(index));
             let text = of_class.map_or("–".into(), |class| {
                 format!(
-                    "{}<small>precision {}<span>recall {}</span></small>",
+                    "F1 {}<small>precision {}<span>recall {}</span></small>",
                     share(class.f1),
                     share(class.precision),
                     share(class.recall)

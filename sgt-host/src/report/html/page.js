@@ -20,7 +20,7 @@
     const show = () => {
       const hidden = boxes.filter((box) => !box.checked).map((box) => box.value);
       const of = (place) => `[data-regime="${place}"], [data-other="${place}"]`;
-      rules.textContent = hidden.map((place) => `${of(place)} { display: none; }`).join("\n");
+      rules.textContent = hidden.map((place) => `${of(place)} { display: none !important; }`).join("\n");
     };
     regimes.addEventListener("change", show);
     // A browser may keep choices over a reload.
