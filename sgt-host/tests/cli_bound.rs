@@ -468,7 +468,7 @@ fn ctrl_c_says_how_a_comparison_goes_on() {
             .path()
             .join("c/standard-0/checkpoint/latest.safetensors"),
     );
-    signal("-INT", &child);
+    signal("-TERM", &child);
     let output = child.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
@@ -488,15 +488,16 @@ fn signal(name: &str, child: &Child) {
     assert!(status.unwrap().success());
 }
 
-/// Waits until the process catches SIGINT, and a moment for what it says then.
-fn wait_for_handler(child: &std::process::Child) {
-    const SIGINT: u64 = 2;
+/// Waits until the process catches SIGTERM, and a moment for what it says then.
+#[cfg(target_os = "linux")]
+fn wait_for_handler(child: &Child) {
+    const SIGTERM: u64 = 15;
     let path = format!("/proc/{}/status", child.id());
     let caught = || {
         let status = std::fs::read_to_string(&path).unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.unwrap_or(0) >> (SIGINT - 1) & 1 == 1
+        mask.unwrap_or(0) >> (SIGTERM - 1) & 1 == 1
     };
     while !caught() {
         std::thread::sleep(Duration::from_millis(5));
@@ -504,7 +505,7 @@ fn wait_for_handler(child: &std::process::Child) {
     std::thread::sleep(Duration::from_millis(100));
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_ends_a_measurement_with_a_word() {
     let folder = tempfile::tempdir().unwrap();
@@ -525,7 +526,7 @@ fn ctrl_c_ends_a_measurement_with_a_word() {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         wait_for_handler(&child);
-        signal("-INT", &child);
+        signal("-TERM", &child);
         let output = child.wait_with_output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(130), "{said}");
