@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `parity` | runs the cases and compares the bits with the host's |
 //! | `stack` | measures the stack of every entry point |
-//! | `instructions` | counts the instructions of the masking call |
+//! | `instructions` | counts the instructions of the masking call and of networks |
 #![no_std]
 
 use core::panic::PanicInfo;
