@@ -15,7 +15,7 @@ cd "$folder"
 
 train=(train --epochs 40 --seed 5 --regime asgt --set training.batch=8
   --set training.checkpoint-seconds=0.01 --set data.validation=0.2)
-compare=(compare --epochs 40 --seeds 2 --regimes standard,asgt
+compare=(compare --data basic-motions --epochs 40 --seeds 2 --regimes standard,asgt
   --set training.checkpoint-seconds=0.01 --samples 8)
 measured=(--extent quick --samples 8)
 runs=(whole/standard-0 whole/standard-1 whole/asgt-0 whole/asgt-1)
