@@ -10,12 +10,14 @@
 //!   that bears missing features has a large area whatever its map.
 //!
 //! **Answers.** The leader is the regime with the best mean. A rival is a regime that cannot be
-//! told apart from it: the corrected p-value of their difference ([`Contrast`]) is not below 5 %.
+//! told apart from it: the corrected p-value of their difference ([`Contrast`]) is not below 5 %. Is
+//! its mean worse than that of a regime that can be told apart, only the spread of its seeds makes
+//! it a rival: it is *unsure* and shares nothing.
 //! - Without two seeds in common with the leader, or where an attack is weak (accuracy rises with ε)
 //!   against the leader: *not judged*.
 //! - Explanations, when not even the leader's map beats the random one: *useless*.
-//! - No rival: the leader is *best*. Some but not all others are rivals: they *share* the lead. All
-//!   others are rivals: *undecided*.
+//! - No rival: the leader is *best*. Some but not all others are rivals: those that are not unsure
+//!   *share* the lead. All others are rivals: *undecided*.
 //!
 //! **What to take.** Among the regimes that lead or share in every question that has an answer, the
 //! one that is best most often, then the one that trains fastest. When no regime leads in all of
@@ -152,6 +154,9 @@ pub enum Outcome {
     Shared {
         /// These, the best mean first.
         regimes: Vec<String>,
+        /// Those that cannot be told apart either, though a better mean than theirs can.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unsure: Vec<String>,
     },
     /// No regime can be told apart from the one with the best mean.
     Undecided,
@@ -332,11 +337,8 @@ impl<'e> Court<'e> {
         if question == Question::Explanations && !row.beats_random(leader) {
             return Some((Outcome::Useless, None));
         }
-        let rivals: Vec<usize> = others
-            .iter()
-            .copied()
-            .filter(|&other| !contrast(other).is_some_and(|found| found.differs()))
-            .collect();
+        let differs = |other: &usize| contrast(*other).is_some_and(|found| found.differs());
+        let rivals: Vec<usize> = others.iter().copied().filter(|o| !differs(o)).collect();
         let needed = rivals.first().and_then(|&rival| {
             let found = contrast(rival)?;
             Some(self.needed([leader, rival], &found, row.pairs.len()))
@@ -348,9 +350,12 @@ impl<'e> Court<'e> {
         } else if rivals.len() == others.len() {
             Outcome::Undecided
         } else {
-            let all = std::iter::once(leader).chain(rivals);
+            let sharing = others.iter().take_while(|other| !differs(other)).count();
+            let (sharing, unsure) = rivals.split_at(sharing);
+            let names = |regimes: &[usize]| regimes.iter().map(|&r| self.name(r)).collect();
             Outcome::Shared {
-                regimes: all.map(|regime| self.name(regime)).collect(),
+                regimes: names(&[&[leader], sharing].concat()),
+                unsure: names(unsure),
             }
         };
         Some((outcome, needed))
@@ -399,7 +404,7 @@ impl<'e> Court<'e> {
     fn leaders(answer: &Answer) -> &[String] {
         match &answer.outcome {
             Outcome::Best { regime } => std::slice::from_ref(regime),
-            Outcome::Shared { regimes } => regimes,
+            Outcome::Shared { regimes, .. } => regimes,
             Outcome::Undecided | Outcome::Useless | Outcome::NotJudged { .. } => &[],
         }
     }
@@ -615,9 +620,17 @@ impl<'e> Court<'e> {
 
 fn headline(choice: &Choice, answers: &[Answer]) -> String {
     match choice {
-        Choice::Take { regime } => format!(
-            "Take {regime}: in nothing that these runs can tell apart is another regime better."
-        ),
+        Choice::Take { regime } => {
+            let open = answers.iter().filter(|a| a.outcome == Outcome::Undecided);
+            let open = match (open.count(), answers.len()) {
+                (0, _) => String::new(),
+                (open, all) => format!(" {open} of {all} questions are undecided."),
+            };
+            format!(
+                "Take {regime}: in nothing that these runs can tell apart is another regime \
+                 better.{open}"
+            )
+        }
         Choice::TradeOff { regimes } => {
             let part = |regime: &String| format!("{regime} for {}", strengths(regime, answers));
             let parts: Vec<String> = regimes.iter().map(part).collect();
@@ -695,13 +708,21 @@ fn place(answer: &Answer) -> String {
 fn outcome_words(answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Best { regime } => format!("{regime} is best"),
-        Outcome::Shared { regimes } => match regimes.split_first() {
-            Some((leader, rivals)) => format!(
-                "{leader} leads, and {} cannot be told apart from it",
-                listed(rivals)
-            ),
-            None => String::new(),
-        },
+        Outcome::Shared { regimes, unsure } => {
+            let (leader, sharing) = match regimes.split_first() {
+                Some((leader, sharing)) => (leader.as_str(), sharing),
+                None => ("none", &[][..]),
+            };
+            let mut words = format!("{leader} leads");
+            if !sharing.is_empty() {
+                words += &format!(", and {} cannot be told apart from it", listed(sharing));
+            }
+            if !unsure.is_empty() {
+                let listed = listed(unsure);
+                words += &format!(", while the seeds of {listed} spread too far to say");
+            }
+            words
+        }
         Outcome::Undecided => "no regime can be told apart from the best".into(),
         Outcome::Useless => "no regime's map is better than a random one".into(),
         Outcome::NotJudged {
