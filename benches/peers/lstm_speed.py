@@ -74,6 +74,8 @@ CASES = {"forward": forward, "saliency": saliency, "standard": standard, "sgt": 
 
 def main():
     torch.set_num_threads(int(sys.argv[2]) if len(sys.argv) > 2 else THREADS)
+    # Subnormal numbers would make gradients through many steps ten times as slow.
+    torch.set_flush_denormal(True)
     torch.manual_seed(0)
     model = SensorLstm()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)

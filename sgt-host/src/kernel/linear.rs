@@ -5,6 +5,7 @@ use super::conv2d::{WeightGradient, add_rows};
 use super::dot::Dot;
 use super::matrix::{Left, Right, multiply};
 use super::product::{PANEL, Start, panels_len};
+use super::sums::add;
 use super::{batch_len, expect_len};
 use crate::Result;
 use rayon::prelude::*;
@@ -268,13 +269,6 @@ fn add_sums_of_columns(rows: &[f32], sums: &mut [f32]) {
                 add(&row[first..first + sums.len()], sums);
             }
         });
-}
-
-/// `sums += values`.
-fn add(values: &[f32], sums: &mut [f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += value;
-    }
 }
 
 /// Packs some columns, at most [`PANEL`], of a matrix with rows of `columns` as one panel.

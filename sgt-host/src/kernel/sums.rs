@@ -1,4 +1,4 @@
-//! Sums over rows in vectors.
+//! Sums over rows in vectors, and of rows.
 
 #![allow(
     clippy::inline_always,
@@ -28,4 +28,11 @@ pub(super) fn sum_of_products<S: Simd, const N: usize>(simd: S, rows: [&[f32]; N
         sum = simd.add_f32s(sum, product(rest));
     }
     simd.reduce_sum_f32s(sum)
+}
+
+/// `sums += values`.
+pub(super) fn add(values: &[f32], sums: &mut [f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
 }

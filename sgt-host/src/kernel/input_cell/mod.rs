@@ -31,6 +31,7 @@ use super::lengths::{clear_padding, real_steps};
 use super::linear::{linear_backward, linear_forward};
 use super::lstm::{self, LstmCache, LstmGradients, LstmParameters, LstmShape};
 use super::request::{InputGradient, Keep};
+use super::sums::add;
 use super::{batch_len, expect_len};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -448,13 +449,6 @@ pub(crate) fn backward(
         }
     }
     Ok(())
-}
-
-/// `sums += values`.
-fn add(values: &[f32], sums: &mut [f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += value;
-    }
 }
 
 /// `sums[row][column] += values[column][row]`, for `sums` of `rows` rows.
