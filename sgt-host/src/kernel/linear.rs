@@ -1,10 +1,10 @@
 //! The fully connected layer, `out = x Wᵀ + b`.
 
-use super::buffer::with_scratch;
+use super::buffer::{LINE, with_scratch};
 use super::conv2d::{WeightGradient, add_rows};
 use super::dot::Dot;
 use super::matrix::{Left, Right, multiply};
-use super::product::{PANEL, Start, panels_len};
+use super::product::{PANEL, Start, pack_panels, panels_len};
 use super::sums::add;
 use super::{batch_len, expect_len};
 use crate::Result;
@@ -20,6 +20,10 @@ const SAMPLES_A_TASK: usize = 24;
 
 /// Outputs from which on vectors run along them and no longer along the inputs.
 const MANY_OUTPUTS: usize = 16;
+
+/// Samples up to which vectors run along them instead, with the same bits: transposing the weight
+/// would take longer than the product.
+const FEW_SAMPLES: usize = LINE;
 
 /// Rows of a result a task, where there are many.
 const ROWS_A_TASK: usize = 96;
@@ -62,7 +66,11 @@ pub(crate) fn linear_forward(
         }
     };
     if inputs <= INPUTS_A_SUM && outputs >= MANY_OUTPUTS {
-        forward_along_outputs([inputs, outputs], weight, bias, x, out);
+        if batch <= FEW_SAMPLES {
+            forward_along_samples([inputs, outputs], weight, bias, x, out);
+        } else {
+            forward_along_outputs([inputs, outputs], weight, bias, x, out);
+        }
         return Ok(());
     }
     if inputs <= INPUTS_A_SUM {
@@ -196,6 +204,43 @@ fn forward_along_outputs(
                 let x = Left::new(x, x.len() / inputs, inputs, inputs);
                 multiply(x, packed, start, out, outputs);
             });
+    });
+}
+
+/// [`forward_along_outputs`] bit by bit, with vectors along the samples: every sum starts from the
+/// bias and goes over the inputs in their order.
+fn forward_along_samples(
+    [inputs, outputs]: [usize; 2],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    x: &[f32],
+    out: &mut [f32],
+) {
+    let batch = x.len() / inputs;
+    let lens = [panels_len(inputs, batch), outputs * batch];
+    with_scratch(lens, |[packed, product]| {
+        pack_panels(inputs, batch, packed, |input, sample| {
+            x[sample * inputs + input]
+        });
+        let packed = Right::panels(packed, batch);
+        product
+            .par_chunks_mut(ROWS_A_TASK * batch)
+            .zip(weight.par_chunks(ROWS_A_TASK * inputs))
+            .enumerate()
+            .for_each(|(task, (product, weight))| {
+                let rows = weight.len() / inputs;
+                for (row, sums) in product.chunks_exact_mut(batch).enumerate() {
+                    sums.fill(bias.map_or(0.0, |bias| bias[task * ROWS_A_TASK + row]));
+                }
+                let weight = Left::new(weight, rows, inputs, inputs);
+                multiply(weight, packed, Start::Out, product, batch);
+            });
+        for (sample, out) in out.chunks_exact_mut(outputs).enumerate() {
+            let product = product[sample..].iter().step_by(batch);
+            for (out, value) in out.iter_mut().zip(product) {
+                *out = *value;
+            }
+        }
     });
 }
 
@@ -338,7 +383,7 @@ mod tests {
     use super::*;
     use crate::kernel::dispatch::on_every_instruction_set;
     use crate::kernel::levels::values;
-    use crate::kernel::oracle::{TOLERANCE, assert_close, doubles};
+    use crate::kernel::oracle::{TOLERANCE, assert_close, bits, doubles};
 
     /// Batch, inputs, outputs: around the sizes of vectors, of tasks and of their sums.
     const SIZES: [[usize; 3]; 7] = [
@@ -406,6 +451,29 @@ mod tests {
                     &expected_bias,
                     TOLERANCE,
                 );
+            }
+        });
+    }
+
+    #[test]
+    fn a_sample_has_the_same_bits_in_a_batch_of_any_size() {
+        on_every_instruction_set(|arch| {
+            for [inputs, outputs] in [[37, MANY_OUTPUTS], [70, ROWS_A_TASK + 9], [70, 3]] {
+                let x = values(2 * FEW_SAMPLES * inputs, 1);
+                let (weight, bias) = (values(inputs * outputs, 2), values(outputs, 3));
+                for bias in [Some(bias.as_slice()), None] {
+                    let forward = |x: &[f32]| {
+                        let mut out = vec![f32::NAN; x.len() / inputs * outputs];
+                        linear_forward(inputs, outputs, &weight, bias, x, &mut out).unwrap();
+                        out
+                    };
+                    let together = forward(&x);
+                    for batch in [1, 5, FEW_SAMPLES, FEW_SAMPLES + 1] {
+                        let some = forward(&x[..batch * inputs]);
+                        let name = format!("{arch:?}, {batch} of {inputs} to {outputs}");
+                        assert_eq!(bits(&some), bits(&together[..some.len()]), "{name}");
+                    }
+                }
             }
         });
     }
