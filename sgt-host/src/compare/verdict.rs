@@ -713,15 +713,18 @@ fn outcome_words(answer: &Answer) -> String {
                 Some((leader, sharing)) => (leader.as_str(), sharing),
                 None => ("none", &[][..]),
             };
-            let mut words = format!("{leader} leads");
-            if !sharing.is_empty() {
-                words += &format!(", and {} cannot be told apart from it", listed(sharing));
-            }
-            if !unsure.is_empty() {
-                let listed = listed(unsure);
-                words += &format!(", while the seeds of {listed} spread too far to say");
-            }
-            words
+            let shared = match sharing {
+                [] => String::new(),
+                _ => format!(", and {} cannot be told apart from it", listed(sharing)),
+            };
+            let unsure = match unsure.as_slice() {
+                [] => String::new(),
+                unsure => {
+                    let listed = listed(unsure);
+                    format!(", while the seeds of {listed} spread too far to say")
+                }
+            };
+            format!("{leader} leads{shared}{unsure}")
         }
         Outcome::Undecided => "no regime can be told apart from the best".into(),
         Outcome::Useless => "no regime's map is better than a random one".into(),
