@@ -265,6 +265,17 @@ fn hostile_ts_is_refused_with_the_line() {
     assert!(refusal(parse_ts(long)).contains("\"xxxx"));
 }
 
+#[test]
+fn class_names_with_blanks_are_put_together_and_no_label_is_none() {
+    let header = "@classLabel true Walk Up Sit\n@data\n";
+    let named = parse_ts(format!("{header}1:Walk Up\n2:Sit\n")).unwrap();
+    assert_eq!(named.classes, ["Walk Up", "Sit"]);
+    assert_eq!(
+        refusal(parse_ts(format!("{header}1:Walk Up\n2:\n"))),
+        "Toy_TRAIN.ts: found line 4: label \"\", expected one of the classes \"Walk Up Sit\""
+    );
+}
+
 fn parse_har(signals: [&str; 9], labels: &str) -> Result<Recordings, Error> {
     let paths: Vec<PathBuf> = har::SIGNALS.iter().map(PathBuf::from).collect();
     let files = std::array::from_fn(|i| (&*paths[i], signals[i].as_bytes()));

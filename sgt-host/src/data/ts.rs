@@ -254,7 +254,8 @@ fn with_spaces(words: &[String], labels: BTreeSet<&str>) -> Option<Vec<String>> 
     }
     let mut longest_first: Vec<Vec<&str>> = labels
         .into_iter()
-        .map(|label| label.split_whitespace().collect())
+        .map(|label| label.split_whitespace().collect::<Vec<_>>())
+        .filter(|label| !label.is_empty())
         .collect();
     longest_first.sort_by_key(|label| std::cmp::Reverse(label.len()));
     let mut names = Vec::new();
