@@ -492,7 +492,9 @@ fn a_gradient_that_vanishes_meets_no_subnormal_number_and_stays_right() {
     const STEPS: usize = 300;
     // Rounding adds up from step to step.
     let error_of_steps = STEPS as f64 * f64::from(f32::EPSILON);
-    let case = Case::new(LstmShape::new(STEPS, 3, 5), 9, false);
+    let mut case = Case::new(LstmShape::new(STEPS, 3, 5), 9, false);
+    // An input gate that is shut: what goes through it is smaller still.
+    case.parameters[2][0] = -30.0;
     let (_, expected, _) = expected(&case);
     on_every_instruction_set(|arch| {
         let mut cache = LstmCache::default();
@@ -522,7 +524,7 @@ fn a_gradient_that_vanishes_meets_no_subnormal_number_and_stays_right() {
             let size =
                 |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |sum, x| sum + x.abs());
             let total = size(&mut expected.iter().copied());
-            if total < f64::from(f32::MIN_POSITIVE) {
+            if total < f64::from(f32::MIN_POSITIVE) / error_of_steps {
                 vanished += 1;
                 continue;
             }
