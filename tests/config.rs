@@ -91,6 +91,18 @@ fn a_mistake_is_one_line_with_the_key_and_the_nearest_known_one() {
             "run.toml: optimizer.name: found adm, expected adam (the nearest of sgd, adam, rmsprop, adadelta)",
         ),
         (
+            "[optimizer]\nlearning-rate = \"fast\"",
+            "run.toml: optimizer.learning-rate: found \"fast\", expected a number",
+        ),
+        (
+            "[optimizer]\nbetas = [0.9]",
+            "run.toml: optimizer.betas: found a list of 1 values, expected a list of 2 values",
+        ),
+        (
+            "[optimizer]\ndecoupled = 1",
+            "run.toml: optimizer.decoupled: found 1, expected true or false",
+        ),
+        (
             "[optimizer]\nlearning-rate = -0.1",
             "run.toml: optimizer.learning-rate: found -0.1, expected a finite number of at least 0",
         ),

@@ -4,6 +4,7 @@
 mod study;
 
 use sgt_host::compare::Comparison;
+use sgt_host::network::{InputShape, SeriesOrder};
 use sgt_host::report::picture::{Picture, strongest};
 use sgt_host::report::{
     drop_charts, gradient_boxes, learning_charts, map, markdown, page, robustness_charts, table,
@@ -237,6 +238,52 @@ fn a_map_of_another_shape_is_refused_in_one_line() {
         page(&comparison, &samples).unwrap_err().to_string(),
         "picture of a sample: found shape 255 values, expected shape [1, 16, 16]"
     );
+}
+
+/// What a page may weigh, so that it opens at once.
+const PAGE_BYTES: usize = 2_000_000;
+
+#[test]
+fn a_page_of_large_samples_stays_small_and_says_that_they_are_drawn_smaller() {
+    let noise = |values: usize, seed: u64| -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 40) as f32 / 16_777_216.0 - 0.5
+        };
+        (0..values).map(|_| next()).collect()
+    };
+    let large_image = InputShape::Image {
+        channels: 3,
+        height: 224,
+        width: 224,
+    };
+    let long_series = InputShape::Series {
+        steps: 20_000,
+        channels: 9,
+        order: SeriesOrder::ChannelsFirst,
+    };
+    let words = ["a pixel is the mean", "in columns of 72 steps"];
+    for ((study, shape), words) in [(images(), large_image), (series(), long_series)]
+        .into_iter()
+        .zip(words)
+    {
+        let (comparison, mut samples) = report(&study, SEEDS);
+        for (place, sample) in (1..).zip(&mut samples) {
+            sample.shape = shape;
+            sample.names.clear();
+            sample.units.clear();
+            sample.values = noise(shape.len(), place);
+            for map in &mut sample.maps {
+                map.values = noise(shape.len(), 100 + place);
+            }
+        }
+        let html = page(&comparison, &samples).unwrap();
+        assert!(html.len() < PAGE_BYTES, "{} bytes", html.len());
+        assert!(html.contains(words));
+    }
 }
 
 #[test]

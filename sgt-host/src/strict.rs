@@ -71,10 +71,25 @@ impl Mistake {
         self
     }
 
-    /// Names the value where serde did not.
+    /// Names the value, or the key in it, where serde did not: it reads a table with a tag without
+    /// its keys.
     fn about(mut self, value: &Value) -> Self {
-        if self.path.is_empty() && self.found == UNNAMED {
+        if !self.path.is_empty() {
+            return self;
+        }
+        if self.found == UNNAMED {
             self.found = shown(value);
+        } else if let Value::Table(table) = value {
+            let found = |entry: &Value| match entry {
+                Value::Array(items) => self.found == A_LIST || self.found == list_of(items.len()),
+                Value::Table(_) => self.found == A_TABLE,
+                other => self.found == shown(other),
+            };
+            let mut suspects = table.iter().filter(|(_, entry)| found(entry));
+            if let (Some((key, _)), None) = (suspects.next(), suspects.next()) {
+                let key = key.clone();
+                return self.inside(&key);
+            }
         }
         self
     }
@@ -104,6 +119,12 @@ impl std::error::Error for Mistake {}
 
 /// What was found, when serde does not say it.
 const UNNAMED: &str = "a value that does not fit";
+const A_LIST: &str = "a list";
+const A_TABLE: &str = "a table";
+
+fn list_of(items: usize) -> String {
+    format!("{A_LIST} of {items} values")
+}
 
 /// A value as TOML writes it, its beginning when it is long.
 fn shown(value: &Value) -> String {
@@ -124,8 +145,8 @@ fn found_in_toml(found: &Unexpected<'_>) -> String {
         Unexpected::Unsigned(number) => number.to_string(),
         Unexpected::Float(number) => format!("{number:?}"),
         Unexpected::Str(text) => shown(&Value::String((*text).into())),
-        Unexpected::Seq => "a list".into(),
-        Unexpected::Map => "a table".into(),
+        Unexpected::Seq => A_LIST.into(),
+        Unexpected::Map => A_TABLE.into(),
         _ => UNNAMED.into(),
     }
 }
@@ -174,7 +195,7 @@ impl serde::de::Error for Mistake {
     }
 
     fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
-        Self::new(format!("a list of {found} values"), plain(expected))
+        Self::new(list_of(found), plain(expected))
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {

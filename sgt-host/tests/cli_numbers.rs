@@ -152,6 +152,18 @@ fn a_network_that_always_says_the_larger_class_is_found_out() {
         classes.contains("standard,fault,2,20,0,,0.0,0.0\n"),
         "{classes}"
     );
+    let said = succeeds(folder.path(), "train --data d_TRAIN.ts --epochs 2 --out r");
+    for line in [
+        "test accuracy 0.9500 (balanced 0.5000, always the largest class 0.9500)",
+        "fault       10          –   0.000  0.000",
+        "! The classes of the training part are uneven",
+        "! The network is right no more often than always answering the largest class",
+        "! The network never answers fault.",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    let record = json(&std::fs::read_to_string(folder.path().join("r/run.json")).unwrap());
+    assert_eq!(record["classification"]["balanced-accuracy"], 0.5);
     let page = std::fs::read_to_string(folder.path().join("o/index.html")).unwrap();
     for said in [
         "Take none:",

@@ -5,8 +5,10 @@ use super::output::{Output, remark};
 use super::progress::TrainingDisplay;
 use super::run_arguments::{RunArguments, text};
 use super::{Common, interrupt};
+use crate::compare::{ClassCount, warnings_of_one};
 use crate::config::{ConfigDraft, Regime};
 use crate::instructions::{self, InstructionSet};
+use crate::report::table;
 use crate::run::{self, Outcome, Record, RunFolder, Saving, Session};
 use crate::train::{Checkpoint, Trainer};
 use crate::{Result, shell};
@@ -121,7 +123,7 @@ fn train(
     let progress = trainer.progress().clone();
     let model = trainer.into_model();
     let record = session.finish(Some(folder), &model, &progress, start.elapsed())?;
-    output.print(&record, || summary(folder, &record))?;
+    output.print(&record, || summary(folder, session, &record))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,13 +146,29 @@ fn keep_instructions(checkpoint: &Checkpoint, common: &Common) -> Result<()> {
     Ok(())
 }
 
-fn summary(folder: &RunFolder, record: &Record) -> String {
+fn summary(folder: &RunFolder, session: &Session, record: &Record) -> String {
     let kept = match record.best_epoch {
         Some(epoch) => format!(", epoch {epoch} kept"),
         None => String::new(),
     };
+    let mut of_classes = String::new();
+    let mut others = String::new();
+    if let Some(answers) = &record.classification {
+        let (training, test) = (&session.training_data().train, session.test());
+        let counts = ClassCount::all(
+            test.classes(),
+            &training.class_counts(),
+            &test.class_counts(),
+        );
+        others = format!(
+            " (balanced {:.4}, always the largest class {:.4})",
+            answers.balanced_accuracy, answers.majority_baseline
+        );
+        of_classes = table::classes(answers) + &table::warned(&warnings_of_one(&counts, answers));
+    }
     format!(
-        "test accuracy {:.4}, test loss {:.4} after {} epochs{kept} in {:.1} s\n{}",
+        "test accuracy {:.4}{others}, test loss {:.4} after {} epochs{kept} in {:.1} s\n\
+         {of_classes}{}",
         record.test_accuracy,
         record.test_loss,
         record.epochs,

@@ -80,6 +80,19 @@ pub struct ClassCount {
     pub test: usize,
 }
 
+impl ClassCount {
+    /// The `classes` and their samples in both parts, in the order of the labels.
+    pub fn all(classes: &[String], training: &[usize], test: &[usize]) -> Vec<Self> {
+        let counts = training.iter().zip(test);
+        let count = |(class, (&training, &test)): (&String, (&usize, &usize))| Self {
+            class: class.clone(),
+            training,
+            test,
+        };
+        classes.iter().zip(counts).map(count).collect()
+    }
+}
+
 impl Comparison {
     /// The regimes' names, in the order of the columns.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &String> + Clone {

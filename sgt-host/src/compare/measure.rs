@@ -127,7 +127,12 @@ pub fn measure(
     for run in regimes.iter_mut().flat_map(|regime| &mut regime.runs) {
         run.evaluation.by_sample = Vec::new();
     }
-    let classes = class_counts(runs[0]);
+    let test = &runs[0].test;
+    let classes = ClassCount::all(
+        test.classes(),
+        &runs[0].training_classes,
+        &test.class_counts(),
+    );
     let warnings = warnings(&classes, &regimes, &rows);
     let names: Vec<String> = regimes.iter().map(|regime| regime.name.clone()).collect();
     let verdict = verdict(&Evidence {
@@ -152,18 +157,6 @@ pub fn measure(
         rows,
         regimes,
     })
-}
-
-/// The classes and their samples in both parts, in the order of the labels.
-fn class_counts(run: &FinishedRun) -> Vec<ClassCount> {
-    let counts = run.training_classes.iter().zip(run.test.class_counts());
-    let names = run.test.classes().iter().zip(counts);
-    let count = |(name, (&training, test)): (&String, (&usize, usize))| ClassCount {
-        class: name.clone(),
-        training,
-        test,
-    };
-    names.map(count).collect()
 }
 
 #[cfg(test)]

@@ -37,4 +37,4 @@ pub use saliency::{SampleMap, SampleMaps, SampleRule, sample_maps};
 pub use verdict::{
     Answer, Choice, Cost, Evidence, Needed, Outcome, Question, Reason, Verdict, verdict,
 };
-pub use warning::{Part, Warning, warnings};
+pub use warning::{Part, Warning, warnings, warnings_of_one};

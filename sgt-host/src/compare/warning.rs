@@ -4,7 +4,7 @@ use super::{ClassCount, ComparisonRow, RegimeRuns};
 use crate::attack::AttackKind;
 use crate::evaluation::{About, grouped};
 use crate::metrics::bootstrap::Interval;
-use crate::metrics::{Fill, Metric};
+use crate::metrics::{Classification, Fill, Metric};
 use serde::{Deserialize, Serialize};
 
 /// The largest class over the smallest from which accuracy alone misleads.
@@ -17,6 +17,9 @@ const FEW_SAMPLES_OF_A_CLASS: usize = 10;
 const FEW_SEEDS: usize = 3;
 /// A rise of the accuracy with ε that more than a stray sample makes.
 const RISE: f64 = 0.01;
+
+/// What one network is called.
+const THE_NETWORK: &str = "The network";
 
 /// Something that makes numbers mean less than they seem to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,16 +116,11 @@ pub fn warnings(
     regimes: &[RegimeRuns],
     rows: &[ComparisonRow],
 ) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    warnings.extend(imbalance(classes));
-    let untrained = classes
-        .iter()
-        .filter(|class| class.test > 0 && class.training == 0);
-    let untrained: Vec<String> = untrained.map(|class| class.class.clone()).collect();
-    if !untrained.is_empty() {
-        warnings.push(Warning::UntrainedClasses { classes: untrained });
-    }
-    warnings.extend(few_test_samples(classes, rows));
+    let mut warnings = of_data(classes);
+    let accuracy = rows.iter().find(|row| row.metric == Metric::Accuracy);
+    let intervals = accuracy.map(|row| row.intervals.iter().copied().flatten());
+    let best = intervals.and_then(|all| all.max_by(|a, b| a.low.total_cmp(&b.low)));
+    warnings.extend(few_test_samples(classes, best));
     let seeds = regimes.iter().map(|regime| regime.runs.len()).min();
     if let Some(seeds) = seeds.filter(|&seeds| seeds < FEW_SEEDS) {
         warnings.push(Warning::FewSeeds { seeds });
@@ -131,6 +129,42 @@ pub fn warnings(
     warnings.extend(regimes.iter().filter_map(never_predicted));
     warnings.extend(rising(regimes));
     warnings.extend(rows.iter().filter_map(|row| random_as_good(regimes, row)));
+    warnings
+}
+
+/// What is to be said of one network, given its answers on the test part.
+pub fn warnings_of_one(classes: &[ClassCount], answers: &Classification) -> Vec<Warning> {
+    let mut warnings = of_data(classes);
+    warnings.extend(few_test_samples(classes, None));
+    let right = answers.accuracy();
+    if !is_better_than_majority(right, answers) {
+        warnings.push(Warning::NoBetterThanMajority {
+            regimes: vec![THE_NETWORK.into()],
+            baseline: answers.majority_baseline,
+        });
+    }
+    let classes: Vec<String> = classes_never_predicted(answers).cloned().collect();
+    if !classes.is_empty() {
+        warnings.push(Warning::NeverPredicted {
+            regime: THE_NETWORK.into(),
+            classes,
+            runs: 1,
+            of: 1,
+        });
+    }
+    warnings
+}
+
+/// What the classes' sizes mean, whatever was trained.
+fn of_data(classes: &[ClassCount]) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = imbalance(classes).into_iter().collect();
+    let untrained = classes
+        .iter()
+        .filter(|class| class.test > 0 && class.training == 0);
+    let untrained: Vec<String> = untrained.map(|class| class.class.clone()).collect();
+    if !untrained.is_empty() {
+        warnings.push(Warning::UntrainedClasses { classes: untrained });
+    }
     warnings
 }
 
@@ -157,16 +191,13 @@ fn imbalance(classes: &[ClassCount]) -> Option<Warning> {
     of_part(Part::Training).or_else(|| of_part(Part::Test))
 }
 
-fn few_test_samples(classes: &[ClassCount], rows: &[ComparisonRow]) -> Option<Warning> {
+fn few_test_samples(classes: &[ClassCount], best: Option<Interval>) -> Option<Warning> {
     let samples: usize = classes.iter().map(|class| class.test).sum();
     let present = classes.iter().filter(|class| class.test > 0);
     let small = present.min_by_key(|class| class.test)?;
     if samples >= FEW_SAMPLES && small.test >= FEW_SAMPLES_OF_A_CLASS {
         return None;
     }
-    let accuracy = rows.iter().find(|row| row.metric == Metric::Accuracy);
-    let intervals = accuracy.map(|row| row.intervals.iter().copied().flatten());
-    let best = intervals.and_then(|all| all.max_by(|a, b| a.low.total_cmp(&b.low)));
     Some(Warning::FewTestSamples {
         samples,
         class: small.class.clone(),
@@ -181,11 +212,10 @@ fn no_better_than_majority(regimes: &[RegimeRuns]) -> Option<Warning> {
     for RegimeRuns { name, runs } in regimes {
         let accuracies = runs.iter().map(|run| run.evaluation.accuracy);
         let mean = crate::metrics::mean(accuracies);
-        if let Some(run) = runs.first() {
-            baseline = run.evaluation.classification.majority_baseline;
-        }
-        // Of one class alone nothing is better.
-        if mean <= baseline && baseline < 1.0 {
+        let Some(run) = runs.first() else { continue };
+        let answers = &run.evaluation.classification;
+        baseline = answers.majority_baseline;
+        if !is_better_than_majority(mean, answers) {
             named.push(name.clone());
         }
     }
@@ -195,13 +225,23 @@ fn no_better_than_majority(regimes: &[RegimeRuns]) -> Option<Warning> {
     })
 }
 
+/// Of one class alone nothing is better.
+fn is_better_than_majority(accuracy: f64, answers: &Classification) -> bool {
+    let baseline = answers.majority_baseline;
+    accuracy > baseline || baseline >= 1.0
+}
+
+fn classes_never_predicted(answers: &Classification) -> impl Iterator<Item = &String> {
+    let all = answers.per_class.iter();
+    let never = all.filter(|class| class.support > 0 && class.predicted == 0);
+    never.map(|class| &class.class)
+}
+
 fn never_predicted(regime: &RegimeRuns) -> Option<Warning> {
     let mut classes: Vec<String> = Vec::new();
     let mut runs = 0;
     for run in &regime.runs {
-        let all = run.evaluation.classification.per_class.iter();
-        let never = all.filter(|class| class.support > 0 && class.predicted == 0);
-        let never: Vec<&String> = never.map(|class| &class.class).collect();
+        let never: Vec<_> = classes_never_predicted(&run.evaluation.classification).collect();
         runs += usize::from(!never.is_empty());
         for class in never {
             if !classes.contains(class) {
@@ -309,6 +349,12 @@ impl Warning {
                 listed(classes),
                 if classes.len() == 1 { "it" } else { "them" }
             ),
+            Self::NeverPredicted {
+                regime,
+                classes,
+                of: 1,
+                ..
+            } => format!("{regime} never answers {}.", classes.join(" or ")),
             Self::NeverPredicted {
                 regime,
                 classes,

@@ -79,6 +79,15 @@ impl Classification {
         }
     }
 
+    /// The share of right answers; 0 without samples.
+    pub fn accuracy(&self) -> f64 {
+        let right: usize = (0..self.confusion.len())
+            .map(|class| self.confusion[class][class])
+            .sum();
+        let samples: usize = self.confusion.iter().flatten().sum();
+        right as f64 / samples.max(1) as f64
+    }
+
     /// The answers of several models on the same test part, counted together; none for no model.
     pub fn together<'c>(mut all: impl Iterator<Item = &'c Self>) -> Option<Self> {
         let first = all.next()?;

@@ -7,6 +7,7 @@
 use super::chart::CHART_STYLE;
 use super::literal::literal;
 use super::picture::{Picture, strongest};
+use super::reduce::{Grid, Stand, block, envelope};
 use super::text::{base64, escape};
 use super::time_axis::time_axis;
 use crate::compare::{SampleMap, SampleMaps};
@@ -27,6 +28,12 @@ const NAMES: f64 = 116.0;
 const AXIS: f64 = 16.0;
 /// Cells of a picture whose values a page holds for the pointer, at most.
 const MOST_VALUES: usize = 4096;
+/// Pixels along a side of an image as it is drawn, at most: large ones would make the page slow.
+const MOST_PIXELS: usize = 96;
+/// Steps of a series that are drawn one by one, at most.
+const MOST_STEPS: usize = 560;
+/// Columns in which the steps of a longer one are drawn.
+const MOST_COLUMNS: usize = 280;
 
 /// A drawing with its size in its own units, and where in it the values lie.
 struct Cell {
@@ -363,10 +370,19 @@ fn draw(sample: &SampleMaps, map: Option<&SampleMap>, traces: Traces<'_>) -> Res
         } => {
             let picture = match map {
                 None => {
-                    let range = range(&sample.values);
-                    Picture::image(&sample.values, channels, width, height, range)?
+                    let planes = sample.values.chunks_exact(height * width);
+                    let planes: Vec<Grid> = planes
+                        .map(|plane| image_grid(plane.to_vec(), [height, width], Stand::Mean))
+                        .collect();
+                    let [rows, columns] = planes.first().map_or([0; 2], |p| [p.rows, p.columns]);
+                    let values: Vec<f32> = planes.into_iter().flat_map(|p| p.values).collect();
+                    Picture::image(&values, channels, columns, rows, range(&sample.values))?
                 }
-                Some(map) => Picture::saliency(&by_position(sample, &map.values)?, width, height)?,
+                Some(map) => {
+                    let values = by_position(sample, &map.values)?;
+                    let drawn = image_grid(values, [height, width], Stand::Strongest);
+                    Picture::saliency(&drawn.values, drawn.columns, drawn.rows)?
+                }
             };
             let drawn = IMAGE_WIDTH * height as f64 / width as f64;
             Ok(Cell {
@@ -410,7 +426,13 @@ fn lanes(
     let mut body = String::new();
     if let Some(map) = map {
         let (values, full) = drawn_saliency(sample, map)?;
-        let picture = Picture::saliency_on_scale(&values, steps, shown.len(), full)?;
+        let all = Grid {
+            rows: shown.len(),
+            columns: steps,
+            values,
+        };
+        let drawn = all.reduced(1, steps_a_column(steps), Stand::Strongest);
+        let picture = Picture::saliency_on_scale(&drawn.values, drawn.columns, drawn.rows, full)?;
         body += &image(&picture, SERIES_WIDTH, -GAP / 2.0, bottom + GAP)?;
         for row in 0..=shown.len() {
             let _ = write!(
@@ -464,6 +486,10 @@ fn trace(sample: &SampleMaps, channel: usize, top: f64) -> String {
     let lane = lanes_of(sample, &sample.values, &[channel]);
     let (low, high) = range(&lane);
     let span = if high > low { high - low } else { 1.0 };
+    let lane = match steps_a_column(lane.len()) {
+        1 => lane,
+        steps => envelope(&lane, steps),
+    };
     let mut line = String::from("<polyline class=\"trace\" points=\"");
     for (step, value) in lane.iter().enumerate() {
         let x = (step as f64 + 0.5) / lane.len() as f64 * SERIES_WIDTH;
@@ -534,6 +560,51 @@ fn shown_lanes(sample: &SampleMaps, channels: usize) -> Vec<usize> {
     let mut shown: Vec<usize> = ranked.iter().take(MOST_LANES).map(|(c, _)| *c).collect();
     shown.sort_unstable();
     shown
+}
+
+/// Steps of a series that one drawn column stands for.
+fn steps_a_column(steps: usize) -> usize {
+    if steps <= MOST_STEPS {
+        1
+    } else {
+        steps.div_ceil(MOST_COLUMNS)
+    }
+}
+
+/// An image's plane or map as it is drawn.
+fn image_grid(values: Vec<f32>, [rows, columns]: [usize; 2], stand: Stand) -> Grid {
+    let all = Grid {
+        rows,
+        columns,
+        values,
+    };
+    let side = block(rows, columns, MOST_PIXELS);
+    all.reduced(side, side, stand)
+}
+
+/// What a reader must know of cells in which one place stands for several values; none where each
+/// is drawn.
+pub fn reduction_words(sample: &SampleMaps) -> Option<String> {
+    match sample.shape {
+        InputShape::Image { height, width, .. } => {
+            let side = block(height, width, MOST_PIXELS);
+            (side > 1).then(|| {
+                format!(
+                    "drawn smaller: a pixel is the mean, or the strongest saliency, of {side} × {side}"
+                )
+            })
+        }
+        InputShape::Series { steps, .. } => {
+            let steps = steps_a_column(steps);
+            (steps > 1).then(|| {
+                format!(
+                    "drawn in columns of {steps} steps: their smallest and largest value, and \
+                     their strongest saliency"
+                )
+            })
+        }
+        InputShape::Tokens { .. } => None,
+    }
 }
 
 /// How many channels a series' cells leave out.

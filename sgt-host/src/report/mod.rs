@@ -10,6 +10,7 @@
 //! | `files` | all of it as files in one folder |
 //! | [`picture`] | PNG pictures of samples and maps |
 //! | `figures` | from evaluations to charts |
+//! | `reduce` | large samples and maps, drawn smaller |
 //! | `literal` | style sheets without variables |
 //! | `time_axis` | the axis below a series |
 //! | `text` | numbers and escaped text |
@@ -25,6 +26,7 @@ mod literal;
 pub mod map;
 pub mod markdown;
 pub mod picture;
+mod reduce;
 pub mod table;
 mod text;
 mod time_axis;

@@ -1,9 +1,9 @@
 //! A comparison as text for a terminal, and as CSV.
 
 use super::text::{legend_of_signs, notes, title};
-use crate::compare::{Comparison, ComparisonRow};
+use crate::compare::{Comparison, ComparisonRow, Warning};
 use crate::metrics::statistics::MeanDeviation;
-use crate::metrics::{Direction, Metric};
+use crate::metrics::{ClassQuality, Classification, Direction, Metric};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::fmt::Write;
@@ -11,6 +11,8 @@ use std::fmt::Write;
 const COLUMN_WIDTH: usize = 16;
 /// Columns of a sentence.
 const TEXT_WIDTH: usize = 100;
+/// The most classes of a table in a terminal.
+const MOST_CLASSES: usize = 20;
 const SAMPLES: &str = "samples";
 
 /// The table for people, of the rows that `shown` says, behind the verdict and the warnings: the
@@ -38,9 +40,7 @@ pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> 
         let bullet = if place == 0 { "" } else { "- " };
         text += &wrapped(&format!("{bullet}{sentence}"));
     }
-    for warning in &comparison.warnings {
-        text += &wrapped(&format!("! {}", warning.sentence()));
-    }
+    text += &warned(&comparison.warnings);
     let _ = write!(text, "\n{:wide$}  {SAMPLES:>narrow$}", "");
     for name in comparison.names() {
         let _ = write!(text, " {name:>COLUMN_WIDTH$}");
@@ -70,6 +70,43 @@ pub fn text(comparison: &Comparison, shown: impl Fn(&ComparisonRow) -> bool) -> 
         .map(|line| wrapped(line))
         .collect();
     format!("{text}\n\n{}", legend.trim_end())
+}
+
+/// A line or more for each warning.
+pub fn warned(warnings: &[Warning]) -> String {
+    let sentence = |warning: &Warning| wrapped(&format!("! {}", warning.sentence()));
+    warnings.iter().map(sentence).collect()
+}
+
+/// One network's classes, one a line: samples, precision, recall and F1; of many the
+/// [`MOST_CLASSES`] that are found worst.
+pub fn classes(answers: &Classification) -> String {
+    let mut shown: Vec<&ClassQuality> = answers.per_class.iter().collect();
+    let all = shown.len();
+    let mut head = "class".to_string();
+    if all > MOST_CLASSES {
+        let recall = |class: &ClassQuality| class.recall.unwrap_or(f64::INFINITY);
+        shown.sort_by(|a, b| recall(a).total_cmp(&recall(b)));
+        shown.truncate(MOST_CLASSES);
+        head = format!("class (worst {MOST_CLASSES} of {all})");
+    }
+    let width = |text: &str| text.chars().count();
+    let names = shown.iter().map(|class| width(&class.class));
+    let wide = names.chain([width(&head)]).max().unwrap_or(0);
+    let mut text = format!("{head:wide$}  samples  precision  recall     F1\n");
+    let share = |share: Option<f64>| share.map_or("–".into(), |share| format!("{share:.3}"));
+    for class in shown {
+        let _ = writeln!(
+            text,
+            "{:wide$}  {:>7}  {:>9}  {:>6}  {:>5}",
+            class.class,
+            class.support,
+            share(class.precision),
+            share(class.recall),
+            share(class.f1)
+        );
+    }
+    text
 }
 
 /// Lines of a sentence, what follows the first set in.

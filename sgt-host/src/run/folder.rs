@@ -6,6 +6,7 @@ use super::{Identity, load_checkpoint, save_checkpoint};
 use crate::binding::Binding;
 use crate::config::{ConfigDraft, RunConfig};
 use crate::instructions::InstructionSet;
+use crate::metrics::Classification;
 use crate::train::{Checkpoint, EpochRow};
 use crate::weights::Weights;
 use crate::{Error, Result, file, shell};
@@ -43,6 +44,9 @@ pub struct Record {
     pub test_accuracy: f64,
     /// The mean cross-entropy on the test part.
     pub test_loss: f64,
+    /// Its classes one by one; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
     /// Seconds of the last uninterrupted stretch of training.
     pub seconds: f64,
     /// Digests of network, configuration and data; absent in records of earlier versions.

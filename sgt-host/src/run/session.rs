@@ -4,10 +4,12 @@ use super::{Identity, Record, RunFolder};
 use crate::binding::{Binding, DataDigests};
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, LoadOptions, Normalization, TrainTest, load};
+use crate::metrics::Classification;
+use crate::metrics::classification::confusion;
 use crate::network::named::{self, NetworkSizes, Reads};
 use crate::network::{Classifier, Description, Gaps, InputShape, Model, Network, SeriesOrder};
 use crate::train::{
-    Event, Prepared, Progress, Purpose, Trainer, TrainingData, derive_seed, prepare, quality,
+    Event, Prepared, Progress, Purpose, Trainer, TrainingData, answers, derive_seed, prepare,
 };
 use crate::weights::{self, Metadata};
 use crate::{Error, Result, file};
@@ -203,7 +205,7 @@ impl Session {
     /// if there is one.
     ///
     /// # Errors
-    /// As [`quality`](fn@quality), [`Session::save`] and [`RunFolder::write_record`].
+    /// As [`quality`](crate::train::quality), [`Session::save`] and [`RunFolder::write_record`].
     pub fn finish(
         &self,
         folder: Option<&RunFolder>,
@@ -211,7 +213,10 @@ impl Session {
         progress: &Progress,
         time: Duration,
     ) -> Result<Record> {
-        let quality = quality(model, self.test())?;
+        let test = self.test();
+        let answers = answers(model, test)?;
+        let quality = answers.quality(test.labels());
+        let counts = confusion(test.labels(), &answers.predicted, test.classes().len());
         let mut record = Record {
             version: Record::VERSION.into(),
             platform: Record::current_platform(),
@@ -222,6 +227,7 @@ impl Session {
             best_epoch: progress.best.map(|best| best.epoch),
             test_accuracy: quality.accuracy,
             test_loss: quality.loss,
+            classification: Some(Classification::of(test.classes(), counts)),
             seconds: time.as_secs_f64(),
             binding: Some(self.binding(model.network().description())?),
             tensors: None,

@@ -64,10 +64,21 @@ fn article(
     regimes: &[String],
 ) -> Result<String> {
     let id = format!("traces-{number}");
+    let mut about = String::new();
+    let hidden = map::hidden_lanes(sample);
+    if hidden > 0 {
+        let _ = write!(
+            about,
+            "; {hidden} more channels with less saliency are not drawn"
+        );
+    }
+    if let Some(words) = map::reduction_words(sample) {
+        let _ = write!(about, "; {words}");
+    }
     let mut html = format!(
         "<article class=\"{}\" data-sample=\"{number}\"{}>\n<h3>{}: {}, test sample {}</h3>\n\
          <p class=\"fine\">{} Samples are counted from 0, in the order of the data.</p>\n\
-         <div class=\"sample\">\n<figure class=\"original\">{}{}<figcaption>the sample{}</figcaption>\
+         <div class=\"sample\">\n<figure class=\"original\">{}{}<figcaption>the sample{about}</figcaption>\
          </figure>\n<div class=\"methods\">\n",
         sample.shape.noun(),
         map::value_attributes(sample),
@@ -76,11 +87,7 @@ fn article(
         sample.index,
         sample.rule.sentence(),
         map::plain_words(sample),
-        map::sample(sample, &id)?,
-        match map::hidden_lanes(sample) {
-            0 => String::new(),
-            hidden => format!("; {hidden} more channels with less saliency are not drawn"),
-        }
+        map::sample(sample, &id)?
     );
     for (place, method) in methods.iter().enumerate() {
         let maps = sample.maps.iter().filter(|map| map.method == *method);
