@@ -187,6 +187,43 @@ fn a_regime_shares_no_lead_for_the_spread_of_its_seeds_alone() {
 }
 
 #[test]
+fn a_loss_of_accuracy_that_may_be_chance_is_named_as_such() {
+    const SEEDS: usize = 4;
+    let mut found = regimes(&[PLAIN], SEEDS as u64, SAMPLES);
+    let by_seed = [0.9, 0.45, 0.75, 0.5].map(|accuracy| Rates {
+        name: "asgt",
+        accuracy,
+        attacked: 0.44,
+        ..PLAIN
+    });
+    let runs = by_seed.iter().enumerate().map(|(seed, &rates)| {
+        let mut regime = regimes(&[rates], SEEDS as u64, SAMPLES);
+        regime.remove(0).runs.swap_remove(seed)
+    });
+    found.push(RegimeRuns {
+        name: "asgt".into(),
+        runs: runs.collect(),
+    });
+    let half = SAMPLES / 2;
+    let found = judged(&found, &classes([half; 2], [half; 2])).2;
+    assert_eq!(outcome(&found, Question::Accuracy), &Outcome::Undecided);
+    let regime = "asgt".to_string();
+    assert_eq!(found.choice, Choice::Take { regime });
+    let mut costs = found.costs.iter();
+    let loss = costs.find(|cost| cost.metric == Metric::Accuracy).unwrap();
+    assert!(
+        !loss.told_apart && (loss.difference + 0.05).abs() < 0.03,
+        "{loss:?}"
+    );
+    let said = "points of accuracy against standard as measured, which may be chance";
+    assert!(
+        found.words.iter().any(|words| words.contains(said)),
+        "{:#?}",
+        found.words
+    );
+}
+
+#[test]
 fn without_a_difference_the_fastest_is_as_good_as_any_and_more_seeds_are_asked_for() {
     let slower = Rates {
         name: "sgt",

@@ -27,8 +27,8 @@
 //! *nothing was learned*, whatever else differs.
 //!
 //! **What it costs.** For the regime to take, or every regime of a trade-off: by how much
-//! it is behind the leader of each question where that is more than chance, and how much longer it
-//! trains.
+//! it is behind the leader of each question where that is more than chance; by how much its accuracy
+//! is behind as measured, from one point on, where that may be chance; and how much longer it trains.
 //!
 //! **What cannot be said.** For every question that is undecided or shared: between the leader and
 //! its nearest rival, about how many seeds, or test samples, it would take to tell them apart if
@@ -52,6 +52,8 @@ const MOST_SEEDS: usize = 100;
 const MOST_SAMPLES: usize = 100_000;
 /// The seeds that a single run is asked to become.
 const ENOUGH_SEEDS: usize = 5;
+/// What an accuracy must be behind, as measured, to be named.
+const NAMED_LOSS: f64 = 0.01;
 /// Trainings that differ by less take as long as each other.
 const SAME_TIME: f64 = 1.1;
 
@@ -213,6 +215,8 @@ pub struct Cost {
     pub difference: f64,
     /// The interval of the difference.
     pub interval: Option<[f64; 2]>,
+    /// Whether it is more than chance.
+    pub told_apart: bool,
 }
 
 /// The verdict on `evidence`.
@@ -511,11 +515,15 @@ impl<'e> Court<'e> {
             let Some(column) = self.find(&regime) else {
                 continue;
             };
-            for (_, row) in self.questions() {
+            for (question, row) in self.questions() {
                 let Some(&leader) = self.ranking(row).first() else {
                     continue;
                 };
-                let behind = row.between(column, leader).filter(Contrast::differs);
+                let is_named = |found: &Contrast| {
+                    let is_large = found.difference.abs() >= NAMED_LOSS;
+                    found.differs() || question == Question::Accuracy && is_large
+                };
+                let behind = row.between(column, leader).filter(is_named);
                 costs.extend(behind.map(|found| Cost {
                     regime: regime.clone(),
                     against: self.name(leader),
@@ -523,6 +531,7 @@ impl<'e> Court<'e> {
                     about: row.about.clone(),
                     difference: found.difference,
                     interval: found.interval().map(|found| [found.low, found.high]),
+                    told_apart: found.differs(),
                 }));
             }
             costs.extend(self.time(&regime, column));
@@ -541,6 +550,7 @@ impl<'e> Court<'e> {
             about: About::Training,
             difference: ratio,
             interval: None,
+            told_apart: true,
         })
     }
 
@@ -761,8 +771,13 @@ impl Cost {
                 format!("{apart:.1} times the training time of {against}")
             }
             (Metric::Accuracy | Metric::BalancedAccuracy, _) => {
+                let doubt = if self.told_apart {
+                    ""
+                } else {
+                    " as measured, which may be chance"
+                };
                 format!(
-                    "{} points of {} against {against}",
+                    "{} points of {} against {against}{doubt}",
                     points(apart),
                     self.metric
                 )
