@@ -223,6 +223,29 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|source| io_error(path, "create folder", source))
 }
 
+/// The files in `folder` and the folders in it whose names end with `.ending`, sorted.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let list = |source| io_error(&folder, "list", source);
+        for entry in std::fs::read_dir(&folder).map_err(list)? {
+            let entry = entry.map_err(list)?;
+            let path = entry.path();
+            if entry.file_type().map_err(list)?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// The folder that holds `path`.
 pub(crate) fn parent(path: &Path) -> PathBuf {
     match path.parent() {

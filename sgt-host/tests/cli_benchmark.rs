@@ -34,6 +34,21 @@ fn a_grid_is_computed_once_and_its_maps_score_again() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["trainings"], serde_json::json!(["standard", "sgt"]));
 
+    // From the cells alone the same tables and a page with the maps beside the truth.
+    succeeds(at, "report runs --out page");
+    let read = |path: &str| std::fs::read_to_string(at.join(path)).unwrap();
+    assert_eq!(read("page/time-series.md"), read("runs/time-series.md"));
+    let page = read("page/index.html");
+    assert_eq!(page, read("runs/index.html"));
+    assert!(page.contains("<h2>Maps against the truth</h2>"));
+    let figures = std::fs::read_dir(at.join("page/charts")).unwrap().flatten();
+    let names = figures.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let figure: Vec<String> = names.filter(|name| name.starts_with("maps-")).collect();
+    assert_eq!(figure, ["maps-freq-shapes-steps-20-train-40-test-8.svg"]);
+    let figure = read(&format!("page/charts/{}", figure[0]));
+    // For each network the sample, the truth and a map for each of two trainings by two methods.
+    assert_eq!(figure.matches("<image").count(), 2 * (2 + 2 * 2));
+
     let scored = succeeds(at, "benchmark time-series --score maps --json");
     let scored: serde_json::Value = serde_json::from_str(&scored).unwrap();
     // Four cells, three methods: the random map is always among them.

@@ -6,8 +6,8 @@ use super::output::{Output, remark};
 use crate::attribution::{Method, Shuffled};
 use crate::benchmark::time_series::store::Store;
 use crate::benchmark::time_series::{
-    CellRecord, Extras, Grid, NetworkChoice, Notice, Scaling, Summary, Training, archive, markdown,
-    page, profile,
+    CellRecord, Extras, Grid, NetworkChoice, Notice, Scaling, Summary, Training, archive, example,
+    markdown, page, profile,
 };
 use crate::data::synthetic::Synthetic;
 use crate::{Error, Result, file};
@@ -111,7 +111,7 @@ pub(super) fn run(command: &Command, output: &Output) -> Result<ExitCode> {
     }
     let grid = grid(arguments)?;
     grid.check()?;
-    let store = Store::open(&arguments.out.join("cells"), arguments.overwrite)?;
+    let store = Store::open(&arguments.out.join(CELLS), arguments.overwrite)?;
     let interrupt = Interrupt::watch()?;
     let interrupted = interrupt.asked();
     let display = Display::new(output, grid.jobs().len());
@@ -129,9 +129,46 @@ pub(super) fn run(command: &Command, output: &Output) -> Result<ExitCode> {
         ));
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let summary = Summary::new(&cells, arguments.least_accuracy)?;
+    present(&cells, arguments.least_accuracy, &arguments.out, output)
+}
+
+/// The folder of a benchmark's cells below what [`run`] wrote to.
+const CELLS: &str = "cells";
+
+/// Whether `folder` is what a benchmark wrote to.
+pub(super) fn is_benchmark(folder: &Path) -> bool {
+    folder.join(CELLS).is_dir()
+}
+
+/// Tables, page and charts of the cells that are in `folders`, in `out`.
+///
+/// # Errors
+/// As [`Store::all`] and [`Summary::new`].
+pub(super) fn report(folders: &[PathBuf], out: &Path, output: &Output) -> Result<ExitCode> {
+    let mut cells = Vec::new();
+    for folder in folders {
+        cells.extend(Store::open(&folder.join(CELLS), false)?.all()?);
+    }
+    // In the order of listings: the first training is what the others are compared with.
+    cells.sort_by_key(|cell| {
+        let network = cell.network.split('?').next().unwrap_or_default();
+        (
+            NetworkChoice::names().position(|known| known == network),
+            Training::names().position(|known| known == cell.training),
+        )
+    });
+    present(&cells, 0.0, out, output)
+}
+
+fn present(
+    cells: &[CellRecord],
+    least_accuracy: f64,
+    out: &Path,
+    output: &Output,
+) -> Result<ExitCode> {
+    let summary = Summary::new(cells, least_accuracy)?;
     let text = markdown::markdown(&summary);
-    let files = write(&arguments.out, &summary, &text, &cells)?;
+    let files = write(out, &summary, &text, cells)?;
     output.print(&summary, || {
         let names = files.iter().map(|file| file.display().to_string());
         let names = names.collect::<Vec<_>>().join("\n");
@@ -246,6 +283,9 @@ fn write(
             let path = folder.join("charts").join(name);
             files.push((path, chart.standalone().into_bytes()));
         }
+    }
+    for (name, figure) in example::figures(cells, &summary.trainings) {
+        files.push((folder.join("charts").join(name), figure.into_bytes()));
     }
     file::create_folder(&folder.join("charts"))?;
     for (path, bytes) in &files {

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 /// Finished runs, and what is measured of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct EvaluatedRuns {
-    /// Folders of sgt train, or of a comparison's runs.
+    /// Folders of sgt train, of a comparison's runs, or, for sgt report, of sgt benchmark.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     #[command(flatten)]
@@ -25,6 +25,11 @@ pub(super) struct EvaluatedRuns {
 }
 
 impl EvaluatedRuns {
+    /// What the command line names.
+    pub(super) fn folders(&self) -> &[PathBuf] {
+        &self.runs
+    }
+
     /// The runs, read back.
     pub(super) fn open(&self, common: &Common) -> Result<Vec<FinishedRun>> {
         let data_dir = common.data_dir.as_deref().map(text).transpose()?;

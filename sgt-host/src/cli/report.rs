@@ -1,10 +1,10 @@
 //! `sgt report`.
 
-use super::Common;
 use super::again::again;
 use super::evaluate::EvaluatedRuns;
 use super::interrupt::Interrupt;
 use super::output::Output;
+use super::{Common, benchmark};
 use crate::compare::{group, sample_maps};
 use crate::run::Lock;
 use crate::{Result, file, report};
@@ -32,6 +32,10 @@ struct Written {
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
     if !arguments.overwrite {
         report::check_free(&arguments.out)?;
+    }
+    let folders = arguments.evaluated.folders();
+    if folders.iter().all(|folder| benchmark::is_benchmark(folder)) {
+        return benchmark::report(folders, &arguments.out, output);
     }
     let interrupt = Interrupt::watch()?;
     interrupt.end_with(format!(

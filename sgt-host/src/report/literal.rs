@@ -11,7 +11,7 @@ struct Rule<'s> {
 
 /// `css` with every variable replaced by its value on a light screen. A rule that reads what the
 /// classes `s0`, `s1`, … define becomes a rule for each of them.
-pub(super) fn literal(css: &str) -> String {
+pub(crate) fn literal(css: &str) -> String {
     let palette = definitions(rules(COLOURS).first().map_or("", |root| root.body));
     let rules = rules(css);
     let is_series = |rule: &&Rule<'_>| rule.body.contains("--c:");

@@ -2,15 +2,15 @@
 
 /// A grid of values, row by row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Grid {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) values: Vec<f32>,
+pub(crate) struct Grid {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) values: Vec<f32>,
 }
 
 /// What stands for a block of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stand {
+pub(crate) enum Stand {
     /// Their mean: what an image looks like from afar.
     Mean,
     /// The one of the largest magnitude: a map's sharp places must stay visible.
@@ -35,13 +35,13 @@ impl Stand {
 }
 
 /// How many values along each side one drawn value stands for, so that at most `most` are drawn.
-pub(super) fn block(rows: usize, columns: usize, most: usize) -> usize {
+pub(crate) fn block(rows: usize, columns: usize, most: usize) -> usize {
     rows.max(columns).div_ceil(most).max(1)
 }
 
 impl Grid {
     /// The grid in blocks of `height` × `width` values, the last of which may be smaller.
-    pub(super) fn reduced(self, height: usize, width: usize, stand: Stand) -> Self {
+    pub(crate) fn reduced(self, height: usize, width: usize, stand: Stand) -> Self {
         if height == 1 && width == 1 {
             return self;
         }
@@ -68,7 +68,7 @@ impl Grid {
 
 /// The smallest and the largest of each `width` values, in the order in which they come: a line
 /// through them looks like the line through all.
-pub(super) fn envelope(values: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn envelope(values: &[f32], width: usize) -> Vec<f32> {
     let mut line = Vec::with_capacity(2 * values.len().div_ceil(width));
     for piece in values.chunks(width) {
         let place = |is_more: fn(&f32, &f32) -> bool| {

@@ -3,7 +3,7 @@
 use super::Job;
 use super::cell::Drawn;
 use crate::Result;
-use crate::file::{create_folder, data_error, io_error, parent};
+use crate::file::{create_folder, data_error, files_below, parent};
 use crate::metrics::known_truth::{KnownTruthScores, TrueMaps, score_maps};
 use crate::npz::{self, Member};
 use serde::Serialize;
@@ -59,8 +59,7 @@ pub struct ScoredMaps {
 /// [`crate::Error::Io`]; [`crate::Error::Data`] when there is no such file, no truth or no map in
 /// one, or shapes differ; as [`score_maps`].
 pub fn score(folder: &Path) -> Result<Vec<ScoredMaps>> {
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
+    let files = files_below(folder, ENDING)?;
     if files.is_empty() {
         return Err(data_error(
             folder,
@@ -68,7 +67,6 @@ pub fn score(folder: &Path) -> Result<Vec<ScoredMaps>> {
             "archives of truth and maps",
         ));
     }
-    files.sort();
     let mut scored = Vec::new();
     for file in files {
         let arrays = npz::read_all(&file)?;
@@ -97,19 +95,4 @@ pub fn score(folder: &Path) -> Result<Vec<ScoredMaps>> {
         }
     }
     Ok(scored)
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let list = |source| io_error(folder, "list", source);
-    for entry in std::fs::read_dir(folder).map_err(list)? {
-        let entry = entry.map_err(list)?;
-        let kind = entry.file_type().map_err(list)?;
-        let path = entry.path();
-        if kind.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == ENDING) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! One cell of the grid: a network trained on a set, its maps drawn and scored.
 
+use super::example::{Example, map_picture, value_picture};
 use super::scaling::Scale;
 use super::{Extras, Job};
 use crate::attribution::{Baseline, Method, Settings, attribute};
@@ -45,6 +46,9 @@ pub struct CellRecord {
     pub samples: usize,
     /// One a method.
     pub methods: Vec<MethodRecord>,
+    /// Pictures of a sample; of the first seed alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<Example>,
 }
 
 /// What a cell found of a method.
@@ -149,6 +153,10 @@ pub(super) fn run(
         maps: Vec::new(),
     };
     let mut methods = Vec::new();
+    let mut example = match job.seed {
+        0 => example(&drawn, known.test.data.classes())?,
+        _ => None,
+    };
     for (name, method) in &job.grid.methods {
         if interrupt.load(Ordering::Relaxed) {
             return Ok(None);
@@ -179,6 +187,11 @@ pub(super) fn run(
             profile: profile(&channels_first, shape),
             ..record
         });
+        if let Some((sample, example)) = &mut example {
+            let map = &channels_first[*sample * shape.len()..][..shape.len()];
+            let picture = map_picture(map, example.size)?;
+            example.maps.push((name.clone(), picture));
+        }
         if job.grid.keeps_maps {
             drawn.maps.push((name.clone(), channels_first));
         }
@@ -196,8 +209,37 @@ pub(super) fn run(
         training_seconds,
         samples: chosen.len(),
         methods,
+        example: example.map(|(_, example)| example),
     };
     Ok(Some((record, drawn)))
+}
+
+/// The sample to be drawn, without maps: the first with a truth that the network gets right, or the
+/// first with a truth.
+fn example(drawn: &Drawn, classes: &[String]) -> Result<Option<(usize, Example)>> {
+    let values = drawn.shape.len();
+    let truth_of = |sample: usize| &drawn.truth[sample * values..][..values];
+    let told = || (0..drawn.labels.len()).filter(|&sample| truth_of(sample).contains(&true));
+    let right = told().find(|&sample| drawn.predicted[sample] == drawn.labels[sample]);
+    let Some(sample) = right.or_else(|| told().next()) else {
+        return Ok(None);
+    };
+    let size = [drawn.shape.channels(), drawn.shape.positions()];
+    let truth: Vec<f32> = truth_of(sample)
+        .iter()
+        .map(|&told| f32::from(u8::from(told)))
+        .collect();
+    Ok(Some((
+        sample,
+        Example {
+            class: classes[drawn.labels[sample]].clone(),
+            predicted: classes[drawn.predicted[sample]].clone(),
+            size,
+            values: value_picture(&drawn.x[sample * values..][..values], size)?,
+            truth: map_picture(&truth, size)?,
+            maps: Vec::new(),
+        },
+    )))
 }
 
 /// Training samples of all classes, as the network reads them.

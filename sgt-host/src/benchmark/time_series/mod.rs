@@ -21,6 +21,7 @@
 
 pub mod archive;
 pub mod cell;
+pub mod example;
 mod grid;
 pub mod markdown;
 mod network;

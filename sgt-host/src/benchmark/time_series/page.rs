@@ -1,7 +1,7 @@
 //! One self-contained page: tables, and where in time the saliency lies.
 
 use super::tables::{Table, notes, tables};
-use super::{CellRecord, Summary, profile};
+use super::{CellRecord, Summary, example, profile};
 use crate::report::chart::{CHART_STYLE, COLOURS, legend};
 use crate::report::escape;
 use std::fmt::Write;
@@ -29,6 +29,18 @@ pub fn page(summary: &Summary, cells: &[CellRecord]) -> String {
         html += "</div>\n";
     }
     html += "</section>\n";
+    let figures = example::figures(cells, &summary.trainings);
+    if !figures.is_empty() {
+        html += "<section>\n<h2>Maps against the truth</h2>\n";
+        let others = example::sets_without_figure(cells);
+        if others > 0 {
+            let _ = writeln!(html, "<p>{others} more sets are not drawn.</p>");
+        }
+        for (_, figure) in figures {
+            let _ = writeln!(html, "<figure>{figure}</figure>");
+        }
+        html += "</section>\n";
+    }
     for table in tables(summary) {
         html += &section(&table);
     }

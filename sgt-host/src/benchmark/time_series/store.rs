@@ -40,8 +40,7 @@ impl Store {
         if !path.is_file() {
             return Ok(None);
         }
-        let record: CellRecord = serde_json::from_slice(&read(&path)?)
-            .map_err(|reason| data_error(&path, reason.to_string(), "the record of a cell"))?;
+        let record = record(&path)?;
         match (record.settings == job.settings()?, self.overwrites) {
             (true, _) => Ok(Some(record)),
             (false, true) => Ok(None),
@@ -51,6 +50,18 @@ impl Store {
                 "the same settings, another folder, or --overwrite",
             )),
         }
+    }
+
+    /// Every record in the folder, of whatever settings, in the order of their paths.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] when a file is damaged.
+    pub fn all(&self) -> Result<Vec<CellRecord>> {
+        let mut cells = Vec::new();
+        for path in file::files_below(&self.folder, "json")? {
+            cells.push(record(&path)?);
+        }
+        Ok(cells)
     }
 
     /// Writes a record.
@@ -67,4 +78,9 @@ impl Store {
         })?;
         write_atomic(&path, &text)
     }
+}
+
+fn record(path: &Path) -> Result<CellRecord> {
+    serde_json::from_slice(&read(path)?)
+        .map_err(|reason| data_error(path, reason.to_string(), "the record of a cell"))
 }
