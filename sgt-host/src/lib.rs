@@ -47,6 +47,7 @@
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
 //! | [`benchmark`] | maps scored where the truth is known |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
+//! | [`sweep`](mod@sweep) | settings tried one against another, chosen by a validation part |
 #![cfg_attr(
     feature = "typed",
     doc = "| [`typed`] | networks whose shapes the compiler checks, with dfdx's tensors (feature `typed`) |"
@@ -82,6 +83,7 @@ pub mod report;
 pub mod run;
 mod shell;
 mod strict;
+pub mod sweep;
 pub mod train;
 #[cfg(feature = "typed")]
 pub mod typed;

@@ -16,6 +16,8 @@ pub const MEMORY: u64 = GIB;
 pub const STEPS: usize = 10_000;
 /// The most seeds of a comparison.
 pub const SEEDS: u32 = 1_000;
+/// The most trials of a sweep.
+pub const TRIALS: usize = 10_000;
 /// The most worker threads.
 pub const THREADS: u16 = 1_024;
 /// The longest training interval between two checkpoints, in seconds: a year.

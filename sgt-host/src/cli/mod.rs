@@ -27,6 +27,7 @@ mod report;
 mod result_file;
 mod run_arguments;
 mod sample;
+mod sweep;
 mod train;
 
 use crate::instructions::{self, InstructionSet};
@@ -86,6 +87,8 @@ struct Common {
 enum Command {
     /// Train several regimes and show who is accurate, robust and interpretable.
     Compare(compare::Arguments),
+    /// Try settings, choose by a validation part, test the chosen.
+    Sweep(sweep::Arguments),
     /// Train one network.
     Train(train::Arguments),
     /// Compute the logits of samples.
@@ -149,6 +152,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     match command {
         Command::Compare(arguments) => compare::run(arguments, common, &output),
+        Command::Sweep(arguments) => sweep::run(arguments, common, &output),
         Command::Train(arguments) => train::run(arguments, common, &output),
         Command::Predict(arguments) => predict::run(arguments, &output),
         Command::Attack(arguments) => attack::run(arguments, &output),

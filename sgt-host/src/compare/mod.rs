@@ -28,10 +28,11 @@ mod saliency;
 mod verdict;
 mod warning;
 
+pub use crate::run::Existing;
 pub use comparison::{ClassCount, Comparison, MeasuredRun, RegimeRuns};
 pub use contrast::{CONFIDENCE_LEVEL, Contrast, FEWEST_SEEDS, SIGNIFICANCE};
 pub use measure::{RunGroup, group, measure};
-pub use plan::{Existing, Notice, Place, Plan};
+pub use plan::{Notice, Place, Plan};
 pub use rows::{ComparisonRow, Pair, compare};
 pub use saliency::{SampleMap, SampleMaps, SampleRule, sample_maps};
 pub use verdict::{

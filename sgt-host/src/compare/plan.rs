@@ -2,15 +2,16 @@
 
 use super::jobs::side_by_side;
 use crate::binding::DataDigests;
-use crate::config::{ConfigDraft, Regime, RunConfig, changes};
+use crate::config::{ConfigDraft, Regime, RunConfig};
 use crate::data::{InputShape, TrainTest};
-use crate::file::data_error;
-use crate::run::{FinishedRun, Outcome, RunFolder, Saving, Session, TestParts, execute};
+use crate::run::{
+    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, check_place, train_in,
+};
 use crate::train::{EpochRow, Event, Trainer};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is trained: regimes × seeds, alike in everything else.
 #[derive(Clone, Debug)]
@@ -29,18 +30,6 @@ pub struct Place<'p> {
     pub folder: &'p Path,
     /// What becomes of runs that are there.
     pub existing: Existing,
-}
-
-/// What becomes of a run that is already there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// It stays, and nothing is trained.
-    Refuse,
-    /// It is trained again, from the start.
-    Replace,
-    /// A finished one is kept, an unfinished one goes on; one of another configuration stays, and
-    /// nothing is trained.
-    Resume,
 }
 
 impl Place<'_> {
@@ -123,43 +112,13 @@ impl Plan {
     /// [`Error::Argument`] for a run, or files of one, that may not be replaced, [`Error::Data`] for
     /// one of another configuration that cannot go on.
     pub fn check(&self, place: Place<'_>) -> Result<()> {
+        let kind = self.data.train.shape().kind();
         for (regime, seed) in self.jobs() {
             let config = self.config(regime, seed);
-            let folder = RunFolder::at(&place.run(&config));
-            match place.existing {
-                Existing::Refuse if folder.holds_run() => {
-                    return Err(Error::Argument {
-                        argument: "--out".into(),
-                        found: format!("{}, which holds a run", folder.path().display()),
-                        expected: "a new folder, --resume to go on, or --overwrite".into(),
-                    });
-                }
-                Existing::Resume if folder.holds_run() => self.check_same(&folder, &config)?,
-                Existing::Refuse | Existing::Resume => folder.check_free(false)?,
-                Existing::Replace => {}
-            }
+            let path = place.run(&config);
+            check_place(&path, &config, kind, place.existing, "comparison")?;
         }
         Ok(())
-    }
-
-    /// Refuses to go on with a run whose settings are others than `config`.
-    fn check_same(&self, folder: &RunFolder, config: &RunConfig) -> Result<()> {
-        let (_, draft) = RunFolder::open(folder.path())?;
-        let there = draft.finish(self.data.train.shape().kind())?;
-        match changes(&there.bound()?, &config.bound()?).first() {
-            None => Ok(()),
-            Some(first) => {
-                let value = |index: usize| first.values[index].as_deref().unwrap_or("nothing");
-                Err(data_error(
-                    &folder.config_path(),
-                    format!("{} = {}", first.key, value(0)),
-                    format!(
-                        "{}, as this comparison has: take another --out, or --overwrite",
-                        value(1)
-                    ),
-                ))
-            }
-        }
     }
 
     fn jobs(&self) -> Vec<(Regime, u64)> {
@@ -192,7 +151,7 @@ impl Plan {
             }
             let session = self.session(regime, seed)?;
             let run = match place {
-                Some(place) => train_in(session, place, &tests, interrupt, &watch),
+                Some(place) => train_placed(session, place, &tests, interrupt, &watch),
                 None => train(session, &tests, interrupt, &watch),
             };
             run.map_err(|error| match error {
@@ -247,7 +206,7 @@ fn train(
 }
 
 /// Trains in a folder of `place`, from where an earlier training there ended.
-fn train_in(
+fn train_placed(
     session: Session,
     place: Place<'_>,
     tests: &TestParts,
@@ -256,44 +215,23 @@ fn train_in(
 ) -> Result<Option<FinishedRun>> {
     let config = session.config();
     let path = place.run(config);
-    let mut folder = RunFolder::at(&path);
-    let resumed = place.existing == Existing::Resume && folder.holds_run();
-    if resumed {
-        folder.lock()?;
-        folder.clean();
-    } else {
-        folder = RunFolder::create(&path, config, place.existing == Existing::Replace)?;
-    }
-    folder.identify(session.identity()?);
-    let mut trainer = Trainer::new(config, session.training_data(), session.classifier()?)?;
-    if resumed {
-        if let Some(record) = folder.read_record()? {
-            drop(trainer);
+    let epoch = |row: &EpochRow| watch(Notice::Epoch { config, row });
+    match train_in(&session, &path, place.existing, interrupt, epoch)? {
+        Placed::Interrupted => Ok(None),
+        Placed::Measured(folder, record) => {
             let run = FinishedRun::with_session(session, &folder, record, tests)?;
             watch(Notice::Kept(&run));
-            return Ok(Some(run));
+            Ok(Some(run))
         }
-        if let Some(checkpoint) = folder.load(config)? {
-            trainer.restore(checkpoint)?;
+        Placed::Trained(folder, trained) => {
+            let TrainedNetwork {
+                model,
+                progress,
+                time,
+            } = *trained;
+            let run = FinishedRun::new(session, Some(&folder), model, &progress, time, tests)?;
+            watch(Notice::Trained(&run));
+            Ok(Some(run))
         }
     }
-    let start = Instant::now();
-    let saving = Saving {
-        epochs: false,
-        interval: Duration::from_secs_f32(config.training.checkpoint_seconds),
-    };
-    let outcome = execute(&mut trainer, &folder, saving, interrupt, |event, _| {
-        if let Event::Epoch(row) = event {
-            watch(Notice::Epoch { config, row });
-        }
-    })?;
-    if outcome == Outcome::Interrupted {
-        return Ok(None);
-    }
-    let time = start.elapsed();
-    let progress = trainer.progress().clone();
-    let model = trainer.into_model();
-    let run = FinishedRun::new(session, Some(&folder), model, &progress, time, tests)?;
-    watch(Notice::Trained(&run));
-    Ok(Some(run))
 }

@@ -47,6 +47,12 @@ pub struct Record {
     /// Its classes one by one; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
+    /// The accuracy on the validation part, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// The mean cross-entropy on the validation part, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
     /// Seconds of the last uninterrupted stretch of training.
     pub seconds: f64,
     /// Digests of network, configuration and data; absent in records of earlier versions.

@@ -18,6 +18,7 @@ mod finished;
 mod folder;
 mod identity;
 mod lock;
+mod placed;
 mod session;
 mod trained;
 
@@ -28,5 +29,7 @@ pub use folder::{Record, RunFolder};
 pub use identity::Identity;
 #[cfg(feature = "cli")]
 pub(crate) use lock::Lock;
+pub use placed::Existing;
+pub(crate) use placed::{Placed, TrainedNetwork, check_place, train_in};
 pub use session::Session;
 pub use trained::Trained;

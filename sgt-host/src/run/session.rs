@@ -40,6 +40,14 @@ impl Session {
     /// As [`ConfigDraft::finish`] and [`load`](fn@load).
     pub fn read(draft: &ConfigDraft) -> Result<(RunConfig, TrainTest)> {
         let data = read_data(&draft.data()?)?;
+        Ok((Self::complete(draft, &data)?, data))
+    }
+
+    /// The complete configuration on data that is already read.
+    ///
+    /// # Errors
+    /// As [`ConfigDraft::finish`].
+    pub(crate) fn complete(draft: &ConfigDraft, data: &TrainTest) -> Result<RunConfig> {
         let mut config = draft.finish(data.train.shape().kind())?;
         // A run is taken up again from any folder.
         let DataConfig {
@@ -53,8 +61,8 @@ impl Session {
         if Path::new(source).is_file() {
             *source = absolute(Path::new(source))?.display().to_string();
         }
-        settle_network(&mut config, &data)?;
-        Ok((config, data))
+        settle_network(&mut config, data)?;
+        Ok(config)
     }
 
     /// The configuration `config` on the data that it names.
@@ -217,6 +225,9 @@ impl Session {
         let answers = answers(model, test)?;
         let quality = answers.quality(test.labels());
         let counts = confusion(test.labels(), &answers.predicted, test.classes().len());
+        let validation = self.training_data().validation.as_ref();
+        let validation = validation.map(|part| crate::train::quality(model, part));
+        let validation = validation.transpose()?;
         let mut record = Record {
             version: Record::VERSION.into(),
             platform: Record::current_platform(),
@@ -228,6 +239,8 @@ impl Session {
             test_accuracy: quality.accuracy,
             test_loss: quality.loss,
             classification: Some(Classification::of(test.classes(), counts)),
+            validation_accuracy: validation.map(|found| found.accuracy),
+            validation_loss: validation.map(|found| found.loss),
             seconds: time.as_secs_f64(),
             binding: Some(self.binding(model.network().description())?),
             tensors: None,

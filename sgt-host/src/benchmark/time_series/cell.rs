@@ -214,14 +214,12 @@ pub(super) fn run(
     Ok(Some((record, drawn)))
 }
 
-/// The sample to be drawn, without maps: the first with a truth that the network gets right, or the
-/// first with a truth.
+/// The sample to be drawn, without maps: the first with a truth, whatever the network.
 fn example(drawn: &Drawn, classes: &[String]) -> Result<Option<(usize, Example)>> {
     let values = drawn.shape.len();
     let truth_of = |sample: usize| &drawn.truth[sample * values..][..values];
-    let told = || (0..drawn.labels.len()).filter(|&sample| truth_of(sample).contains(&true));
-    let right = told().find(|&sample| drawn.predicted[sample] == drawn.labels[sample]);
-    let Some(sample) = right.or_else(|| told().next()) else {
+    let mut samples = 0..drawn.labels.len();
+    let Some(sample) = samples.find(|&sample| truth_of(sample).contains(&true)) else {
         return Ok(None);
     };
     let size = [drawn.shape.channels(), drawn.shape.positions()];

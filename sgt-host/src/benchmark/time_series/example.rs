@@ -98,7 +98,7 @@ const WIDTH: f64 = 120.0;
 const LEAST_HEIGHT: f64 = 28.0;
 const NAMES: f64 = 150.0;
 const SPACE: f64 = 10.0;
-const HEADING: f64 = 62.0;
+const HEADING: f64 = 76.0;
 const CAPTION: f64 = 16.0;
 
 fn draw(set: &str, cells: &[(&CellRecord, &Example)], trainings: &[String]) -> String {
@@ -144,7 +144,8 @@ fn draw(set: &str, cells: &[(&CellRecord, &Example)], trainings: &[String]) -> S
                 if let Some((_, map)) = maps.find(|(name, _)| name == method) {
                     let left = column(2 + place);
                     body += &picture(left, top, height, map);
-                    body += &text(left, top + height + 12.0, "caption", &example.predicted);
+                    let answer = format!("class {}", example.predicted);
+                    body += &text(left, top + height + 12.0, "caption", &answer);
                 }
             }
             top += height + CAPTION + SPACE;
@@ -158,9 +159,9 @@ fn draw(set: &str, cells: &[(&CellRecord, &Example)], trainings: &[String]) -> S
          class=\"chart\" role=\"img\"><title>{title}</title><style>{style}</style>\
          <rect width=\"100%\" height=\"100%\" class=\"surface\"/>\
          <text x=\"{SPACE}\" y=\"20\" class=\"chart-title\">{title}</text>\
-         <text x=\"{SPACE}\" y=\"36\" class=\"caption\">One test sample of class {class}; channels \
-         downwards, steps to the right; red raises the score, blue lowers it; below a map its \
-         network's answer.</text>{body}</svg>",
+         <text x=\"{SPACE}\" y=\"36\" class=\"caption\">One test sample of class {class}: channels \
+         downwards, steps to the right.<tspan x=\"{SPACE}\" dy=\"14\">Red raises the score, blue \
+         lowers it; below a map its network's answer.</tspan></text>{body}</svg>",
         style = literal(&format!("{CHART_STYLE}{MAP_STYLE}")),
         class = escape(class),
     )

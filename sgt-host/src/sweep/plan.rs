@@ -1,0 +1,338 @@
+//! Every trial trained with every seed.
+
+use super::outcome::{SIGNIFICANCE, ranked};
+use super::{Chosen, Criterion, RunScore, Sweep, Trial};
+use crate::binding::DataDigests;
+use crate::compare::jobs::side_by_side;
+use crate::config::{ConfigDraft, DataConfig, RunConfig};
+use crate::data::{Dataset, TrainTest};
+use crate::metrics::Classification;
+use crate::metrics::classification::confusion;
+use crate::metrics::statistics::MeanDeviation;
+use crate::network::Classifier;
+use crate::run::{
+    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, check_place, train_in,
+};
+use crate::train::{EpochRow, Trainer, answers};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What is trained: trials × seeds, alike in everything else.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    trials: Vec<Trial>,
+    configs: Vec<RunConfig>,
+    /// The data that each trial reads, as an index.
+    read: Vec<usize>,
+    data: Vec<(TrainTest, DataDigests)>,
+    seeds: usize,
+    criterion: Criterion,
+}
+
+/// What happened in one of the runs.
+#[derive(Clone, Copy)]
+pub enum Notice<'n> {
+    /// An epoch ended.
+    Epoch {
+        /// The trial.
+        trial: &'n Trial,
+        /// The seed.
+        seed: u64,
+        /// What the epoch showed.
+        row: &'n EpochRow,
+        /// The epochs of the run.
+        epochs: usize,
+    },
+    /// A run ended.
+    Scored(&'n Trial, &'n RunScore),
+}
+
+impl Plan {
+    /// Lays every trial over `draft`, reads the data that they name, and checks that every trial can
+    /// start. Without a validation part in the configuration, `validation` is its share.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for no seed, or an own key of the sweep (`seed`); as [`Session::read`]
+    /// and [`Trainer::new`].
+    pub fn read(
+        draft: &ConfigDraft,
+        trials: Vec<Trial>,
+        seeds: usize,
+        criterion: Criterion,
+        validation: f64,
+    ) -> Result<Self> {
+        if seeds == 0 {
+            return Err(Error::Argument {
+                argument: "seeds".into(),
+                found: "0".into(),
+                expected: "1 or more".into(),
+            });
+        }
+        let mut plan = Self {
+            configs: Vec::new(),
+            read: Vec::new(),
+            data: Vec::new(),
+            trials,
+            seeds,
+            criterion,
+        };
+        let mut sources: Vec<DataConfig> = Vec::new();
+        for trial in &plan.trials {
+            let mut own = draft.clone();
+            for (key, value) in &trial.settings {
+                if key == "seed" || key == "preset" {
+                    return Err(Error::Argument {
+                        argument: "--grid".into(),
+                        found: key.clone(),
+                        expected: "a key of the configuration; --seeds gives every trial its seeds"
+                            .into(),
+                    });
+                }
+                own.set(key, value.clone());
+            }
+            if own.data()?.validation <= 0.0 {
+                own.set("data.validation", validation);
+            }
+            let source = own.data()?;
+            let known = sources.iter().position(|known| *known == source);
+            let place = match known {
+                Some(place) => place,
+                None => {
+                    let (_, data) = Session::read(&own)?;
+                    let digests = DataDigests::of(&data);
+                    sources.push(source);
+                    plan.data.push((data, digests));
+                    plan.data.len() - 1
+                }
+            };
+            plan.configs
+                .push(Session::complete(&own, &plan.data[place].0)?);
+            plan.read.push(place);
+        }
+        for trial in 0..plan.trials.len() {
+            let session = plan.session(trial, 0)?;
+            let classifier = session.classifier()?;
+            Trainer::new(session.config(), session.training_data(), classifier)?;
+        }
+        Ok(plan)
+    }
+
+    /// The number of runs.
+    pub fn runs(&self) -> usize {
+        self.trials.len() * self.seeds
+    }
+
+    /// The trials.
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
+    /// Refuses a folder whose runs are in the way: see [`Existing`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a run that may not be replaced, [`Error::Data`] for one of another
+    /// configuration that cannot go on.
+    pub fn check(&self, folder: &Path, existing: Existing) -> Result<()> {
+        for &(trial, seed) in &self.jobs() {
+            let kind = self.data[self.read[trial]].0.train.shape().kind();
+            let config = self.config(trial, seed);
+            let path = self.path(folder, trial, seed);
+            check_place(&path, &config, kind, existing, "sweep")?;
+        }
+        Ok(())
+    }
+
+    /// Trains every run in a folder of its own in `folder`, scores it on its validation part, and
+    /// measures the runs of the best trial on the test part. Runs go on side by side; no result depends
+    /// on that. `None` when `interrupt` was set: every run that had begun is then saved.
+    ///
+    /// A run whose training fails numerically ends its trial, not the sweep.
+    ///
+    /// # Errors
+    /// As [`Plan::check`], [`Trainer::advance`] and [`FinishedRun::new`]; [`Error::Numerical`] when
+    /// every trial failed.
+    pub fn train(
+        &self,
+        folder: &Path,
+        existing: Existing,
+        interrupt: &AtomicBool,
+        watch: impl Fn(Notice<'_>) + Sync,
+    ) -> Result<Option<Sweep>> {
+        self.check(folder, existing)?;
+        let runs = side_by_side(&self.jobs(), |&(trial, seed)| {
+            if interrupt.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let score = self.score(folder, existing, (trial, seed), interrupt, &watch)?;
+            if let Some(score) = &score {
+                watch(Notice::Scored(&self.trials[trial], score));
+            }
+            Ok(score)
+        })?;
+        let Some(runs) = runs.into_iter().collect::<Option<Vec<RunScore>>>() else {
+            return Ok(None);
+        };
+        let trials = ranked(&self.trials, &runs, self.criterion);
+        let best = trials.first().filter(|best| best.score.is_some());
+        let Some(best) = best.map(|best| best.trial) else {
+            let reason = runs.iter().find_map(|run| run.failed.clone());
+            let reason = reason.unwrap_or_default();
+            return Err(Error::Numerical(format!("every trial failed: {reason}")));
+        };
+        let Some(chosen) = self.test(folder, best, interrupt)? else {
+            return Ok(None);
+        };
+        let alike = trials
+            .iter()
+            .skip(1)
+            .filter(|trial| trial.p_to_best.is_some_and(|p| p >= SIGNIFICANCE));
+        let session = self.session(best, 0)?;
+        Ok(Some(Sweep {
+            data: session.test().name().into(),
+            criterion: self.criterion,
+            seeds: self.seeds,
+            validation_samples: session
+                .training_data()
+                .validation
+                .as_ref()
+                .map_or(0, Dataset::len),
+            told_apart: (self.seeds > 1).then(|| alike.count()),
+            trials,
+            chosen,
+        }))
+    }
+
+    fn jobs(&self) -> Vec<(usize, u64)> {
+        let seeds = 0..self.seeds as u64;
+        let trials = 0..self.trials.len();
+        trials
+            .flat_map(|trial| seeds.clone().map(move |seed| (trial, seed)))
+            .collect()
+    }
+
+    fn config(&self, trial: usize, seed: u64) -> RunConfig {
+        RunConfig {
+            seed,
+            ..self.configs[trial].clone()
+        }
+    }
+
+    fn session(&self, trial: usize, seed: u64) -> Result<Session> {
+        let (data, digests) = &self.data[self.read[trial]];
+        Session::with_digests(self.config(trial, seed), data.clone(), digests.clone())
+    }
+
+    /// The folder of a run: `0007-2` for seed 2 of trial 7.
+    fn path(&self, folder: &Path, trial: usize, seed: u64) -> PathBuf {
+        let width = (self.trials.len() - 1).to_string().len();
+        folder.join(format!("{trial:0width$}-{seed}"))
+    }
+
+    fn score(
+        &self,
+        folder: &Path,
+        existing: Existing,
+        (trial, seed): (usize, u64),
+        interrupt: &AtomicBool,
+        watch: &(impl Fn(Notice<'_>) + Sync),
+    ) -> Result<Option<RunScore>> {
+        let session = self.session(trial, seed)?;
+        let path = self.path(folder, trial, seed);
+        let epochs = session.config().training.epochs;
+        let epoch = |row: &EpochRow| {
+            watch(Notice::Epoch {
+                trial: &self.trials[trial],
+                seed,
+                row,
+                epochs,
+            });
+        };
+        let score = RunScore {
+            trial,
+            seed,
+            folder: path.clone(),
+            accuracy: 0.0,
+            balanced_accuracy: 0.0,
+            loss: f64::INFINITY,
+            seconds: 0.0,
+            failed: None,
+        };
+        let (model, seconds) = match train_in(&session, &path, existing, interrupt, epoch) {
+            Ok(Placed::Interrupted) => return Ok(None),
+            Ok(Placed::Measured(folder, record)) => {
+                let seconds = record.seconds;
+                let tests = TestParts::default();
+                let run = FinishedRun::with_session(session.clone(), &folder, record, &tests)?;
+                (run.model, seconds)
+            }
+            Ok(Placed::Trained(_, trained)) => (trained.model, trained.time.as_secs_f64()),
+            Err(Error::Numerical(reason)) => {
+                let failed = Some(reason);
+                return Ok(Some(RunScore { failed, ..score }));
+            }
+            Err(other) => return Err(other),
+        };
+        validated(&session, &model, RunScore { seconds, ..score }).map(Some)
+    }
+
+    /// Finishes the runs of the chosen trial: weights, records, and the test part for the first time.
+    fn test(&self, folder: &Path, trial: usize, interrupt: &AtomicBool) -> Result<Option<Chosen>> {
+        let tests = TestParts::default();
+        let mut finished = Vec::new();
+        for seed in 0..self.seeds as u64 {
+            let session = self.session(trial, seed)?;
+            let path = self.path(folder, trial, seed);
+            let run = match train_in(&session, &path, Existing::Resume, interrupt, |_| {})? {
+                Placed::Interrupted => return Ok(None),
+                Placed::Measured(folder, record) => {
+                    FinishedRun::with_session(session, &folder, record, &tests)?
+                }
+                Placed::Trained(folder, trained) => {
+                    let TrainedNetwork {
+                        model,
+                        progress,
+                        time,
+                    } = *trained;
+                    FinishedRun::new(session, Some(&folder), model, &progress, time, &tests)?
+                }
+            };
+            finished.push(run);
+        }
+        let over = |of: fn(&FinishedRun) -> f64| {
+            let values: Vec<f64> = finished.iter().map(of).collect();
+            MeanDeviation::of(&values)
+        };
+        let setting = |(key, value): &(String, toml::Value)| format!("{key}={value}");
+        Ok(Some(Chosen {
+            trial,
+            settings: self.trials[trial].settings.iter().map(setting).collect(),
+            test_accuracy: over(|run| run.record.test_accuracy)?,
+            test_loss: over(|run| run.record.test_loss)?,
+            test_samples: finished.first().map_or(0, |run| run.test.len()),
+            runs: (0..self.seeds as u64)
+                .map(|seed| self.path(folder, trial, seed))
+                .collect(),
+        }))
+    }
+}
+
+/// `score` with what the network says of the validation part.
+fn validated(session: &Session, model: &Classifier, score: RunScore) -> Result<RunScore> {
+    let Some(part) = &session.training_data().validation else {
+        return Err(Error::Argument {
+            argument: "data.validation".into(),
+            found: "no validation part".into(),
+            expected: "a share of the training part to choose by".into(),
+        });
+    };
+    let answers = answers(model, part)?;
+    let quality = answers.quality(part.labels());
+    let counts = confusion(part.labels(), &answers.predicted, part.classes().len());
+    Ok(RunScore {
+        accuracy: quality.accuracy,
+        balanced_accuracy: Classification::of(part.classes(), counts).balanced_accuracy,
+        loss: quality.loss,
+        ..score
+    })
+}
