@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills train, compare, evaluate and report again and again, and checks that what they leave is what
+# Kills train, compare, sweep, evaluate and report again and again, and checks that what they leave is what
 # an undisturbed run leaves, and that nothing half-written is taken for whole.
 #
 #   tests/kill_loop.sh SGT [KILLS]     the binary, and SIGKILLs in all [default: 50]
@@ -17,6 +17,8 @@ train=(train --epochs 40 --seed 5 --regime asgt --set training.batch=8
   --set training.checkpoint-seconds=0.01 --set data.validation=0.2)
 compare=(compare --data basic-motions --epochs 40 --seeds 2 --regimes standard,asgt
   --set training.checkpoint-seconds=0.01 --samples 8)
+sweep=(sweep --data basic-motions --epochs 30 --seeds 2 --regimes standard,asgt
+  --grid lambda=0.5,1 --set training.checkpoint-seconds=0.01)
 measured=(--extent quick --samples 8)
 runs=(whole/standard-0 whole/standard-1 whole/asgt-0 whole/asgt-1)
 
@@ -25,13 +27,14 @@ numbers() { grep -v -e seconds -e folder "$1" | grep -v '^training seconds'; }
 
 "$sgt" "${train[@]}" --out trained >/dev/null 2>&1
 "$sgt" "${compare[@]}" --out whole >/dev/null 2>&1
+"$sgt" "${sweep[@]}" --out tried >/dev/null 2>&1
 "$sgt" report "${runs[@]}" "${measured[@]}" --out page >/dev/null 2>&1
 "$sgt" evaluate "${runs[@]}" "${measured[@]}" >evaluated 2>/dev/null
 
 kills=0
 # Of each command, so that none takes all.
-quota=$(((wanted + 3) / 4))
-declare -A killed=([train]=0 [compare]=0 [evaluate]=0 [report]=0)
+quota=$(((wanted + 4) / 5))
+declare -A killed=([train]=0 [compare]=0 [sweep]=0 [evaluate]=0 [report]=0)
 
 # kill_after SECONDS NAME COMMAND...: runs, kills after the time; true when it ended by itself.
 kill_after() {
@@ -86,6 +89,16 @@ while [ $kills -lt "$wanted" ]; do
       failed "compare: the weights of $run differ"
   done
 
+  rm -rf swept
+  try=0
+  until kill_after "$(delay $try 0.1)" sweep "${sweep[@]}" --out swept --resume; do
+    try=$((try + 1))
+    [ $try -lt 200 ] || failed "sweep never ended"
+  done
+  # The folders are named otherwise, the numbers are the same.
+  diff <(numbers tried/sweep.json) <(sed 's/swept/tried/' swept/sweep.json | grep -v seconds | grep -v folder) ||
+    failed "sweep: other numbers"
+
   try=0
   until kill_after "$(delay $try 0.1)" evaluate evaluate "${runs[@]}" "${measured[@]}"; do
     try=$((try + 1))
@@ -105,5 +118,5 @@ while [ $kills -lt "$wanted" ]; do
   done
   diff <(numbers page/results.json) <(numbers drawn/results.json) || failed "report: other numbers"
 done
-echo "$kills kills (train ${killed[train]}, compare ${killed[compare]}, evaluate ${killed[evaluate]}," \
+echo "$kills kills (train ${killed[train]}, compare ${killed[compare]}, sweep ${killed[sweep]}, evaluate ${killed[evaluate]}," \
   "report ${killed[report]}): everything as without them"
