@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let interrupt = Interrupt::watch()?;
     let display = Display::new(output, plan.runs());
     let swept = plan.train(&runs, existing, interrupt.asked(), |notice| {
-        display.show(notice)
+        display.show(notice);
     });
     display.finish();
     let Some(sweep) = swept? else {

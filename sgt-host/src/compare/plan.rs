@@ -219,7 +219,7 @@ fn train_placed(
     match train_in(&session, &path, place.existing, interrupt, epoch)? {
         Placed::Interrupted => Ok(None),
         Placed::Measured(folder, record) => {
-            let run = FinishedRun::with_session(session, &folder, record, tests)?;
+            let run = FinishedRun::with_session(session, &folder, *record, tests)?;
             watch(Notice::Kept(&run));
             Ok(Some(run))
         }

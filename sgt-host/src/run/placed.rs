@@ -28,7 +28,7 @@ pub(crate) enum Placed {
     /// `interrupt` was set; the state is in the folder.
     Interrupted,
     /// It had ended before, and was measured.
-    Measured(RunFolder, Record),
+    Measured(RunFolder, Box<Record>),
     /// It ended; nothing is measured yet.
     Trained(RunFolder, Box<TrainedNetwork>),
 }
@@ -110,7 +110,7 @@ pub(crate) fn train_in(
     }
     folder.identify(session.identity()?);
     if resumed && let Some(record) = folder.read_record()? {
-        return Ok(Placed::Measured(folder, record));
+        return Ok(Placed::Measured(folder, Box::new(record)));
     }
     let mut trainer = Trainer::new(config, session.training_data(), session.classifier()?)?;
     if resumed && let Some(checkpoint) = folder.load(config)? {

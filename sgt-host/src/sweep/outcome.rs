@@ -236,11 +236,11 @@ mod tests {
 
     #[test]
     fn trials_are_ranked_by_the_criterion_and_told_apart_by_holm() {
-        let trial = |number: usize| Trial {
+        let trial = |(number, value)| Trial {
             number,
-            settings: vec![("a".into(), Value::Integer(number as i64))],
+            settings: vec![("a".into(), Value::Integer(value))],
         };
-        let trials: Vec<Trial> = (0..4).map(trial).collect();
+        let trials: Vec<Trial> = (0..4).zip(5..).map(trial).collect();
         let scores = [
             [0.4375, 0.640_625, 0.5],
             [0.75, 0.875, 0.8125],

@@ -96,15 +96,14 @@ impl Plan {
             }
             let source = own.data()?;
             let known = sources.iter().position(|known| *known == source);
-            let place = match known {
-                Some(place) => place,
-                None => {
-                    let (_, data) = Session::read(&own)?;
-                    let digests = DataDigests::of(&data);
-                    sources.push(source);
-                    plan.data.push((data, digests));
-                    plan.data.len() - 1
-                }
+            let place = if let Some(place) = known {
+                place
+            } else {
+                let (_, data) = Session::read(&own)?;
+                let digests = DataDigests::of(&data);
+                sources.push(source);
+                plan.data.push((data, digests));
+                plan.data.len() - 1
             };
             plan.configs
                 .push(Session::complete(&own, &plan.data[place].0)?);
@@ -263,7 +262,7 @@ impl Plan {
             Ok(Placed::Measured(folder, record)) => {
                 let seconds = record.seconds;
                 let tests = TestParts::default();
-                let run = FinishedRun::with_session(session.clone(), &folder, record, &tests)?;
+                let run = FinishedRun::with_session(session.clone(), &folder, *record, &tests)?;
                 (run.model, seconds)
             }
             Ok(Placed::Trained(_, trained)) => (trained.model, trained.time.as_secs_f64()),
@@ -286,7 +285,7 @@ impl Plan {
             let run = match train_in(&session, &path, Existing::Resume, interrupt, |_| {})? {
                 Placed::Interrupted => return Ok(None),
                 Placed::Measured(folder, record) => {
-                    FinishedRun::with_session(session, &folder, record, &tests)?
+                    FinishedRun::with_session(session, &folder, *record, &tests)?
                 }
                 Placed::Trained(folder, trained) => {
                     let TrainedNetwork {

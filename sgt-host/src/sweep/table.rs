@@ -59,9 +59,7 @@ pub fn text(sweep: &Sweep) -> String {
         chosen.settings.join(", ")
     );
     match sweep.told_apart {
-        None => {
-            text += "With one seed no trial can be told apart from another by more than chance.\n"
-        }
+        None => text.push_str("With one seed no trial can be told apart from another.\n"),
         Some(0) => {}
         Some(alike) => {
             let trials = if alike == 1 { "trial" } else { "trials" };
