@@ -47,6 +47,7 @@
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
 //! | [`benchmark`] | maps scored where the truth is known |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
+//! | [`tensorboard`] | learning curves as event files |
 //! | [`sweep`](mod@sweep) | settings tried one against another, chosen by a validation part |
 #![cfg_attr(
     feature = "typed",
@@ -84,6 +85,7 @@ pub mod run;
 mod shell;
 mod strict;
 pub mod sweep;
+pub mod tensorboard;
 pub mod train;
 #[cfg(feature = "typed")]
 pub mod typed;

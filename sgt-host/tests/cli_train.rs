@@ -351,3 +351,43 @@ fn progress_is_lines_in_a_pipe_and_nothing_for_machines() {
     let record: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(record["epochs"], 4);
 }
+
+#[test]
+fn learning_curves_are_written_for_tensorboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_series(at);
+    let train = "train --data waves_TRAIN.ts --epochs 3 --hidden 4,4,4 --seed 1";
+    succeeds(at, &format!("{train} --out run --tensorboard curves"));
+    let runs: Vec<_> = std::fs::read_dir(at.join("curves"))
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(runs.len(), 1);
+    let files: Vec<_> = std::fs::read_dir(runs[0].path())
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(files.len(), 1);
+    let bytes = std::fs::read(files[0].path()).unwrap();
+    // The version and three epochs, each behind its length and a checksum.
+    let mut records = 0;
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+        rest = &rest[8 + 4 + length + 4..];
+        records += 1;
+    }
+    assert_eq!(records, 4);
+    // A curve that cannot be written costs no run.
+    std::fs::write(at.join("file"), "").unwrap();
+    let failing = format!("{train} --out other --tensorboard file/curves");
+    let output = run(at, &failing);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("file/curves"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(at.join("other/run.json").exists());
+}

@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::again::again;
+use super::curves::{CurveArguments, Curves};
 use super::evaluation_arguments::EvaluationArguments;
 use super::example;
 use super::interrupt::{INTERRUPTED, Interrupt};
@@ -46,6 +47,8 @@ pub(super) struct Arguments {
     seeds: Option<u32>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
+    #[command(flatten)]
+    curves: CurveArguments,
     /// Where page, tables, pictures and every run's folder go.
     #[arg(long, value_name = "DIR", default_value = "runs/compare")]
     out: PathBuf,
@@ -90,7 +93,11 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let interrupt = Interrupt::watch()?;
     let go_on = again(Some("--resume"), &["--overwrite"]);
     let display = ComparisonDisplay::new(output, plan.runs());
+    let curves = Curves::new(&arguments.curves);
     let trained = plan.train(Some(place), interrupt.asked(), |notice| {
+        if let Notice::Epoch { config, row } = notice {
+            curves.epoch(&format!("{}-{}", config.regime, config.seed), row);
+        }
         display.training(notice);
     });
     display.finish();
@@ -119,6 +126,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
             paths(&files)
         )
     })?;
+    curves.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 

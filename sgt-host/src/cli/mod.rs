@@ -11,6 +11,7 @@ mod attribute;
 mod benchmark;
 mod compare;
 mod config;
+mod curves;
 mod data;
 mod evaluate;
 mod evaluation_arguments;

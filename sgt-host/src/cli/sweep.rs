@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::again::again;
+use super::curves::{CurveArguments, Curves};
 use super::interrupt::{INTERRUPTED, Interrupt};
 use super::list::List;
 use super::output::{Output, remark};
@@ -51,6 +52,8 @@ pub(super) struct Arguments {
     /// The share of the training part that chooses, where data.validation gives none.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     validation: f64,
+    #[command(flatten)]
+    curves: CurveArguments,
     /// Where table, picture and every run's folder go.
     #[arg(long, value_name = "DIR", default_value = "runs/sweep")]
     out: PathBuf,
@@ -99,7 +102,14 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let _lock = Lock::take(&arguments.out)?;
     let interrupt = Interrupt::watch()?;
     let display = Display::new(output, plan.runs());
+    let curves = Curves::new(&arguments.curves);
     let swept = plan.train(&runs, existing, interrupt.asked(), |notice| {
+        if let Notice::Epoch {
+            trial, seed, row, ..
+        } = notice
+        {
+            curves.epoch(&format!("trial {}-{seed}", trial.number), row);
+        }
         display.show(notice);
     });
     display.finish();
@@ -126,6 +136,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         written.extend(sweep.chosen.runs.iter().cloned());
         format!("{}\n{}", text(&sweep), paths(&written))
     })?;
+    curves.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `sgt train`.
 
+use super::curves::{CurveArguments, Curves};
 use super::interrupt::Interrupt;
 use super::output::{Output, remark};
 use super::progress::TrainingDisplay;
@@ -10,7 +11,7 @@ use crate::config::{ConfigDraft, Regime};
 use crate::instructions::{self, InstructionSet};
 use crate::report::table;
 use crate::run::{self, Outcome, Record, RunFolder, Saving, Session};
-use crate::train::{Checkpoint, Trainer};
+use crate::train::{Checkpoint, Event, Trainer};
 use crate::{Result, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ pub(super) struct Arguments {
     /// Replace a run that is already in the folder.
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    curves: CurveArguments,
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
         "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
@@ -41,6 +44,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
+    let curves = Curves::new(&arguments.curves);
     if let Some(path) = &arguments.resume {
         // Before anything is read: another process may be writing it.
         let (mut folder, _) = RunFolder::open(path)?;
@@ -51,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
             draft.set("data.folder", text(folder)?);
         }
         let session = Session::open(&draft)?;
-        return train(folder, &session, Some(common), output);
+        return train(folder, &session, Some(common), curves, output);
     }
     let session = Session::open(&draft(arguments, common)?)?;
     let path = match &arguments.out {
@@ -65,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         session.classifier()?,
     )?;
     let folder = RunFolder::create(&path, session.config(), arguments.overwrite)?;
-    train(folder, &session, None, output)
+    train(folder, &session, None, curves, output)
 }
 
 /// Trains in `folder`; `resumed` is given for a run that goes on.
@@ -73,6 +77,7 @@ fn train(
     mut folder: RunFolder,
     session: &Session,
     resumed: Option<&Common>,
+    curves: Curves,
     output: &Output,
 ) -> Result<ExitCode> {
     let config = session.config();
@@ -107,7 +112,12 @@ fn train(
         folder,
         saving,
         interrupt.asked(),
-        |event, progress| display.show(event, progress),
+        |event, progress| {
+            if let Event::Epoch(row) = event {
+                curves.epoch(&session.name(), row);
+            }
+            display.show(event, progress);
+        },
     );
     display.finish();
     if outcome? == Outcome::Interrupted {
@@ -124,6 +134,7 @@ fn train(
     let model = trainer.into_model();
     let record = session.finish(Some(folder), &model, &progress, start.elapsed())?;
     output.print(&record, || summary(folder, session, &record))?;
+    curves.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
