@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{fails, series, succeeds, write_series};
+use common::{fails, series, sgt, succeeds, write_series};
 use serde_json::Value;
 use std::path::Path;
 
@@ -19,7 +19,8 @@ fn scores(sweep: &Value) -> Vec<(u64, Vec<f64>)> {
     let trials = sweep["trials"].as_array().unwrap().iter();
     let runs = |trial: &Value| -> Vec<f64> {
         let runs = trial["runs"].as_array().unwrap().iter();
-        runs.map(|run| run["loss"].as_f64().unwrap()).collect()
+        runs.map(|run| run["validation"]["loss"].as_f64().unwrap())
+            .collect()
     };
     trials
         .map(|trial| (trial["trial"].as_u64().unwrap(), runs(trial)))
@@ -48,7 +49,7 @@ fn every_combination_is_tried_and_only_the_chosen_one_is_tested() {
     assert_eq!(first["trial"].as_u64().unwrap(), chosen);
     for trial in 0..4 {
         for seed in 0..2 {
-            let run = at.join(format!("s/runs/{trial}-{seed}"));
+            let run = at.join(format!("s/runs/{trial:04}-{seed}"));
             assert!(run.join("config.toml").exists());
             assert_eq!(
                 run.join("run.json").exists(),
@@ -62,12 +63,15 @@ fn every_combination_is_tried_and_only_the_chosen_one_is_tested() {
     assert_eq!(picture.matches("<polyline").count(), 4);
     assert!(picture.contains("optimizer.learning-rate"));
     // The chosen runs are runs as any other.
-    let record = json(&at.join(format!("s/runs/{chosen}-0/run.json")));
+    let record = json(&at.join(format!("s/runs/{chosen:04}-0/run.json")));
     assert_eq!(
         record["validation-loss"].as_f64(),
         Some(scores(&sweep)[0].1[0])
     );
-    succeeds(at, &format!("evaluate s/runs/{chosen}-0 s/runs/{chosen}-1"));
+    succeeds(
+        at,
+        &format!("evaluate s/runs/{chosen:04}-0 s/runs/{chosen:04}-1"),
+    );
     fails(
         at,
         &format!("{SWEEP} {GRID} --out s"),
@@ -138,6 +142,11 @@ fn bad_choices_are_told_before_the_first_run() {
         ("--grid lambda=one,2", "lambda: found"),
         ("--grid lamda=1,2", "the nearest of"),
         ("--grid seed=1,2", "--seeds"),
+        ("--grid data.validation=0.1,0.2", "--data"),
+        (
+            "--grid lambda=1,2 --grid masking={fraction=0.1} --grid masking.fraction=0.2",
+            "masking",
+        ),
         ("--random lambda=0.1..1", "--trials"),
         ("--grid lambda=1,2 --regimes sgt,sgt", "sgt twice"),
         (
@@ -150,4 +159,60 @@ fn bad_choices_are_told_before_the_first_run() {
     }
     let all = "sweep --data waves_TRAIN.ts --grid lambda=1,2 --validation 1";
     fails(at, all, 2, &["--validation: found 1", "below 1"]);
+}
+
+#[test]
+fn what_an_interrupted_replacement_leaves_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_series(at);
+    let grid = "--grid lambda=0.5,1,2";
+    succeeds(at, &format!("{SWEEP} {grid} --out s"));
+    // Ended before its first run: every run is of the new settings, no result of the old ones.
+    let other = format!("{SWEEP} --grid lambda=0.5,1 --set masking.fraction=0.2 --out s");
+    let mut child = sgt(at)
+        .args(format!("{other} --overwrite --set training.epochs=100000").split_whitespace())
+        .spawn()
+        .unwrap();
+    let begun = at.join("s/runs/0001-1/config.toml");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !std::fs::read_to_string(&begun).is_ok_and(|text| text.contains("100000")) {
+        assert!(std::time::Instant::now() < deadline, "never begun");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for gone in ["sweep.json", "trials.jsonl", "sweep.svg", "runs/0002-0"] {
+        assert!(!at.join("s").join(gone).exists(), "{gone}");
+    }
+    succeeds(at, &format!("{other} --overwrite"));
+    let sweep = json(&at.join("s/sweep.json"));
+    assert_eq!(scores(&sweep).len(), 2);
+    // Seconds are those of the training, whenever they are asked for.
+    let seconds = |sweep: &Value| sweep["trials"][0]["seconds"].as_f64().unwrap();
+    let again = succeeds(at, &format!("{other} --resume --json"));
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(seconds(&again), seconds(&sweep));
+    let chosen = sweep["chosen"]["trial"].as_u64().unwrap();
+    let record = json(&at.join(format!("s/runs/{chosen:04}-0/run.json")));
+    let run = sweep["trials"][0]["runs"][0]["seconds"].as_f64().unwrap();
+    assert!((record["seconds"].as_f64().unwrap() - run).abs() < 1e-6);
+}
+
+#[test]
+fn combinations_that_do_the_same_are_tried_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_series(at);
+    // Standard training reads no λ.
+    let grid = "--regimes standard,sgt --grid lambda=0.5,1,2";
+    let text = succeeds(at, &format!("{SWEEP} {grid} --out s"));
+    assert!(text.contains("2 more combinations do the same"), "{text}");
+    assert_eq!(scores(&json(&at.join("s/sweep.json"))).len(), 4);
+    // Early stopping has the sweep's validation part.
+    let stopping = "--grid training.early-stopping.patience=1,2";
+    succeeds(at, &format!("{SWEEP} {stopping} --out stopping"));
+    let few = format!("{SWEEP} --random lambda=1..2 --trials 9 --out few");
+    let output = common::run(at, &few);
+    assert!(common::stderr(&output).contains("no more than 2 different trials"));
 }

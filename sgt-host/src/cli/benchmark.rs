@@ -145,10 +145,8 @@ pub(super) fn is_benchmark(folder: &Path) -> bool {
 /// # Errors
 /// As [`Store::all`] and [`Summary::new`].
 pub(super) fn report(folders: &[PathBuf], out: &Path, output: &Output) -> Result<ExitCode> {
-    let mut cells = Vec::new();
-    for folder in folders {
-        cells.extend(Store::open(&folder.join(CELLS), false)?.all()?);
-    }
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.join(CELLS)).collect();
+    let mut cells = Store::all(&folders)?;
     // In the order of listings: the first training is what the others are compared with.
     cells.sort_by_key(|cell| {
         let network = cell.network.split('?').next().unwrap_or_default();

@@ -90,6 +90,9 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     }
     file::create_folder(&arguments.out)?;
     let _lock = Lock::take(&arguments.out)?;
+    if place.existing == Existing::Replace {
+        report::clear(&arguments.out)?;
+    }
     let interrupt = Interrupt::watch()?;
     let go_on = again(Some("--resume"), &["--overwrite"]);
     let display = ComparisonDisplay::new(output, plan.runs());

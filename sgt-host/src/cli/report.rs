@@ -7,7 +7,7 @@ use super::output::Output;
 use super::{Common, benchmark};
 use crate::compare::{group, sample_maps};
 use crate::run::Lock;
-use crate::{Result, file, report};
+use crate::{Error, Result, file, report};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,7 +34,15 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         report::check_free(&arguments.out)?;
     }
     let folders = arguments.evaluated.folders();
-    if folders.iter().all(|folder| benchmark::is_benchmark(folder)) {
+    let is_benchmark = |folder: &&PathBuf| benchmark::is_benchmark(folder);
+    if let Some(folder) = folders.iter().find(is_benchmark) {
+        if let Some(other) = folders.iter().find(|folder| !is_benchmark(folder)) {
+            return Err(Error::Argument {
+                argument: "RUN".into(),
+                found: format!("{}, a benchmark, and {}", folder.display(), other.display()),
+                expected: "folders of sgt benchmark alone, or of runs alone".into(),
+            });
+        }
         return benchmark::report(folders, &arguments.out, output);
     }
     let interrupt = Interrupt::watch()?;

@@ -8,7 +8,7 @@ use super::list::List;
 use super::output::{Output, remark};
 use super::report::paths;
 use super::run_arguments::RunArguments;
-use crate::config::Regime;
+use crate::config::{ConfigDraft, Regime};
 use crate::run::{Existing, Lock};
 use crate::sweep::{Axis, Criterion, Notice, Plan, lines, picture, text, trials};
 use crate::{Error, Result, file, limits};
@@ -26,13 +26,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KEY=LIST")]
     grid: Vec<String>,
     /// A key and what its values are drawn from: optimizer.learning-rate=1e-4..1e-1:log,
-    /// training.batch=8..64, lambda=0.0..2.0, or a list. May be given several times, with --trials.
+    /// training.batch=8..64, lambda=0.0..2.0, or a list. Ends without a point or an exponent give whole
+    /// numbers. May be given several times, with --trials.
     #[arg(long, value_name = "KEY=LOW..HIGH")]
     random: Vec<String>,
     /// The regimes to try: short for --grid regime=LIST.
     #[arg(long, value_name = "LIST")]
     regimes: Option<List<Regime>>,
-    /// So many different trials are drawn [default: every combination].
+    /// So many different trials are drawn, or as many as there are [default: every combination].
     #[arg(long, value_name = "N")]
     trials: Option<usize>,
     /// Seeds the draws.
@@ -49,9 +50,10 @@ pub(super) struct Arguments {
     /// What chooses, on the validation part: accuracy, balanced-accuracy or loss.
     #[arg(long, value_name = "NAME", default_value = "accuracy")]
     choose: Criterion,
-    /// The share of the training part that chooses, where data.validation gives none.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
-    validation: f64,
+    /// The share of the training part that chooses; the chosen network is trained on the rest
+    /// [default: data.validation of the configuration, or 0.2].
+    #[arg(long, value_name = "SHARE")]
+    validation: Option<f64>,
     #[command(flatten)]
     curves: CurveArguments,
     /// Where table, picture and every run's folder go.
@@ -70,23 +72,17 @@ pub(super) struct Arguments {
 const FILES: [&str; 3] = ["trials.jsonl", "sweep.json", "sweep.svg"];
 
 pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Result<ExitCode> {
-    if !(arguments.validation > 0.0 && arguments.validation < 1.0) {
-        return Err(Error::Argument {
-            argument: "--validation".into(),
-            found: arguments.validation.to_string(),
-            expected: "a share above 0 and below 1".into(),
-        });
-    }
-    let draft = arguments.run.draft(common)?;
+    let draft = draft(arguments, common)?;
     let trials = trials(&axes(arguments)?, arguments.trials, arguments.draw_seed)?;
     let seeds = arguments.seeds as usize;
-    let plan = Plan::read(
-        &draft,
-        trials,
-        seeds,
-        arguments.choose,
-        arguments.validation,
-    )?;
+    let drawn = trials.len();
+    let plan = Plan::read(&draft, trials, seeds, arguments.choose)?;
+    if arguments.trials.is_some_and(|asked| drawn < asked) {
+        remark(&format!(
+            "there are no more than {drawn} different trials; ends like 0..1 draw whole numbers, \
+             0.0..1.0 any between"
+        ));
+    }
     let existing = match (arguments.resume, arguments.overwrite) {
         (true, _) => Existing::Resume,
         (_, true) => Existing::Replace,
@@ -100,6 +96,17 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     }
     file::create_folder(&arguments.out)?;
     let _lock = Lock::take(&arguments.out)?;
+    if existing == Existing::Replace {
+        for name in FILES {
+            let path = arguments.out.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(file::io_error(&path, "remove", error));
+                }
+                _ => {}
+            }
+        }
+    }
     let interrupt = Interrupt::watch()?;
     let display = Display::new(output, plan.runs());
     let curves = Curves::new(&arguments.curves);
@@ -125,7 +132,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         found: reason.to_string(),
         expected: "values that JSON can hold".into(),
     })?;
-    let contents = [lines(&sweep)?, json, picture(&sweep)];
+    let contents = [lines(&sweep)?, json + "\n", picture(&sweep)];
     let mut written = Vec::new();
     for (name, content) in FILES.iter().zip(contents) {
         let path = arguments.out.join(name);
@@ -138,6 +145,29 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     })?;
     curves.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the samples come from that choose, when nothing else says it.
+const VALIDATION: f64 = 0.2;
+
+/// The configuration below the trials, with a validation part.
+fn draft(arguments: &Arguments, common: &Common) -> Result<ConfigDraft> {
+    let key = "data.validation";
+    let below = |draft: &mut ConfigDraft| draft.set(key, VALIDATION);
+    let mut draft = arguments.run.draft_over(below, common)?;
+    match arguments.validation {
+        Some(share) if share > 0.0 && share < 1.0 => draft.set(key, share),
+        Some(share) => {
+            return Err(Error::Argument {
+                argument: "--validation".into(),
+                found: share.to_string(),
+                expected: "a share above 0 and below 1".into(),
+            });
+        }
+        None if draft.data()?.validation <= 0.0 => draft.set(key, VALIDATION),
+        None => {}
+    }
+    Ok(draft)
 }
 
 fn axes(arguments: &Arguments) -> Result<Vec<Axis>> {
@@ -200,12 +230,12 @@ impl Display {
             )),
             (Self::Bar(bar), Notice::Scored(..)) => bar.inc(1),
             (Self::Lines, Notice::Scored(trial, score)) => {
-                let said = match &score.failed {
-                    Some(reason) => format!("failed: {reason}"),
-                    None => format!(
+                let said = match (&score.failed, &score.validation) {
+                    (None, Some(found)) => format!(
                         "validation accuracy {:.3}  loss {:.4}",
-                        score.accuracy, score.loss
+                        found.accuracy, found.loss
                     ),
+                    (reason, _) => format!("failed: {}", reason.as_deref().unwrap_or("no score")),
                 };
                 remark(&format!(
                     "trial {} ({trial})  seed {}  {said}  {:.1} s",

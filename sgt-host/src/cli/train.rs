@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
         "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
-        "out", "overwrite",
+        "out", "overwrite", "class_weights", "balanced_batches",
     ])]
     resume: Option<PathBuf>,
 }

@@ -5,7 +5,8 @@ use crate::binding::DataDigests;
 use crate::config::{ConfigDraft, Regime, RunConfig};
 use crate::data::{InputShape, TrainTest};
 use crate::run::{
-    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, check_place, train_in,
+    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, begin_anew, check_place,
+    train_in,
 };
 use crate::train::{EpochRow, Event, Trainer};
 use crate::{Error, Result};
@@ -121,6 +122,22 @@ impl Plan {
         Ok(())
     }
 
+    /// The place, its runs emptied where they are to be replaced.
+    fn begun<'p>(&self, place: Place<'p>) -> Result<Place<'p>> {
+        if place.existing != Existing::Replace {
+            return Ok(place);
+        }
+        let jobs = self.jobs().into_iter();
+        begin_anew(jobs.map(|(regime, seed)| {
+            let config = self.config(regime, seed);
+            (place.run(&config), config)
+        }))?;
+        Ok(Place {
+            existing: Existing::Resume,
+            ..place
+        })
+    }
+
     fn jobs(&self) -> Vec<(Regime, u64)> {
         let seeds = 0..self.seeds as u64;
         let regimes = self.regimes.iter();
@@ -141,9 +158,13 @@ impl Plan {
         interrupt: &AtomicBool,
         watch: impl Fn(Notice<'_>) + Sync,
     ) -> Result<Option<Vec<FinishedRun>>> {
-        if let Some(place) = place {
-            self.check(place)?;
-        }
+        let place = match place {
+            None => None,
+            Some(place) => {
+                self.check(place)?;
+                Some(self.begun(place)?)
+            }
+        };
         let tests = TestParts::default();
         let runs = side_by_side(&self.jobs(), |&(regime, seed)| {
             if interrupt.load(Ordering::Relaxed) {
@@ -228,6 +249,7 @@ fn train_placed(
                 model,
                 progress,
                 time,
+                ..
             } = *trained;
             let run = FinishedRun::new(session, Some(&folder), model, &progress, time, tests)?;
             watch(Notice::Trained(&run));

@@ -43,6 +43,11 @@ pub enum Warning {
         /// Those classes.
         classes: Vec<String>,
     },
+    /// The training part has classes that the test part has not.
+    UntestedClasses {
+        /// Those classes.
+        classes: Vec<String>,
+    },
     /// Networks of a regime never answer with some class of the test part.
     NeverPredicted {
         /// The regime.
@@ -164,6 +169,13 @@ fn of_data(classes: &[ClassCount]) -> Vec<Warning> {
     let untrained: Vec<String> = untrained.map(|class| class.class.clone()).collect();
     if !untrained.is_empty() {
         warnings.push(Warning::UntrainedClasses { classes: untrained });
+    }
+    let untested = classes
+        .iter()
+        .filter(|class| class.test == 0 && class.training > 0);
+    let untested: Vec<String> = untested.map(|class| class.class.clone()).collect();
+    if !untested.is_empty() {
+        warnings.push(Warning::UntestedClasses { classes: untested });
     }
     warnings
 }
@@ -309,6 +321,19 @@ fn random_as_good(regimes: &[RegimeRuns], row: &ComparisonRow) -> Option<Warning
     })
 }
 
+/// Names of a sentence, at most.
+const MOST_NAMES: usize = 8;
+
+/// The first names, and how many more there are.
+fn some(names: &[String]) -> Vec<String> {
+    let more = names.len().saturating_sub(MOST_NAMES);
+    let mut shown: Vec<String> = names.iter().take(MOST_NAMES).cloned().collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    shown
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(names: &[String]) -> String {
     match names {
@@ -346,7 +371,12 @@ impl Warning {
             ),
             Self::UntrainedClasses { classes } => format!(
                 "The training part has no sample of {}: no network can know {}.",
-                listed(classes),
+                listed(&some(classes)),
+                if classes.len() == 1 { "it" } else { "them" }
+            ),
+            Self::UntestedClasses { classes } => format!(
+                "The test part has no sample of {}: nothing is known of {}.",
+                listed(&some(classes)),
                 if classes.len() == 1 { "it" } else { "them" }
             ),
             Self::NeverPredicted {
@@ -354,7 +384,7 @@ impl Warning {
                 classes,
                 of: 1,
                 ..
-            } => format!("{regime} never answers {}.", classes.join(" or ")),
+            } => format!("{regime} never answers {}.", some(classes).join(" or ")),
             Self::NeverPredicted {
                 regime,
                 classes,
@@ -362,7 +392,7 @@ impl Warning {
                 of,
             } => format!(
                 "{regime} never answers {} in {runs} of {of} runs.",
-                classes.join(" or ")
+                some(classes).join(" or ")
             ),
             Self::NoBetterThanMajority { regimes, baseline } => format!(
                 "{} {} right no more often than always answering the largest class would be, {}.",

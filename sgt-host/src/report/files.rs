@@ -10,20 +10,40 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`crate::Error::Argument`].
 pub fn check_free(folder: &Path) -> Result<()> {
+    match own_files(folder).next() {
+        Some(path) => file::check_free("--out", &path, false),
+        None => Ok(()),
+    }
+}
+
+/// Removes the report that a folder holds, before what it reports is replaced.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn clear(folder: &Path) -> Result<()> {
+    for path in own_files(folder) {
+        std::fs::remove_file(&path).map_err(|error| file::io_error(&path, "remove", error))?;
+    }
+    Ok(())
+}
+
+/// What in `folder` has the name of a report's file.
+fn own_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let is_own = |name: &str| match name.split_once('-') {
         Some(("robustness" | "saliency", rest)) => rest.strip_suffix(".svg").is_some(),
         _ => matches!(
             name,
-            "index.html" | "results.md" | "results.csv" | "results.json"
+            "index.html"
+                | "results.md"
+                | "results.csv"
+                | "results.json"
+                | "differences.csv"
+                | "classes.csv"
         ),
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let taken = entries.map(|entry| entry.file_name());
-    let mut taken = taken.filter(|name| name.to_str().is_some_and(is_own));
-    match taken.next() {
-        Some(name) => file::check_free("--out", &folder.join(name), false),
-        None => Ok(()),
-    }
+    let named = move |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(is_own);
+    entries.filter(named).map(|entry| entry.path())
 }
 
 /// Writes page, tables and pictures into `folder` and returns their paths.

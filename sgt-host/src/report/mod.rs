@@ -32,7 +32,7 @@ mod text;
 mod time_axis;
 
 pub use figures::{drop_charts, gradient_boxes, learning_charts, robustness_charts};
-pub use files::{check_free, write};
+pub use files::{check_free, clear, write};
 pub use html::page;
 pub use markdown::markdown;
 pub(crate) use text::escape;

@@ -30,6 +30,6 @@ pub use identity::Identity;
 #[cfg(feature = "cli")]
 pub(crate) use lock::Lock;
 pub use placed::Existing;
-pub(crate) use placed::{Placed, TrainedNetwork, check_place, train_in};
+pub(crate) use placed::{Placed, TrainedNetwork, begin_anew, check_place, train_in};
 pub use session::Session;
 pub use trained::Trained;

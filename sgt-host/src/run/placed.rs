@@ -7,7 +7,7 @@ use crate::file::data_error;
 use crate::network::Classifier;
 use crate::train::{EpochRow, Event, Progress, Trainer};
 use crate::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub(crate) struct TrainedNetwork {
     pub(crate) progress: Progress,
     /// Of the last uninterrupted stretch.
     pub(crate) time: Duration,
+    /// Whether it had ended before, and nothing was left to train.
+    pub(crate) had_ended: bool,
 }
 
 /// Refuses a folder whose run is in the way of one of `config`: see [`Existing`]. `named` is what the
@@ -87,6 +89,18 @@ fn check_same(folder: &RunFolder, config: &RunConfig, kind: DataKind, named: &st
     }
 }
 
+/// Empties the folders of runs that are to be trained again, all before the first of them starts: so
+/// that what is interrupted can go on ([`Existing::Resume`]).
+///
+/// # Errors
+/// As [`RunFolder::create`].
+pub(crate) fn begin_anew(runs: impl Iterator<Item = (PathBuf, RunConfig)>) -> Result<()> {
+    for (path, config) in runs {
+        RunFolder::create(&path, &config, true)?;
+    }
+    Ok(())
+}
+
 /// Trains `session` in the folder `path`, from where an earlier training there ended; `watch` sees
 /// every epoch.
 ///
@@ -116,6 +130,7 @@ pub(crate) fn train_in(
     if resumed && let Some(checkpoint) = folder.load(config)? {
         trainer.restore(checkpoint)?;
     }
+    let had_ended = trainer.progress().finished;
     let start = Instant::now();
     let saving = Saving {
         epochs: false,
@@ -131,6 +146,7 @@ pub(crate) fn train_in(
     }
     let trained = TrainedNetwork {
         time: start.elapsed(),
+        had_ended,
         progress: trainer.progress().clone(),
         model: trainer.into_model(),
     };

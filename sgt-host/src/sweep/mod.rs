@@ -16,7 +16,7 @@ mod plan;
 mod space;
 mod table;
 
-pub use outcome::{Chosen, Criterion, RunScore, Sweep, TrialOutcome};
+pub use outcome::{Chosen, Criterion, RunScore, Sweep, TrialOutcome, Validation};
 pub use picture::picture;
 pub use plan::{Notice, Plan};
 pub use space::{Axis, Trial, trials};

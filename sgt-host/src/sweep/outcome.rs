@@ -4,7 +4,7 @@ use super::Trial;
 use super::space::shown;
 use crate::metrics::statistics::{MeanDeviation, PairedComparison};
 use crate::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -33,11 +33,11 @@ impl Criterion {
         }
     }
 
-    fn of(self, run: &RunScore) -> f64 {
+    fn of(self, found: &Validation) -> f64 {
         match self {
-            Self::Accuracy => run.accuracy,
-            Self::BalancedAccuracy => run.balanced_accuracy,
-            Self::Loss => run.loss,
+            Self::Accuracy => found.accuracy,
+            Self::BalancedAccuracy => found.balanced_accuracy,
+            Self::Loss => found.loss,
         }
     }
 
@@ -64,7 +64,7 @@ impl FromStr for Criterion {
 }
 
 /// What one run of a trial scored on its validation part.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunScore {
     /// The trial.
@@ -73,17 +73,25 @@ pub struct RunScore {
     pub seed: u64,
     /// Its folder.
     pub folder: PathBuf,
-    /// Of the validation part.
-    pub accuracy: f64,
-    /// Of the validation part.
-    pub balanced_accuracy: f64,
-    /// The mean cross-entropy of the validation part; infinite for a network that failed.
-    pub loss: f64,
+    /// What it says of the validation part; none where the training failed.
+    pub validation: Option<Validation>,
     /// Seconds of the last uninterrupted stretch of training.
     pub seconds: f64,
     /// Why the training ended without a network.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// What a network says of a validation part.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Validation {
+    /// The share of right answers.
+    pub accuracy: f64,
+    /// The mean recall of the classes.
+    pub balanced_accuracy: f64,
+    /// The mean cross-entropy.
+    pub loss: f64,
 }
 
 /// What a trial scored over its seeds.
@@ -100,8 +108,9 @@ pub struct TrialOutcome {
     pub accuracy: Option<MeanDeviation>,
     /// Mean seconds of a training.
     pub seconds: f64,
-    /// The p-value of no difference to the best trial (paired over seeds, Holm over the trials); none
-    /// for the best, and with fewer than two seeds.
+    /// The p-value of no difference to the best trial: paired t-test over seeds, or the chance of
+    /// one sign, 2¹⁻ⁿ of n seeds, where all differences are equal; corrected by Holm over the trials.
+    /// None for the best, and with fewer than two seeds.
     pub p_to_best: Option<f64>,
     /// The runs.
     pub runs: Vec<RunScore>,
@@ -142,7 +151,9 @@ pub struct Sweep {
     /// The trials, the best first.
     pub trials: Vec<TrialOutcome>,
     /// Trials that these seeds cannot tell apart from the chosen one; none with fewer than two seeds.
-    pub told_apart: Option<usize>,
+    pub not_told_apart: Option<usize>,
+    /// Combinations that were left out, since another trial does the same.
+    pub alike: usize,
     /// The best one, tested.
     pub chosen: Chosen,
 }
@@ -160,10 +171,12 @@ pub(super) fn ranked(
     let outcome = |trial: &Trial| {
         let own = runs.iter().filter(|run| run.trial == trial.number);
         let runs: Vec<RunScore> = own.cloned().collect();
-        let is_whole = runs.iter().all(|run| run.failed.is_none());
-        let over = |of: &dyn Fn(&RunScore) -> f64| {
-            let values: Vec<f64> = runs.iter().map(of).collect();
-            MeanDeviation::of(&values).ok().filter(|_| is_whole)
+        let over = |of: &dyn Fn(&Validation) -> f64| {
+            let values: Option<Vec<f64>> = runs
+                .iter()
+                .map(|run| run.validation.as_ref().map(of))
+                .collect();
+            values.and_then(|values| MeanDeviation::of(&values).ok())
         };
         let setting = |(key, value): &(String, toml::Value)| (key.clone(), shown(value));
         let as_json = |(key, value): &(String, toml::Value)| {
@@ -172,8 +185,8 @@ pub(super) fn ranked(
         TrialOutcome {
             trial: trial.number,
             settings: trial.settings.iter().map(as_json).collect(),
-            score: over(&|run| criterion.of(run)),
-            accuracy: over(&|run| run.accuracy),
+            score: over(&|found| criterion.of(found)),
+            accuracy: over(&|found| found.accuracy),
             seconds: crate::metrics::mean(runs.iter().map(|run| run.seconds)),
             p_to_best: None,
             values: trial.settings.iter().map(setting).collect(),
@@ -197,14 +210,25 @@ fn compare(ranked: &mut [TrialOutcome], criterion: Criterion) {
         return;
     };
     let scores = |outcome: &TrialOutcome| -> Vec<f64> {
-        outcome.runs.iter().map(|run| criterion.of(run)).collect()
+        let found = outcome
+            .runs
+            .iter()
+            .filter_map(|run| run.validation.as_ref());
+        found.map(|found| criterion.of(found)).collect()
     };
     let of_best = scores(best);
     let compared = others.iter_mut().filter(|outcome| outcome.score.is_some());
     let mut found: Vec<(f64, &mut TrialOutcome)> = compared
         .filter_map(|outcome| {
             let pair = PairedComparison::of(&scores(outcome), &of_best, LEVEL).ok()?;
-            Some((pair.p_value, outcome))
+            // Scores in coarse steps can differ by the same on every seed. That has no deviation, but is
+            // no certainty either: chance gives every difference the same sign so often.
+            let p = if pair.deviation == 0.0 && pair.difference != 0.0 {
+                0.5_f64.powi(pair.pairs as i32 - 1)
+            } else {
+                pair.p_value
+            };
+            Some((p, outcome))
         })
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -226,9 +250,11 @@ mod tests {
             trial,
             seed,
             folder: PathBuf::new(),
-            accuracy,
-            balanced_accuracy: accuracy,
-            loss: 1.0 - accuracy,
+            validation: Some(Validation {
+                accuracy,
+                balanced_accuracy: accuracy,
+                loss: 1.0 - accuracy,
+            }),
             seconds: 1.0,
             failed: None,
         }
@@ -253,7 +279,7 @@ mod tests {
                 runs.push(run(number, seed as u64, score));
             }
         }
-        runs[11].failed = Some("diverged".into());
+        runs[11].validation = None;
         for criterion in Criterion::ALL {
             let found = ranked(&trials, &runs, criterion);
             let order: Vec<usize> = found.iter().map(|outcome| outcome.trial).collect();
@@ -266,5 +292,21 @@ mod tests {
             assert!((p - 0.016_327).abs() < 1e-5, "{p}");
             assert!(found[3].score.is_none() && found[3].p_to_best.is_none());
         }
+    }
+
+    #[test]
+    fn equal_differences_are_no_certainty() {
+        let trial = |number| Trial {
+            number,
+            settings: Vec::new(),
+        };
+        let runs = [
+            run(0, 0, 0.75),
+            run(0, 1, 0.5),
+            run(1, 0, 0.5),
+            run(1, 1, 0.25),
+        ];
+        let found = ranked(&[trial(0), trial(1)], &runs, Criterion::Accuracy);
+        assert_eq!(found[1].p_to_best, Some(0.5));
     }
 }

@@ -1,13 +1,19 @@
 //! The trials as lines through their settings to their score.
 
 use super::Sweep;
+use super::table::digits;
 use crate::report::chart::CHART_STYLE;
 use crate::report::escape;
 use crate::report::literal::literal;
 use std::fmt::Write;
 
 const COLUMN: f64 = 130.0;
-const LEFT: f64 = 60.0;
+/// The least width, which the words need.
+const LEAST: f64 = 430.0;
+/// Width of a letter.
+const LETTER: f64 = 6.4;
+/// Letters of a label or a name, at most.
+const MOST_LETTERS: usize = 26;
 const TOP: f64 = 64.0;
 const HEIGHT: f64 = 240.0;
 const BOTTOM: f64 = 40.0;
@@ -37,17 +43,34 @@ pub fn picture(sweep: &Sweep) -> String {
         .filter_map(|key| {
             let values = column(key);
             let differ = values.iter().any(|value| *value != values[0]);
-            differ.then(|| scale(sweep.trials[0].values[key].0.clone(), &values))
+            differ.then(|| scale(elided(&sweep.trials[0].values[key].0), &values))
         })
         .collect();
-    let score = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
+    let score = |value: Option<f64>| value.map_or(String::new(), digits);
     let scores = sweep
         .trials
         .iter()
         .map(|trial| score(trial.score.map(|score| score.mean)));
     let name = format!("validation {}", sweep.criterion.name());
     scales.push(scale(name, &scores.collect::<Vec<_>>()));
-    let x = |place: usize| LEFT + place as f64 * COLUMN;
+    let longest = |texts: &mut dyn Iterator<Item = &String>| {
+        texts.map(|text| text.chars().count()).max().unwrap_or(0) as f64 * LETTER
+    };
+    // Labels stand left of an axis, its name in the middle below.
+    let space = |scale: &Scale| longest(&mut scale.labels.iter().map(|(_, label)| label)) + 12.0;
+    let half = |scale: &Scale| longest(&mut std::iter::once(&scale.name)) / 2.0 + 8.0;
+    let mut axes: Vec<f64> = Vec::new();
+    for (place, scale) in scales.iter().enumerate() {
+        let left = space(scale).max(half(scale));
+        axes.push(match place.checked_sub(1) {
+            None => left,
+            Some(before) => {
+                let names = half(&scales[before]) + half(scale);
+                axes[before] + COLUMN.max(space(scale) + 12.0).max(names)
+            }
+        });
+    }
+    let x = |place: usize| axes[place];
     let y = |share: f64| TOP + HEIGHT * (1.0 - share);
     let mut body = String::new();
     // The best is drawn last, over the others.
@@ -94,8 +117,15 @@ pub fn picture(sweep: &Sweep) -> String {
             );
         }
     }
-    let (width, height) = (x(scales.len() - 1) + COLUMN / 2.0, TOP + HEIGHT + BOTTOM);
-    let title = escape(&format!("{} trials on {}", sweep.trials.len(), sweep.data));
+    let last = scales.len() - 1;
+    let width = (x(last) + half(&scales[last]).max(COLUMN / 2.0)).max(LEAST);
+    let height = TOP + HEIGHT + BOTTOM;
+    let trials = if sweep.trials.len() == 1 {
+        "1 trial".into()
+    } else {
+        format!("{} trials", sweep.trials.len())
+    };
+    let title = escape(&format!("{trials} on {}", sweep.data));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          class=\"chart\" role=\"img\"><title>{title}</title><style>{}</style>\
@@ -135,7 +165,7 @@ fn scale(name: String, values: &[String]) -> Scale {
         };
         let mut known: Vec<(f64, String)> = Vec::new();
         for (value, number) in present() {
-            let labelled = number.map(|number| (place(number), value.clone()));
+            let labelled = number.map(|number| (place(number), elided(value)));
             known.extend(labelled.filter(|new| !known.contains(new)));
         }
         if known.len() > MOST_LABELS {
@@ -166,8 +196,18 @@ fn scale(name: String, values: &[String]) -> Scale {
     Scale {
         name,
         labels: labels
-            .map(|(place, value)| (place as f64 / last, (*value).clone()))
+            .map(|(place, value)| (place as f64 / last, elided(value)))
             .collect(),
         places: values.iter().map(place).collect(),
     }
+}
+
+/// The end of a long text is what tells it from others.
+fn elided(text: &str) -> String {
+    let letters = text.chars().count();
+    if letters <= MOST_LETTERS {
+        return text.into();
+    }
+    let rest: String = text.chars().skip(letters - MOST_LETTERS + 1).collect();
+    format!("…{rest}")
 }

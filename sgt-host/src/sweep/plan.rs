@@ -1,22 +1,26 @@
 //! Every trial trained with every seed.
 
 use super::outcome::{SIGNIFICANCE, ranked};
-use super::{Chosen, Criterion, RunScore, Sweep, Trial};
+use super::{Chosen, Criterion, RunScore, Sweep, Trial, Validation};
 use crate::binding::DataDigests;
 use crate::compare::jobs::side_by_side;
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, TrainTest};
+use crate::file::{data_error, io_error, read, write_atomic};
 use crate::metrics::Classification;
 use crate::metrics::classification::confusion;
 use crate::metrics::statistics::MeanDeviation;
 use crate::network::Classifier;
 use crate::run::{
-    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, check_place, train_in,
+    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, begin_anew, check_place,
+    train_in,
 };
 use crate::train::{EpochRow, Trainer, answers};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What is trained: trials × seeds, alike in everything else.
 #[derive(Clone, Debug)]
@@ -28,7 +32,24 @@ pub struct Plan {
     data: Vec<(TrainTest, DataDigests)>,
     seeds: usize,
     criterion: Criterion,
+    /// Combinations that do the same as another.
+    alike: usize,
 }
+
+/// Keys that a sweep does not try: trials must be judged by the same samples, and have the same seeds.
+const KEPT: [&str; 6] = [
+    "seed",
+    "preset",
+    "data.source",
+    "data.test",
+    "data.folder",
+    "data.validation",
+];
+
+/// Digits of a trial's number in the name of its folders.
+const DIGITS: usize = 4;
+/// What a run scored, in its folder.
+const SCORE: &str = "trial.json";
 
 /// What happened in one of the runs.
 #[derive(Clone, Copy)]
@@ -49,18 +70,18 @@ pub enum Notice<'n> {
 }
 
 impl Plan {
-    /// Lays every trial over `draft`, reads the data that they name, and checks that every trial can
-    /// start. Without a validation part in the configuration, `validation` is its share.
+    /// Lays every trial over `draft`, which must have a validation part, reads the data, and checks
+    /// that every trial can start. Of trials that do the same (λ under standard training) the first is
+    /// kept.
     ///
     /// # Errors
-    /// [`Error::Argument`] for no seed, or an own key of the sweep (`seed`); as [`Session::read`]
-    /// and [`Trainer::new`].
+    /// [`Error::Argument`] for no seed, a key that decides who is judged by what (`data.source`, …); as
+    /// [`Session::read`] and [`Trainer::new`].
     pub fn read(
         draft: &ConfigDraft,
         trials: Vec<Trial>,
         seeds: usize,
         criterion: Criterion,
-        validation: f64,
     ) -> Result<Self> {
         if seeds == 0 {
             return Err(Error::Argument {
@@ -70,33 +91,31 @@ impl Plan {
             });
         }
         let mut plan = Self {
+            trials: Vec::new(),
             configs: Vec::new(),
             read: Vec::new(),
             data: Vec::new(),
-            trials,
             seeds,
             criterion,
+            alike: 0,
         };
         let mut sources: Vec<DataConfig> = Vec::new();
-        for trial in &plan.trials {
+        let mut known = BTreeSet::new();
+        for trial in trials {
             let mut own = draft.clone();
             for (key, value) in &trial.settings {
-                if key == "seed" || key == "preset" {
+                if KEPT.contains(&key.as_str()) {
                     return Err(Error::Argument {
                         argument: "--grid".into(),
                         found: key.clone(),
-                        expected: "a key of the configuration; --seeds gives every trial its seeds"
+                        expected: "a key that leaves data and seeds as they are (--data, --seeds)"
                             .into(),
                     });
                 }
                 own.set(key, value.clone());
             }
-            if own.data()?.validation <= 0.0 {
-                own.set("data.validation", validation);
-            }
             let source = own.data()?;
-            let known = sources.iter().position(|known| *known == source);
-            let place = if let Some(place) = known {
+            let place = if let Some(place) = sources.iter().position(|known| *known == source) {
                 place
             } else {
                 let (_, data) = Session::read(&own)?;
@@ -105,9 +124,17 @@ impl Plan {
                 plan.data.push((data, digests));
                 plan.data.len() - 1
             };
-            plan.configs
-                .push(Session::complete(&own, &plan.data[place].0)?);
+            let config = Session::complete(&own, &plan.data[place].0)?;
+            if !known.insert(config.settings()?) {
+                plan.alike += 1;
+                continue;
+            }
+            plan.configs.push(config);
             plan.read.push(place);
+            plan.trials.push(Trial {
+                number: plan.trials.len(),
+                ..trial
+            });
         }
         for trial in 0..plan.trials.len() {
             let session = plan.session(trial, 0)?;
@@ -120,6 +147,11 @@ impl Plan {
     /// The number of runs.
     pub fn runs(&self) -> usize {
         self.trials.len() * self.seeds
+    }
+
+    /// Combinations that do the same as one of the trials.
+    pub fn alike(&self) -> usize {
+        self.alike
     }
 
     /// The trials.
@@ -159,6 +191,7 @@ impl Plan {
         watch: impl Fn(Notice<'_>) + Sync,
     ) -> Result<Option<Sweep>> {
         self.check(folder, existing)?;
+        let existing = self.begun(folder, existing)?;
         let runs = side_by_side(&self.jobs(), |&(trial, seed)| {
             if interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -196,7 +229,8 @@ impl Plan {
                 .validation
                 .as_ref()
                 .map_or(0, Dataset::len),
-            told_apart: (self.seeds > 1).then(|| alike.count()),
+            not_told_apart: (self.seeds > 1).then(|| alike.count()),
+            alike: self.alike,
             trials,
             chosen,
         }))
@@ -224,8 +258,45 @@ impl Plan {
 
     /// The folder of a run: `0007-2` for seed 2 of trial 7.
     fn path(&self, folder: &Path, trial: usize, seed: u64) -> PathBuf {
-        let width = (self.trials.len() - 1).to_string().len();
-        folder.join(format!("{trial:0width$}-{seed}"))
+        folder.join(format!("{trial:0DIGITS$}-{seed}"))
+    }
+
+    /// Empties the runs that are to be replaced, those of an earlier sweep that this one has not, too.
+    fn begun(&self, folder: &Path, existing: Existing) -> Result<Existing> {
+        if existing != Existing::Replace {
+            return Ok(existing);
+        }
+        let own: Vec<PathBuf> = self
+            .jobs()
+            .into_iter()
+            .map(|(trial, seed)| self.path(folder, trial, seed))
+            .collect();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            let parts = name.to_str().and_then(|name| name.split_once('-'));
+            let is_run = parts.is_some_and(|(trial, seed)| {
+                let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+                trial.len() == DIGITS && is_number(trial) && is_number(seed)
+            });
+            if is_run && !own.contains(&path) {
+                let removed = std::fs::remove_dir_all(&path);
+                removed.map_err(|error| io_error(&path, "remove", error))?;
+            }
+        }
+        for path in &own {
+            let score = path.join(SCORE);
+            match std::fs::remove_file(&score) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_error(&score, "remove", error));
+                }
+                _ => {}
+            }
+        }
+        let configs = self.jobs().into_iter();
+        let configs = configs.map(|(trial, seed)| self.config(trial, seed));
+        begin_anew(own.into_iter().zip(configs))?;
+        Ok(Existing::Resume)
     }
 
     fn score(
@@ -247,32 +318,42 @@ impl Plan {
                 epochs,
             });
         };
-        let score = RunScore {
+        let mut score = RunScore {
             trial,
             seed,
             folder: path.clone(),
-            accuracy: 0.0,
-            balanced_accuracy: 0.0,
-            loss: f64::INFINITY,
+            validation: None,
             seconds: 0.0,
             failed: None,
         };
-        let (model, seconds) = match train_in(&session, &path, existing, interrupt, epoch) {
+        let model = match train_in(&session, &path, existing, interrupt, epoch) {
             Ok(Placed::Interrupted) => return Ok(None),
             Ok(Placed::Measured(folder, record)) => {
-                let seconds = record.seconds;
+                score.seconds = record.seconds;
                 let tests = TestParts::default();
-                let run = FinishedRun::with_session(session.clone(), &folder, *record, &tests)?;
-                (run.model, seconds)
+                FinishedRun::with_session(session.clone(), &folder, *record, &tests)?.model
             }
-            Ok(Placed::Trained(_, trained)) => (trained.model, trained.time.as_secs_f64()),
+            Ok(Placed::Trained(_, trained)) => {
+                score.seconds = match scored(&path)? {
+                    Some(before) if trained.had_ended => before.seconds,
+                    _ => trained.time.as_secs_f64(),
+                };
+                trained.model
+            }
             Err(Error::Numerical(reason)) => {
-                let failed = Some(reason);
-                return Ok(Some(RunScore { failed, ..score }));
+                score.failed = Some(reason);
+                return Ok(Some(score));
             }
             Err(other) => return Err(other),
         };
-        validated(&session, &model, RunScore { seconds, ..score }).map(Some)
+        score.validation = Some(validated(&session, &model)?);
+        let text = serde_json::to_vec_pretty(&score).map_err(|reason| Error::Argument {
+            argument: "score".into(),
+            found: reason.to_string(),
+            expected: "values that JSON can hold".into(),
+        })?;
+        write_atomic(&path.join(SCORE), &text)?;
+        Ok(Some(score))
     }
 
     /// Finishes the runs of the chosen trial: weights, records, and the test part for the first time.
@@ -289,10 +370,10 @@ impl Plan {
                 }
                 Placed::Trained(folder, trained) => {
                     let TrainedNetwork {
-                        model,
-                        progress,
-                        time,
+                        model, progress, ..
                     } = *trained;
+                    let seconds = scored(&path)?.map_or(0.0, |score| score.seconds);
+                    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
                     FinishedRun::new(session, Some(&folder), model, &progress, time, &tests)?
                 }
             };
@@ -316,8 +397,18 @@ impl Plan {
     }
 }
 
-/// `score` with what the network says of the validation part.
-fn validated(session: &Session, model: &Classifier, score: RunScore) -> Result<RunScore> {
+/// What a run scored before, if it did.
+fn scored(folder: &Path) -> Result<Option<RunScore>> {
+    let path = folder.join(SCORE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let score = serde_json::from_slice(&read(&path)?);
+    score.map_err(|reason| data_error(&path, reason.to_string(), "what a run scored"))
+}
+
+/// What the network says of the validation part.
+fn validated(session: &Session, model: &Classifier) -> Result<Validation> {
     let Some(part) = &session.training_data().validation else {
         return Err(Error::Argument {
             argument: "data.validation".into(),
@@ -328,10 +419,9 @@ fn validated(session: &Session, model: &Classifier, score: RunScore) -> Result<R
     let answers = answers(model, part)?;
     let quality = answers.quality(part.labels());
     let counts = confusion(part.labels(), &answers.predicted, part.classes().len());
-    Ok(RunScore {
+    Ok(Validation {
         accuracy: quality.accuracy,
         balanced_accuracy: Classification::of(part.classes(), counts).balanced_accuracy,
         loss: quality.loss,
-        ..score
     })
 }

@@ -37,6 +37,14 @@ pub enum Form {
     Logarithmic,
     /// A whole number, both ends included.
     Whole,
+    /// A whole number, evenly over its logarithm.
+    WholeLogarithmic,
+}
+
+impl Form {
+    const fn is_logarithmic(self) -> bool {
+        matches!(self, Self::Logarithmic | Self::WholeLogarithmic)
+    }
 }
 
 /// The significant digits of a number that is drawn: a person can write it down.
@@ -72,8 +80,8 @@ impl Axis {
         })
     }
 
-    /// `KEY=LOW..HIGH`, whole numbers when both ends are written as such, `KEY=LOW..HIGH:log`, or
-    /// values as in [`Axis::values`].
+    /// `KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` (evenly over the logarithm), whole numbers when both ends
+    /// are written as such, or values as in [`Axis::values`].
     ///
     /// # Errors
     /// [`Error::Argument`] naming `argument`, for anything else and for ends that are not ascending
@@ -96,7 +104,8 @@ impl Axis {
             .all(|end| end.trim().parse::<i64>().is_ok());
         let ends = [low, high].map(|end| end.trim().parse::<f64>().ok());
         let form = match (is_log, is_whole) {
-            (true, _) => Form::Logarithmic,
+            (true, true) => Form::WholeLogarithmic,
+            (true, false) => Form::Logarithmic,
             (false, true) => Form::Whole,
             (false, false) => Form::Even,
         };
@@ -105,7 +114,7 @@ impl Axis {
                 if low < high
                     && low.is_finite()
                     && high.is_finite()
-                    && (form != Form::Logarithmic || low > 0.0)
+                    && (!form.is_logarithmic() || low > 0.0)
                     && !key.trim().is_empty() =>
             {
                 Ok(Self::Range {
@@ -149,6 +158,11 @@ impl Axis {
                         Value::Float(short(exponent.exp()))
                     }
                     Form::Whole => Value::Integer((low + share * (high - low + 1.0)) as i64),
+                    Form::WholeLogarithmic => {
+                        let ends = [low.ln(), (high + 1.0).ln()];
+                        let number = (ends[0] + share * (ends[1] - ends[0])).exp();
+                        Value::Integer(number.min(*high) as i64)
+                    }
                 }
             }
         }
@@ -191,6 +205,8 @@ impl Display for Trial {
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        // A float of many zeros as a power of ten.
+        Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     }
 }
@@ -207,17 +223,21 @@ pub fn trials(axes: &[Axis], draws: Option<usize>, seed: u64) -> Result<Vec<Tria
         found,
         expected,
     };
-    let twice = (1..axes.len()).find(|&place| {
-        let mut before = axes[..place].iter();
-        before.any(|axis| axis.key() == axes[place].key())
-    });
-    if let Some(place) = twice {
-        let found = format!("{} twice", axes[place].key());
-        return Err(refused(
-            "--grid and --random",
-            found,
-            "each key once".into(),
-        ));
+    // A table and a key in it would hide each other.
+    let covers = |one: &str, other: &str| {
+        let rest = other.strip_prefix(one);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let pairs = (1..axes.len()).flat_map(|place| (0..place).map(move |before| (before, place)));
+    let mut pairs = pairs.map(|(a, b)| (axes[a].key(), axes[b].key()));
+    if let Some((a, b)) = pairs.find(|(a, b)| covers(a, b) || covers(b, a)) {
+        let found = if a == b {
+            format!("{a} twice")
+        } else {
+            format!("{a} and {b}")
+        };
+        let expected = "each key once, and none inside of another";
+        return Err(refused("--grid and --random", found, expected.into()));
     }
     if axes.is_empty() {
         let expected = "a key and its values, --grid masking.fraction=0.3,0.5 for example";
@@ -365,6 +385,19 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_over_a_logarithm_reach_both_ends() {
+        let axes = axes(&["batch=1..64:log"]);
+        let all = trials(&axes, Some(60), 1).unwrap();
+        let numbers: Vec<i64> = all
+            .iter()
+            .filter_map(|trial| trial.settings[0].1.as_integer())
+            .collect();
+        assert_eq!(numbers.len(), all.len());
+        assert!(numbers.contains(&1) && numbers.iter().all(|n| (1..=64).contains(n)));
+        assert!(numbers.iter().any(|&n| n > 32));
+    }
+
+    #[test]
     fn what_cannot_be_tried_is_refused_in_one_line() {
         let said = |text: &str| Axis::drawn("--random", text).unwrap_err().to_string();
         assert!(said("lambda").starts_with("--random: found lambda, expected KEY=VALUE"));
@@ -376,6 +409,11 @@ mod tests {
         let said = |axes: &[Axis], draws| trials(axes, draws, 0).unwrap_err().to_string();
         assert!(said(&[], None).contains("nothing to try"));
         assert!(said(&axes(&["a=1,2", "a=3"]), None).contains("a twice"));
+        assert!(
+            said(&axes(&["masking.fraction=1,2", "masking={}"]), None)
+                .contains("masking.fraction and masking")
+        );
+        assert!(trials(&axes(&["mask=1,2", "masking.fraction=1"]), None, 0).is_ok());
         assert!(said(&axes(&["a=0.5..2"]), None).contains("no --trials for the range of a"));
         assert!(said(&axes(&["a=1,2"]), Some(0)).contains("found 0, expected 1 to"));
         let many: Vec<String> = (0..10).map(|key| format!("k{key}=1,2,3")).collect();

@@ -49,16 +49,26 @@ pub fn text(sweep: &Sweep) -> String {
         let _ = writeln!(text, "and {more} more");
     }
     let chosen = &sweep.chosen;
+    if sweep.alike > 0 {
+        let _ = writeln!(
+            text,
+            "{} more combinations do the same as one of these and were left out",
+            sweep.alike
+        );
+    }
     let _ = writeln!(
         text,
-        "\nChosen by the {} of {} validation samples, mean of {} seeds: trial {}, {}.",
+        "\nChosen by the {} of {} validation samples, {}: trial {}, {}.",
         sweep.criterion.name(),
         sweep.validation_samples,
-        sweep.seeds,
+        match sweep.seeds {
+            1 => "one seed".into(),
+            seeds => format!("mean of {seeds} seeds"),
+        },
         chosen.trial,
         chosen.settings.join(", ")
     );
-    match sweep.told_apart {
+    match sweep.not_told_apart {
         None => text.push_str("With one seed no trial can be told apart from another.\n"),
         Some(0) => {}
         Some(alike) => {
@@ -78,8 +88,18 @@ pub fn text(sweep: &Sweep) -> String {
 
 fn number(value: &MeanDeviation) -> String {
     match value.deviation {
-        Some(deviation) => format!("{:.4} ± {deviation:.4}", value.mean),
-        None => format!("{:.4}", value.mean),
+        Some(deviation) => format!("{} ± {}", digits(value.mean), digits(deviation)),
+        None => digits(value.mean),
+    }
+}
+
+/// Four decimals, or a power of ten where that would be long.
+pub(super) fn digits(number: f64) -> String {
+    const LONG: f64 = 1e6;
+    if number.abs() < LONG {
+        format!("{number:.4}")
+    } else {
+        format!("{number:.3e}")
     }
 }
 

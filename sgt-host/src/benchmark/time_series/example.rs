@@ -1,7 +1,7 @@
 //! One sample of a cell as pictures: its values, the cells that tell its class, and every method's
 //! map; and the pictures of a set's networks and trainings side by side.
 
-use super::{CellRecord, summary::CONTROL};
+use super::{CellRecord, profile, summary::CONTROL};
 use crate::Result;
 use crate::report::chart::CHART_STYLE;
 use crate::report::escape;
@@ -88,7 +88,7 @@ pub fn figures(cells: &[CellRecord], trainings: &[String]) -> Vec<(String, Strin
             .filter(|cell| cell.set == set)
             .filter_map(|cell| cell.example.as_ref().map(|example| (cell, example)))
             .collect();
-        let file = format!("maps-{}.svg", set.replace(['?', '=', '&'], "-"));
+        let file = format!("maps-{}.svg", profile::plain(set));
         (file, draw(set, &own, trainings))
     };
     drawn.map(figure).collect()

@@ -9,7 +9,7 @@ pub fn charts(cells: &[CellRecord], method: &str) -> Vec<(String, LineChart)> {
     let mut groups: Vec<(String, Vec<&CellRecord>)> = Vec::new();
     for cell in cells {
         let set = cell.set.split('?').next().unwrap_or_default();
-        let name = format!("{set}-{}", cell.network.replace(['?', '='], "-"));
+        let name = plain(&format!("{set}-{}", cell.network));
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, members)) => members.push(cell),
             None => groups.push((name, vec![cell])),
@@ -48,6 +48,14 @@ pub fn charts(cells: &[CellRecord], method: &str) -> Vec<(String, LineChart)> {
         (format!("profile-{name}-{method}.svg"), chart)
     };
     groups.into_iter().map(chart).collect()
+}
+
+/// `text` in letters, digits, dots and dashes, for the name of a file.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.chars()
+        .map(|c| if plain(c) { c } else { '-' })
+        .collect()
 }
 
 fn line(name: String, profiles: &[&[f64]]) -> Line {

@@ -3,6 +3,7 @@
 use super::{CellRecord, Job};
 use crate::file::{data_error, read, write_atomic};
 use crate::{Error, Result, file};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A folder of cells.
@@ -52,14 +53,37 @@ impl Store {
         }
     }
 
-    /// Every record in the folder, of whatever settings, in the order of their paths.
+    /// Every record in `folders`, in the order of their paths.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Data`] when a file is damaged.
-    pub fn all(&self) -> Result<Vec<CellRecord>> {
-        let mut cells = Vec::new();
-        for path in file::files_below(&self.folder, "json")? {
-            cells.push(record(&path)?);
+    /// [`Error::Io`]; [`Error::Data`] when a file is damaged, a folder has none, or two files hold the
+    /// same set, network, training and seed.
+    pub fn all(folders: &[PathBuf]) -> Result<Vec<CellRecord>> {
+        let mut cells: Vec<CellRecord> = Vec::new();
+        let mut known: BTreeMap<[String; 4], PathBuf> = BTreeMap::new();
+        for folder in folders {
+            let files = file::files_below(folder, "json")?;
+            if files.is_empty() {
+                return Err(data_error(folder, "no cell", "cells of a benchmark"));
+            }
+            for path in files {
+                let cell = record(&path)?;
+                let key = [
+                    cell.set.clone(),
+                    cell.network.clone(),
+                    cell.training.clone(),
+                    cell.seed.to_string(),
+                ];
+                if let Some(other) = known.get(&key) {
+                    return Err(data_error(
+                        &path,
+                        format!("the cell of {} again", other.display()),
+                        "each set, network, training and seed once",
+                    ));
+                }
+                known.insert(key, path);
+                cells.push(cell);
+            }
         }
         Ok(cells)
     }

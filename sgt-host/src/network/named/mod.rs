@@ -198,7 +198,7 @@ pub fn description(name: &str, sizes: &NetworkSizes) -> Result<Description> {
     if !named.reads.takes(sizes.input) {
         return Err(Error::Argument {
             argument: "input".into(),
-            found: format!("{:?}", sizes.input),
+            found: format!("{} of shape {axes:?}", sizes.input.noun()),
             expected: format!("{} for {name}", named.reads.name()),
         });
     }
