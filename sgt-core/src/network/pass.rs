@@ -81,8 +81,23 @@ impl<const KINDS: u16> Network<'_, KINDS> {
 
     /// Writes every activation to the tape.
     pub(super) fn forward(&self, parameters: Parameters<'_>, input: &[f32], tape: &mut [f32]) {
+        self.forward_observed(parameters, input, tape, |_, _| {});
+    }
+
+    /// As [`Network::forward`]; shows each layer's output with the layer's number.
+    #[inline]
+    pub(super) fn forward_observed(
+        &self,
+        parameters: Parameters<'_>,
+        input: &[f32],
+        tape: &mut [f32],
+        mut visit: impl FnMut(usize, &[f32]),
+    ) {
         let mut walk = self.walk();
+        let mut number = 0_usize;
         while let Some(stage) = walk.next() {
+            let layer = number;
+            number = number.wrapping_add(1);
             let Place::Own { tape: start, .. } = stage.writes else {
                 continue;
             };
@@ -94,11 +109,13 @@ impl<const KINDS: u16> Network<'_, KINDS> {
                 if matches!(stage.layer, Layer::Relu) {
                     relu(out);
                 }
+                visit(layer, out);
                 continue;
             }
             let reads = reads(&stage, parameters, input, before);
             let skip = taped(before, input, stage.skip, values);
             reads.forward::<KINDS, true>(skip, kept, out);
+            visit(layer, out);
         }
     }
 

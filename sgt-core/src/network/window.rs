@@ -11,6 +11,7 @@ use crate::math;
 /// assert_eq!((strided.padding, strided.dilation), ([2, 2], 1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Window {
     /// Taps.
     pub kernel: usize,

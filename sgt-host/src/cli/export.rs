@@ -3,7 +3,7 @@
 use super::output::Output;
 use super::sample::SampleAxes;
 use crate::Result;
-use crate::export::{Target, export, write};
+use crate::export::{FirmwareOptions, Target, export_with, write};
 use crate::run::{RunFolder, Trained};
 use crate::weights::Weights;
 use serde::Serialize;
@@ -15,7 +15,8 @@ pub(super) struct Arguments {
     /// The folder of a finished run, or weights.
     #[arg(value_name = "RUN|WEIGHTS")]
     source: PathBuf,
-    /// What it is written for: pytorch (network.py and weights.safetensors).
+    /// What it is written for: pytorch (network.py and weights.safetensors) or firmware-rust (a
+    /// no_std crate).
     #[arg(long, value_name = "TARGET")]
     to: Target,
     /// Where the files go.
@@ -24,6 +25,9 @@ pub(super) struct Arguments {
     /// Replace files that are already there.
     #[arg(long)]
     overwrite: bool,
+    /// Where firmware finds the crate sgt-core, seen from DIR, instead of a copy inside.
+    #[arg(long, value_name = "PATH")]
+    core: Option<String>,
     /// The network, where the weights do not say it: a name of sgt models, or a description.
     #[arg(long, value_name = "NAME|FILE.toml")]
     model: Option<String>,
@@ -48,7 +52,10 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     };
     let axes = arguments.input.as_ref().map_or(&[][..], |axes| &axes.0);
     let trained = Trained::from_weights(&path, &weights, arguments.model.as_deref(), axes)?;
-    let files = export(&trained, arguments.to)?;
+    let options = FirmwareOptions {
+        core: arguments.core.clone(),
+    };
+    let files = export_with(&trained, arguments.to, &options)?;
     let exported = Exported {
         target: arguments.to.name(),
         files: write(&arguments.folder, &files, arguments.overwrite)?,

@@ -1,0 +1,151 @@
+//! Networks for microcontrollers, which run on `sgt-core`: no heap, no file system, no panic.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `table` | a description with its weights as the core's table of layers |
+//! | `golden` | windows and what the core makes of them, to the bit |
+//! | `cost` | RAM, flash and instructions, use by use |
+//! | `rust` | a `no_std` crate |
+//! | `core_crate` | the core's own sources, taken along |
+//! | `text` | notation that languages share |
+
+mod core_crate;
+mod cost;
+mod golden;
+mod rust;
+mod table;
+mod text;
+
+use super::{ExportFile, FirmwareOptions};
+use crate::Result;
+use crate::network::{InputShape, Model};
+use crate::run::Trained;
+use cost::Cost;
+use golden::{Golden, Standardisation, goldens, masking};
+use sgt_core::Group;
+use sgt_core::network::SaliencyGuided;
+use table::Table;
+
+/// The folder of an export that holds the core.
+const CORE: &str = "sgt-core";
+
+/// A trained network as boards take it.
+pub(super) struct Board {
+    name: String,
+    regime: String,
+    version: String,
+    table: Table,
+    classes: Vec<String>,
+    standardisation: Standardisation,
+    /// What is masked together.
+    group: Group,
+    goldens: Vec<Golden>,
+    cost: Cost,
+}
+
+/// A crate for firmware in Rust.
+pub(super) fn rust_files(trained: &Trained, options: &FirmwareOptions) -> Result<Vec<ExportFile>> {
+    let board = Board::new(trained)?;
+    match &options.core {
+        Some(core) => Ok(rust::files(&board, core)),
+        None => {
+            let mut files = rust::files(&board, CORE);
+            files.extend(core_crate::files(CORE));
+            Ok(files)
+        }
+    }
+}
+
+impl Board {
+    fn new(trained: &Trained) -> Result<Self> {
+        let network = trained.model.network();
+        let description = network.description();
+        let table = Table::new(description, network.parameters())?;
+        let metadata = &trained.metadata;
+        let normalization = &metadata.normalization;
+        let origin = normalization.origin();
+        let mean = normalization.mean().iter().enumerate();
+        let mean = mean.map(|(channel, &mean)| match origin.get(channel) {
+            Some(origin) => (origin + f64::from(mean)) as f32,
+            None => mean,
+        });
+        let standardisation = Standardisation {
+            mean: mean.collect(),
+            deviation: normalization.deviation().to_vec(),
+        };
+        let group = match description.input {
+            InputShape::Series { .. } => Group::Cell,
+            InputShape::Image { .. } | InputShape::Tokens { .. } => Group::Position,
+        };
+        let goldens = goldens(&table, &standardisation, group)?;
+        let guided = SaliencyGuided::new(masking(&table, group)?);
+        let cost = Cost::new(&table, &guided)?;
+        Ok(Self {
+            name: description.name.clone(),
+            regime: one_line(&metadata.regime),
+            version: one_line(&metadata.version),
+            table,
+            classes: trained.model.class_names().to_vec(),
+            standardisation,
+            group,
+            goldens,
+            cost,
+        })
+    }
+
+    /// The network's name as a part of identifiers.
+    fn identifier(&self, separator: char) -> String {
+        text::identifier(&self.name, separator)
+    }
+
+    fn title(&self) -> String {
+        format!("{} on a board", self.identifier('-'))
+    }
+
+    fn summary(&self) -> String {
+        format!(
+            "The network `{}` with the weights of a {} run (sgt {}): {} steps of {} channels to {} \
+             classes.",
+            self.identifier('-'),
+            self.regime,
+            self.version,
+            self.table.input.positions,
+            self.table.input.channels,
+            self.classes.len()
+        )
+    }
+
+    /// What an engineer must know, in Markdown.
+    fn facts(&self) -> String {
+        let cost = &self.cost;
+        let mut text = format!(
+            "A window is `[steps, channels]`, position after position, as a sensor gives them, in the \
+             units of the training data; it is standardised in front of everything else. No heap, no \
+             file system, no panic: every buffer is the caller's, of a size known to the compiler.\n\n\
+             Flash: {} bytes of weights and table ({} parameters), beside the code. An inference takes \
+             {} multiplications.\n\n{}\n\n\
+             RAM holds the window, results and scratch (calls may share it), in training also the \
+             trained parameters and their gradient; the stack comes on top (under 1.5 KiB). \
+             Instructions are estimated from counts on an emulated Cortex-M4F at opt-level 3; cycles \
+             assume 1.4 an instruction. Without a floating-point unit expect about forty times as \
+             many.",
+            cost.flash,
+            cost.parameters,
+            cost.products,
+            cost.markdown()
+        );
+        if !cost::is_estimated_well(&self.table) {
+            text.push_str(
+                " The counts are of a network of convolutions, pooling and a dense layer: layers of \
+                 other kinds cost more a multiplication.",
+            );
+        }
+        text
+    }
+}
+
+/// Text of a stranger's file for a comment.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " .,_+-".contains(c);
+    text.chars().filter(|&c| plain(c)).collect()
+}
