@@ -159,6 +159,21 @@ static void network_calls(SgtRandom *random) {
   report("standardised", fnv(FNV_START, window, LEN));
 }
 
+/* A dense layer in integers: inputs in steps of 1/64, weights of 1/32, outputs of 1/16. */
+static void quantized_calls(void) {
+  static const SgtLayer layers[] = {{.tag = SGT_LAYER_DENSE, .dense = {.outputs = 5}}};
+  static const int8_t weights[] = {32, -16, 7, 9, -100, 3, 127, -127, 55, 1};
+  static const int32_t biases[] = {64, -64, 0, 1000, -1000};
+  static const SgtRescale to_output = {1 << 30, 37};
+  const SgtRescale rescales[] = {to_output, to_output, to_output, to_output, to_output};
+  static const SgtActivation activations[] = {{1.0f / 64.0f, 3}, {1.0f / 16.0f, -20}};
+  const SgtNetwork network = {layers, 1, 1, 2};
+  const SgtQuantized quantized = {weights, 10, biases, 5, rescales, 5, activations, 2};
+  int8_t bytes[16];
+  must(sgt_infer_quantized(&network, &quantized, window, bytes, sizeof bytes, out));
+  report("integers", fnv(FNV_START, out, 5));
+}
+
 static void refusals(SgtRandom *random) {
   SgtLayer layers[LAYER_COUNT];
   for (size_t i = 0; i < LAYER_COUNT; i++) {
@@ -206,6 +221,7 @@ int main(void) {
   masking_calls(&random);
   loss_calls();
   attack_calls(&random);
+  quantized_calls();
   refusals(&random);
   network_calls(&random);
   print(all_good ? "all good\n" : "not good\n");

@@ -5,10 +5,9 @@ use crate::random::SgtRandom;
 use crate::status::{SgtStatus, status};
 use sgt_core::{Donors, End, Group, Importance, Layout, Masking, Order, Policy, Reduction, Scope};
 
-/// `[channels, positions]` in memory.
-pub const SGT_ORDER_CHANNELS_FIRST: u8 = 0;
-/// `[positions, channels]` in memory.
-pub const SGT_ORDER_CHANNELS_LAST: u8 = 1;
+// The header's `SGT_ORDER_…` are the core's own.
+pub(crate) const SGT_ORDER_CHANNELS_LAST: u8 = Order::ChannelsLast as u8;
+
 /// All channels of a position are ranked and replaced together.
 pub const SGT_GROUP_POSITION: u8 = 0;
 /// Each value for itself.

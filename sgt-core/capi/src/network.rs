@@ -6,8 +6,8 @@ use crate::memory::{structure, structure_mut, values, values_mut};
 use crate::random::SgtRandom;
 use crate::status::{SgtStatus, status};
 use sgt_core::network::{
-    Adam, Labelled, Layer, Learner, Lstm, Network, Optimizer, Parameters, SaliencyGuided, Score, Sgd,
-    SgtScratch, Shape, standardize,
+    Activation, Adam, Labelled, Layer, Learner, Lstm, Network, Optimizer, Parameters, Quantized,
+    Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape, standardize,
 };
 use sgt_core::{Error, Losses, Order};
 
@@ -58,6 +58,30 @@ pub struct SgtSizes {
     pub saliency: usize,
     /// Scratch of `sgt_sgt_step`.
     pub sgt: usize,
+    /// Scratch of `sgt_infer_quantized`, in bytes.
+    pub quantized: usize,
+}
+
+/// A network's parameters in 8-bit integers, as `sgt export --quantize int8` writes them.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct SgtQuantized {
+    /// The weights, layer after layer.
+    pub weights: *const i8,
+    /// How many.
+    pub weights_len: usize,
+    /// A bias for each output channel.
+    pub biases: *const i32,
+    /// How many.
+    pub biases_len: usize,
+    /// From each layer's sums to its output.
+    pub rescales: *const Rescale,
+    /// How many.
+    pub rescales_len: usize,
+    /// What the input's and each layer's numbers mean.
+    pub activations: *const Activation,
+    /// How many: one more than layers.
+    pub activations_len: usize,
 }
 
 /// The parameters, layer after layer: those that stay, then those that training changes.
@@ -316,6 +340,7 @@ pub unsafe extern "C" fn sgt_network_sizes(
             inference: network.inference_len(),
             saliency: network.saliency_len(),
             sgt: network.sgt_len(),
+            quantized: network.quantized_len(),
         };
         Ok(())
     })
@@ -364,6 +389,36 @@ pub unsafe extern "C" fn sgt_infer(
             let scratch = values_mut(scratch, scratch_len)?;
             let logits = values_mut(logits, network.classes())?;
             Ok(network.infer(parameters, input, scratch, logits)?)
+        }
+    })
+}
+
+/// Writes the logits of one window, computed in 8-bit integers. `scratch` has at least `quantized`
+/// bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sgt_infer_quantized(
+    network: *const SgtNetwork,
+    quantized: *const SgtQuantized,
+    input: *const f32,
+    scratch: *mut i8,
+    scratch_len: usize,
+    logits: *mut f32,
+) -> SgtStatus {
+    status(|| {
+        // SAFETY: the crate's contract.
+        unsafe {
+            let network = structure(network)?.network()?;
+            let quantized = structure(quantized)?;
+            let quantized = Quantized {
+                weights: values(quantized.weights, quantized.weights_len)?,
+                biases: values(quantized.biases, quantized.biases_len)?,
+                rescales: values(quantized.rescales, quantized.rescales_len)?,
+                activations: values(quantized.activations, quantized.activations_len)?,
+            };
+            let input = values(input, network.input_len())?;
+            let scratch = values_mut(scratch, scratch_len)?;
+            let logits = values_mut(logits, network.classes())?;
+            Ok(network.infer_quantized(&quantized, input, scratch, logits)?)
         }
     })
 }
