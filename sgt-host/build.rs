@@ -1,4 +1,4 @@
-//! Makes a list of the core's sources, which a firmware export takes along.
+//! Makes lists of the sources of the core and of its C interface, which a firmware export takes along.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,29 @@ use std::{env, fs};
 fn main() {
     let own = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let core = own.join("../sgt-core");
-    let sources = core.join("src");
-    println!("cargo:rerun-if-changed={}", sources.display());
-    let mut files = Vec::new();
-    collect(&sources, &mut files);
-    files.sort();
-    let mut list = String::from("const SOURCES: &[(&str, &str)] = &[\n");
-    for file in files {
-        let name = file.strip_prefix(&core).expect("a file of the core");
-        let (name, path) = (name.to_string_lossy(), file.to_string_lossy());
-        writeln!(list, "    ({name:?}, include_str!({path:?})),").expect("memory");
+    let interface = core.join("capi");
+    let mut list = String::new();
+    for (name, folder, beside) in [
+        ("SOURCES", &core, &[][..]),
+        ("INTERFACE", &interface, &["Cargo.toml", "Cargo.lock"]),
+    ] {
+        let sources = folder.join("src");
+        println!("cargo:rerun-if-changed={}", sources.display());
+        let mut files: Vec<PathBuf> = beside.iter().map(|file| folder.join(file)).collect();
+        for file in &files {
+            println!("cargo:rerun-if-changed={}", file.display());
+        }
+        collect(&sources, &mut files);
+        files.sort();
+        writeln!(list, "const {name}: &[(&str, &str)] = &[").expect("memory");
+        for file in files {
+            let path = file.to_string_lossy();
+            let inside = file.strip_prefix(folder).expect("a file of the folder");
+            let inside = inside.to_string_lossy();
+            writeln!(list, "    ({inside:?}, include_str!({path:?})),").expect("memory");
+        }
+        list.push_str("];\n");
     }
-    list.push_str("];\n");
     let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(target.join("core_sources.rs"), list).expect("OUT_DIR is writable");
 }

@@ -1,8 +1,8 @@
 //! Integer inference against a naive oracle, exactly; and what it refuses.
 
 use sgt_core::network::{
-    Activation, Convolution, Dense, Depthwise, Layer, Lstm, Network, Parameters, Quantized, Rescale,
-    Shape, Window,
+    Activation, Convolution, Dense, Depthwise, Layer, Lstm, Network, Parameters, Quantized,
+    Rescale, Shape, Window,
 };
 use sgt_core::{Error, Order, Pcg32, Random};
 
@@ -64,7 +64,10 @@ fn window(rng: &mut Pcg32, positions: usize) -> Window {
     let window = Window {
         kernel,
         stride: 1 + rng.below(2) as usize,
-        padding: [rng.below(kernel as u32) as usize, rng.below(kernel as u32) as usize],
+        padding: [
+            rng.below(kernel as u32) as usize,
+            rng.below(kernel as u32) as usize,
+        ],
         dilation: 1,
     };
     if positions + window.padding[0] + window.padding[1] >= kernel {
@@ -245,7 +248,11 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                 let (step, row) = (place / rows, place % rows);
                 let total = sum(step, row) + i128::from(biases[row]);
                 let rescale = rescales[row];
-                rounded(total * i128::from(rescale.multiplier), rescale.shift, to.zero)
+                rounded(
+                    total * i128::from(rescale.multiplier),
+                    rescale.shift,
+                    to.zero,
+                )
             });
             each.collect::<Vec<i8>>()
         };
@@ -346,8 +353,8 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                     .map(|(&q, &p)| {
                         let through = i128::from(q) - i128::from(from.zero);
                         let around = i128::from(p) - i128::from(held.1.zero);
-                        let sum = through * i128::from(a.multiplier)
-                            + around * i128::from(b.multiplier);
+                        let sum =
+                            through * i128::from(a.multiplier) + around * i128::from(b.multiplier);
                         rounded(sum, a.shift, to.zero)
                     })
                     .collect()
@@ -403,7 +410,11 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
     assert!(short.starts_with("scratch: "), "{short}");
     let mut nan = x.clone();
     nan[0] = f32::NAN;
-    assert!(call(&whole, &nan, enough).unwrap_err().starts_with("input: NaN"));
+    assert!(
+        call(&whole, &nan, enough)
+            .unwrap_err()
+            .starts_with("input: NaN")
+    );
     let weights = &owned.packed[1..];
     let found = call(&Quantized { weights, ..whole }, &x, enough).unwrap_err();
     assert!(found.starts_with("weights: "), "{found}");
@@ -413,19 +424,34 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
         biases: &biases,
         ..whole
     };
-    assert_eq!(call(&large, &x, enough).unwrap_err(), "biases: outside its domain");
+    assert_eq!(
+        call(&large, &x, enough).unwrap_err(),
+        "biases: outside its domain"
+    );
     let mut rescales = owned.rescales.clone();
     for broken in [
-        Rescale { multiplier: -1, shift: 31 },
-        Rescale { multiplier: 1, shift: 0 },
-        Rescale { multiplier: 1, shift: 63 },
+        Rescale {
+            multiplier: -1,
+            shift: 31,
+        },
+        Rescale {
+            multiplier: 1,
+            shift: 0,
+        },
+        Rescale {
+            multiplier: 1,
+            shift: 63,
+        },
     ] {
         rescales[0] = broken;
         let broken = Quantized {
             rescales: &rescales,
             ..whole
         };
-        assert_eq!(call(&broken, &x, enough).unwrap_err(), "rescales: outside its domain");
+        assert_eq!(
+            call(&broken, &x, enough).unwrap_err(),
+            "rescales: outside its domain"
+        );
     }
     let mut activations = owned.activations.clone();
     activations[0].scale = 0.0;
@@ -433,7 +459,10 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
         activations: &activations,
         ..whole
     };
-    assert_eq!(call(&broken, &x, enough).unwrap_err(), "activations: outside its domain");
+    assert_eq!(
+        call(&broken, &x, enough).unwrap_err(),
+        "activations: outside its domain"
+    );
 
     let recurrent = [Layer::Lstm(Lstm { hidden: 2 })];
     let recurrent = Network::new(input, &recurrent).unwrap();
@@ -465,10 +494,6 @@ fn every_layer_is_shown() {
         .unwrap();
     assert_eq!(
         seen,
-        [
-            (0, vec![-1.0, 2.0]),
-            (1, vec![0.0, 2.0]),
-            (2, vec![1.0])
-        ]
+        [(0, vec![-1.0, 2.0]), (1, vec![0.0, 2.0]), (2, vec![1.0])]
     );
 }

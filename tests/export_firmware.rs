@@ -6,8 +6,10 @@ mod tolerance;
 
 use serde_json::{Value, json};
 use sgt_core::{Pcg32, Random};
-use sgt_host::data::Normalization;
-use sgt_host::export::{ExportFile, FirmwareOptions, Target, export, export_with, write};
+use sgt_host::data::{Dataset, Normalization};
+use sgt_host::export::{
+    Calibration, ExportFile, FirmwareOptions, Target, export, export_with, write,
+};
 use sgt_host::network::{
     ClassifierPass, Description, InputShape, Mode, Model, Network, SeriesOrder,
 };
@@ -299,8 +301,24 @@ fn the_core_is_taken_along_whole() {
     }
 }
 
+/// Standardised windows with labels by turns, as a run's data are.
+fn data(input: InputShape, classes: usize) -> Dataset {
+    const SAMPLES: usize = 40;
+    let mut rng = Pcg32::new(9, 0);
+    let values = (0..SAMPLES * input.len()).map(|_| rng.standard_normal());
+    Dataset::new(
+        "made-up",
+        (0..classes).map(|class| class.to_string()).collect(),
+        input.ordered(SeriesOrder::ChannelsFirst),
+        values.collect(),
+        (0..SAMPLES).map(|index| index % classes).collect(),
+        None,
+    )
+    .unwrap()
+}
+
 /// `cargo test` in the folder of an export.
-fn golden_windows_hold(folder: &Path, target: &Path) {
+fn golden_windows_hold(folder: &Path, target: &Path, tests: usize) {
     let output = Command::new(env!("CARGO"))
         .args(["test", "--offline", "--quiet"])
         .current_dir(folder)
@@ -310,10 +328,16 @@ fn golden_windows_hold(folder: &Path, target: &Path) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success() && said.contains("2 passed"),
+        output.status.success() && said.contains(&format!("{tests} passed")),
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The description without its LSTM, which has no integer form.
+fn in_integers(description: &Description) -> Option<Description> {
+    let is_recurrent = |layer: &sgt_host::network::Layer| layer.kind() == "lstm";
+    (!description.layers.iter().any(is_recurrent)).then(|| description.clone())
 }
 
 #[test]
@@ -323,12 +347,125 @@ fn exported_crates_build_and_pass_their_own_tests() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("sgt-core");
     for (number, description) in networks().iter().enumerate() {
         let own = folder.path().join(number.to_string());
+        let trained = trained(description);
+        let data = data(description.input, trained.model.classes());
+        let calibration = Calibration {
+            training: &data,
+            test: &data,
+        };
+        let integers = in_integers(description).map(|_| calibration);
         // The first with its copy of the core, the others on the one of this workspace.
         let options = FirmwareOptions {
             core: (number > 0).then(|| core.to_str().unwrap().into()),
+            quantize: integers,
         };
-        let files = export_with(&trained(description), Target::FirmwareRust, &options).unwrap();
+        let files = export_with(&trained, Target::FirmwareRust, &options).unwrap();
         write(&own, &files, false).unwrap();
-        golden_windows_hold(&own, &target);
+        golden_windows_hold(&own, &target, 2 + usize::from(integers.is_some()));
+    }
+}
+
+#[test]
+fn integers_are_close_to_the_numbers_that_they_stand_for() {
+    // Of the logits' range over the data: layers of 8 bits each add their roundings.
+    const LARGEST_SHARE: f32 = 0.05;
+    const STEPS: f32 = 255.0;
+    for description in networks().iter().filter_map(in_integers) {
+        let trained = trained(&description);
+        let data = data(description.input, trained.model.classes());
+        let options = FirmwareOptions {
+            core: None,
+            quantize: Some(Calibration {
+                training: &data,
+                test: &data,
+            }),
+        };
+        let files = export_with(&trained, Target::FirmwareRust, &options).unwrap();
+        let golden = text(&files, "src/golden.rs");
+        let (logits, integers) = (numbers(golden, "logits"), numbers(golden, "quantized"));
+        let quantized = text(&files, "src/quantized.rs");
+        let last = quantized.rsplit("a(").next().unwrap();
+        let scale: f32 = last.split(',').next().unwrap().parse().unwrap();
+        for (logits, integers) in logits.concat().iter().zip(integers.concat()) {
+            let share = (logits - integers).abs() / (STEPS * scale);
+            assert!(share < LARGEST_SHARE, "{integers}, {logits}: {share}");
+        }
+        let readme = text(&files, "README.md");
+        assert!(readme.contains("| all | 40 | "), "{readme}");
+    }
+}
+
+#[test]
+fn an_lstm_has_no_integer_form() {
+    let description = &networks()[1];
+    let data = data(description.input, 4);
+    let options = FirmwareOptions {
+        core: None,
+        quantize: Some(Calibration {
+            training: &data,
+            test: &data,
+        }),
+    };
+    let refused = export_with(&trained(description), Target::FirmwareRust, &options);
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("layer lstm: found an LSTM"), "{message}");
+}
+
+fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}{complained}");
+    said
+}
+
+/// The C folder, built as its README says, with the core that came along.
+#[test]
+fn exported_c_gives_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target");
+    for (number, description) in networks().iter().enumerate() {
+        let own = folder.path().join(number.to_string());
+        let trained = trained(description);
+        let data = data(description.input, trained.model.classes());
+        let options = FirmwareOptions {
+            core: None,
+            quantize: in_integers(description).map(|_| Calibration {
+                training: &data,
+                test: &data,
+            }),
+        };
+        let files = export_with(&trained, Target::FirmwareC, &options).unwrap();
+        write(&own, &files, false).unwrap();
+        if number == 0 {
+            succeeds(
+                Command::new(env!("CARGO"))
+                    .args(["build", "--release", "--locked", "--offline", "--quiet"])
+                    .args(["--manifest-path", "extras/rust/sgt-core/capi/Cargo.toml"])
+                    .arg("--target-dir")
+                    .arg(&target)
+                    .current_dir(&own)
+                    .env_remove("RUSTFLAGS"),
+            );
+        }
+        let program = own.join("golden");
+        succeeds(
+            Command::new("cc")
+                .args([
+                    "-std=c11",
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                    "-pedantic",
+                    "-Isrc",
+                ])
+                .args(["extras/golden.c", "src/board_test.c"])
+                .arg(target.join("release/libsgt.a"))
+                .arg("-o")
+                .arg(&program)
+                .current_dir(&own),
+        );
+        let said = succeeds(&mut Command::new(&program));
+        assert_eq!(said, "golden windows: the same bits\n");
     }
 }

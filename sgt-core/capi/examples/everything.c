@@ -26,6 +26,19 @@ static float scratch[SCRATCH], window[LEN], slope[LEN], out[LEN], momentum[LEN],
 static uint16_t indices[LEN];
 static int all_good = 1;
 
+/* `name` and the hash in 16 digits. */
+static void report(const char *name, uint64_t hash) {
+  char digits[19];
+  for (int i = 0; i < 16; i++) {
+    digits[i] = "0123456789abcdef"[(hash >> (60 - 4 * i)) & 15u];
+  }
+  digits[16] = '\n';
+  digits[17] = '\0';
+  print(name);
+  print(" ");
+  print(digits);
+}
+
 static void must(SgtStatus status) {
   if (status != SGT_STATUS_OK) {
     print(sgt_status_text(status));

@@ -1,5 +1,5 @@
-/* What the C programs share: lines of output and the end of a run, on a host and under an emulator
- * with semihosting. */
+/* What the C programs share: lines of output, digests and the end of a run, on a host and under an
+ * emulator with semihosting. */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -49,19 +49,6 @@ static uint64_t fnv(uint64_t hash, const float *values, size_t count) {
     }
   }
   return hash;
-}
-
-/* `name` and the hash in 16 digits. */
-static void report(const char *name, uint64_t hash) {
-  char digits[19];
-  for (int i = 0; i < 16; i++) {
-    digits[i] = "0123456789abcdef"[(hash >> (60 - 4 * i)) & 15u];
-  }
-  digits[16] = '\n';
-  digits[17] = '\0';
-  print(name);
-  print(" ");
-  print(digits);
 }
 
 #endif

@@ -167,13 +167,12 @@ const _: () = {
 /// `layers` points to `count` layers' bytes.
 unsafe fn check_tags(layers: *const Layer, count: usize) -> Result<(), SgtStatus> {
     // SAFETY: bytes of the caller's table, read as bytes.
-    let byte = |layer: usize, place: usize| unsafe {
-        layers.add(layer).cast::<u8>().add(place).read()
-    };
+    let byte =
+        |layer: usize, place: usize| unsafe { layers.add(layer).cast::<u8>().add(place).read() };
     for layer in 0..count {
         let tag = byte(layer, 0);
-        let is_none = tag >= TAGS
-            || (tag == TAG_OF_FLATTEN && byte(layer, FIELDS) > SGT_ORDER_CHANNELS_LAST);
+        let is_none =
+            tag >= TAGS || (tag == TAG_OF_FLATTEN && byte(layer, FIELDS) > SGT_ORDER_CHANNELS_LAST);
         if is_none {
             return Err(SgtStatus::Constant);
         }

@@ -3,10 +3,12 @@
 //! | module | target |
 //! |---|---|
 //! | `pytorch` | a PyTorch module in readable Python, and its state dict |
-//! | `firmware` | a crate for microcontrollers, which runs on `sgt-core` |
+//! | `firmware` | a crate or a C library for microcontrollers, which runs on `sgt-core` |
 
 mod firmware;
 mod pytorch;
+
+pub use firmware::Calibration;
 
 use crate::run::Trained;
 use crate::{Error, Result, file};
@@ -21,17 +23,20 @@ pub enum Target {
     Pytorch,
     /// Microcontrollers, in Rust: a `no_std` crate with the weights in flash.
     FirmwareRust,
+    /// Microcontrollers, in C: a library for Arduino and PlatformIO.
+    FirmwareC,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Pytorch, Self::FirmwareRust];
+    pub const ALL: [Self; 3] = [Self::Pytorch, Self::FirmwareRust, Self::FirmwareC];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pytorch => "pytorch",
             Self::FirmwareRust => "firmware-rust",
+            Self::FirmwareC => "firmware-c",
         }
     }
 }
@@ -59,11 +64,13 @@ pub struct ExportFile {
 }
 
 /// What firmware is told beside its network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FirmwareOptions {
+#[derive(Clone, Debug, Default)]
+pub struct FirmwareOptions<'d> {
     /// Where the export's manifest finds the crate `sgt-core`: a path. A copy is taken along when
     /// nothing is said, so that the folder builds by itself.
     pub core: Option<String>,
+    /// Adds inference in 8-bit integers, calibrated on these data.
+    pub quantize: Option<Calibration<'d>>,
 }
 
 /// The files that hold `trained` for `target`. Equal networks give equal bytes.
@@ -82,11 +89,12 @@ pub fn export(trained: &Trained, target: Target) -> Result<Vec<ExportFile>> {
 pub fn export_with(
     trained: &Trained,
     target: Target,
-    firmware: &FirmwareOptions,
+    firmware: &FirmwareOptions<'_>,
 ) -> Result<Vec<ExportFile>> {
     match target {
         Target::Pytorch => pytorch::files(trained),
         Target::FirmwareRust => firmware::rust_files(trained, firmware),
+        Target::FirmwareC => firmware::c_files(trained, firmware),
     }
 }
 

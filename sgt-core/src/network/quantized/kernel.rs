@@ -131,7 +131,9 @@ pub(super) fn depthwise(
         let mut sum = *bias;
         for (tap, weight) in own.iter().enumerate() {
             let inside = tap >= taps.first && tap < taps.end;
-            let steps = tap.saturating_sub(taps.first).saturating_mul(window.dilation);
+            let steps = tap
+                .saturating_sub(taps.first)
+                .saturating_mul(window.dilation);
             let place = taps.position.saturating_add(steps);
             let place = place.saturating_mul(channels).saturating_add(channel);
             let x = if inside { x.get(place) } else { None };

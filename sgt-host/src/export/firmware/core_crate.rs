@@ -2,7 +2,8 @@
 
 use crate::export::ExportFile;
 
-// SOURCES: paths inside the crate and their texts, in the order of the paths.
+// SOURCES and INTERFACE: paths inside the core's crate and that of its C interface, and their texts,
+// in the order of the paths.
 include!(concat!(env!("OUT_DIR"), "/core_sources.rs"));
 
 /// The core without its optional features, in `folder`.
@@ -17,6 +18,20 @@ pub(super) fn files(folder: &str) -> Vec<ExportFile> {
         })
         .collect()
 }
+
+/// The core's C interface, in `folder`.
+pub(super) fn interface(folder: &str) -> Vec<ExportFile> {
+    let files = INTERFACE.iter().map(|&(path, text)| ExportFile {
+        name: format!("{folder}/{path}"),
+        bytes: text.into(),
+    });
+    files.collect()
+}
+
+/// The interface's header.
+pub(super) const HEADER: &str = include_str!("../../../../sgt-core/capi/include/sgt.h");
+/// What C programs report with, on a host and under an emulator.
+pub(super) const REPORT: &str = include_str!("../../../../sgt-core/capi/examples/report.h");
 
 const MANIFEST: &str = r#"# sgt-core as it came with sgt {version}, unchanged but for this file.
 [package]

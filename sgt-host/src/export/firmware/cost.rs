@@ -21,12 +21,25 @@ pub(super) struct Mode {
     pub(super) instructions: usize,
 }
 
+/// Sizes of the caller's buffers, in values (integers: in bytes).
+pub(super) struct Lens {
+    pub(super) inference: usize,
+    pub(super) saliency: usize,
+    pub(super) sgt: usize,
+    pub(super) indices: usize,
+    pub(super) last_layer: usize,
+    pub(super) quantized: usize,
+}
+
 /// What a network costs.
 pub(super) struct Cost {
+    pub(super) lens: Lens,
     /// Bytes of weights and table in flash, beside the code.
     pub(super) flash: usize,
     pub(super) products: usize,
     pub(super) parameters: usize,
+    /// Bytes of an inference in integers: scratch, window, logits.
+    pub(super) quantized: usize,
     pub(super) modes: Vec<Mode>,
 }
 
@@ -56,9 +69,18 @@ impl Cost {
         let (standard, sgt) = (network.standard_len(), network.sgt_len());
         let all = network.parameter_len();
         Ok(Self {
+            lens: Lens {
+                inference: network.inference_len(),
+                saliency: network.saliency_len(),
+                sgt,
+                indices: masked,
+                last_layer: last,
+                quantized: network.quantized_len(),
+            },
             flash: VALUE * all + LAYER * layers.len(),
             products,
             parameters: all,
+            quantized: network.quantized_len() + VALUE * (input + classes),
             modes: vec![
                 Mode {
                     name: "inference",

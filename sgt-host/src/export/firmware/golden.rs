@@ -1,5 +1,6 @@
 //! What the core gives for some windows: every board must give the same bits.
 
+use super::quantize::Integers;
 use super::table::Table;
 use crate::{Error, Result};
 use sgt_core::network::{
@@ -32,6 +33,8 @@ pub(super) struct Golden {
     pub(super) label: usize,
     pub(super) logits: Vec<f32>,
     pub(super) saliency: Vec<f32>,
+    /// The logits in 8-bit integers; empty without them.
+    pub(super) integers: Vec<f32>,
     /// FNV-1a of the parameters' bits behind [`STEPS`] steps of saliency-guided training.
     pub(super) trained: u64,
 }
@@ -48,6 +51,7 @@ pub(super) fn goldens(
     table: &Table,
     standardisation: &Standardisation,
     group: Group,
+    integers: Option<&Integers>,
 ) -> Result<Vec<Golden>> {
     let layers = table.layers();
     let network = Network::new(table.input, &layers)?;
@@ -66,6 +70,7 @@ pub(super) fn goldens(
                 table,
                 standardisation,
                 &guided,
+                integers,
                 window,
                 number % network.classes(),
             )
@@ -78,16 +83,14 @@ fn golden(
     table: &Table,
     Standardisation { mean, deviation }: &Standardisation,
     guided: &SaliencyGuided,
+    integers: Option<&Integers>,
     window: Vec<f32>,
     label: usize,
 ) -> Result<Golden> {
     let mut input = window.clone();
     standardize(&mut input, mean, deviation)?;
     let mut scratch = vec![0.0; network.sgt_len()];
-    let (mut logits, mut saliency) = (
-        vec![0.0; network.classes()],
-        vec![0.0; network.input_len()],
-    );
+    let (mut logits, mut saliency) = (vec![0.0; network.classes()], vec![0.0; network.input_len()]);
     network.saliency(
         Parameters::all(&table.parameters),
         &input,
@@ -97,12 +100,21 @@ fn golden(
         &mut logits,
         &mut saliency,
     )?;
-    if !logits.iter().chain(&saliency).all(|value| value.is_finite()) {
+    if !logits
+        .iter()
+        .chain(&saliency)
+        .all(|value| value.is_finite())
+    {
         return Err(Error::Numerical(
             "the exported network's logits or saliency are not finite for a window of the \
              training data's means and deviations"
                 .into(),
         ));
+    }
+    let mut in_integers = vec![0.0; integers.map_or(0, |_| network.classes())];
+    if let Some(integers) = integers {
+        let mut bytes = vec![0; network.quantized_len()];
+        network.infer_quantized(&integers.quantized(), &input, &mut bytes, &mut in_integers)?;
     }
     let mut trained = table.parameters.clone();
     let mut gradient = vec![0.0; trained.len()];
@@ -131,6 +143,7 @@ fn golden(
         label,
         logits,
         saliency,
+        integers: in_integers,
         trained: fnv(&trained),
     })
 }

@@ -5,13 +5,17 @@
 //! | `table` | a description with its weights as the core's table of layers |
 //! | `golden` | windows and what the core makes of them, to the bit |
 //! | `cost` | RAM, flash and instructions, use by use |
+//! | `quantize` | a table in 8-bit integers |
+//! | `c` | a folder for firmware in C, in Arduino's and PlatformIO's form |
 //! | `rust` | a `no_std` crate |
 //! | `core_crate` | the core's own sources, taken along |
 //! | `text` | notation that languages share |
 
+mod c;
 mod core_crate;
 mod cost;
 mod golden;
+mod quantize;
 mod rust;
 mod table;
 mod text;
@@ -22,9 +26,12 @@ use crate::network::{InputShape, Model};
 use crate::run::Trained;
 use cost::Cost;
 use golden::{Golden, Standardisation, goldens, masking};
+use quantize::{Integers, quantize};
 use sgt_core::Group;
 use sgt_core::network::SaliencyGuided;
 use table::Table;
+
+pub use quantize::Calibration;
 
 /// The folder of an export that holds the core.
 const CORE: &str = "sgt-core";
@@ -41,11 +48,16 @@ pub(super) struct Board {
     group: Group,
     goldens: Vec<Golden>,
     cost: Cost,
+    /// The same in 8-bit integers; `table` holds what they stand for then.
+    integers: Option<Integers>,
 }
 
 /// A crate for firmware in Rust.
-pub(super) fn rust_files(trained: &Trained, options: &FirmwareOptions) -> Result<Vec<ExportFile>> {
-    let board = Board::new(trained)?;
+pub(super) fn rust_files(
+    trained: &Trained,
+    options: &FirmwareOptions<'_>,
+) -> Result<Vec<ExportFile>> {
+    let board = Board::new(trained, options)?;
     match &options.core {
         Some(core) => Ok(rust::files(&board, core)),
         None => {
@@ -56,11 +68,20 @@ pub(super) fn rust_files(trained: &Trained, options: &FirmwareOptions) -> Result
     }
 }
 
+/// A library for firmware in C.
+pub(super) fn c_files(trained: &Trained, options: &FirmwareOptions<'_>) -> Result<Vec<ExportFile>> {
+    let board = Board::new(trained, options)?;
+    let mut files = c::files(&board);
+    files.extend(core_crate::files(&format!("{}/{CORE}", c::RUST)));
+    files.extend(core_crate::interface(&format!("{}/{CORE}/capi", c::RUST)));
+    Ok(files)
+}
+
 impl Board {
-    fn new(trained: &Trained) -> Result<Self> {
+    fn new(trained: &Trained, options: &FirmwareOptions<'_>) -> Result<Self> {
         let network = trained.model.network();
         let description = network.description();
-        let table = Table::new(description, network.parameters())?;
+        let mut table = Table::new(description, network.parameters())?;
         let metadata = &trained.metadata;
         let normalization = &metadata.normalization;
         let origin = normalization.origin();
@@ -77,7 +98,15 @@ impl Board {
             InputShape::Series { .. } => Group::Cell,
             InputShape::Image { .. } | InputShape::Tokens { .. } => Group::Position,
         };
-        let goldens = goldens(&table, &standardisation, group)?;
+        let integers = match &options.quantize {
+            None => None,
+            Some(calibration) => {
+                // Data with bounds are in their own units.
+                let own_units = metadata.bounds.map(|_| &standardisation);
+                Some(quantize(&mut table, calibration, own_units)?)
+            }
+        };
+        let goldens = goldens(&table, &standardisation, group, integers.as_ref())?;
         let guided = SaliencyGuided::new(masking(&table, group)?);
         let cost = Cost::new(&table, &guided)?;
         Ok(Self {
@@ -90,6 +119,7 @@ impl Board {
             group,
             goldens,
             cost,
+            integers,
         })
     }
 
@@ -140,7 +170,56 @@ impl Board {
                  other kinds cost more a multiplication.",
             );
         }
+        if let Some(integers) = &self.integers {
+            text.push_str("\n\n");
+            text.push_str(&self.integer_facts(integers));
+        }
         text
+    }
+
+    /// What 8-bit integers save and cost, in Markdown.
+    fn integer_facts(&self, integers: &Integers) -> String {
+        let network_len = self.cost.quantized;
+        let mut lines = vec![
+            format!(
+                "## In 8-bit integers\n\n{} bytes of flash instead of {}, {} bytes of RAM for an \
+                 inference. Weights have a scale an output channel, activations one each, from \
+                 training data; every sum is exact and is rounded once, so that all machines give the \
+                 same integers. Saliency and training use the numbers that the integers stand for, \
+                 which are linked only where they are used. Right answers on the test data:",
+                integers.bytes(),
+                self.cost.flash,
+                network_len
+            ),
+            String::new(),
+            "| class | windows | 32-bit floats | 8-bit integers |".into(),
+            "| --- | ---: | ---: | ---: |".into(),
+        ];
+        let percent = |right: usize, all: usize| match all {
+            0 => "–".to_string(),
+            all => format!("{:.1} %", 100.0 * right as f64 / all as f64),
+        };
+        let row = |name: &str, all: usize, numbers: usize, integers: usize| {
+            format!(
+                "| {name} | {all} | {} | {} |",
+                percent(numbers, all),
+                percent(integers, all)
+            )
+        };
+        for (name, class) in self.classes.iter().zip(&integers.accuracy) {
+            let name = one_line(name);
+            lines.push(row(&name, class.all, class.numbers, class.integers));
+        }
+        let sum = |of: fn(&quantize::ClassAccuracy) -> usize| -> usize {
+            integers.accuracy.iter().map(of).sum()
+        };
+        lines.push(row(
+            "all",
+            sum(|class| class.all),
+            sum(|class| class.numbers),
+            sum(|class| class.integers),
+        ));
+        lines.join("\n")
     }
 }
 

@@ -1,11 +1,12 @@
 //! A network as a `no_std` crate: weights in flash, everything of a fixed size, one function a use.
 
 use super::Board;
-use super::golden::{RATE, SEED, STEPS};
+use super::golden::{Golden, RATE, SEED, STEPS};
+use super::quantize::Integers;
 use super::text::{float, lines, string};
 use crate::export::ExportFile;
-use sgt_core::network::{Layer, Window};
 use sgt_core::Group;
+use sgt_core::network::{Layer, Window};
 
 /// The crate's own files; `core` is where its manifest finds `sgt-core`.
 pub(super) fn files(board: &Board, core: &str) -> Vec<ExportFile> {
@@ -21,8 +22,90 @@ pub(super) fn files(board: &Board, core: &str) -> Vec<ExportFile> {
         name: name.into(),
         bytes: text.into_bytes(),
     };
-    files.map(file).into()
+    let mut files: Vec<ExportFile> = files.map(file).into();
+    if let Some(integers) = &board.integers {
+        files.push(file(("src/quantized.rs", quantized(integers))));
+    }
+    files
 }
+
+/// What the integers add to the crate.
+fn quantized(integers: &Integers) -> String {
+    let list = |items: Vec<String>| lines(4, items);
+    let numbers = |items: &[i32]| list(items.iter().map(i32::to_string).collect());
+    let weights: Vec<i32> = integers.weights.iter().map(|&q| i32::from(q)).collect();
+    let rescales = integers
+        .rescales
+        .iter()
+        .map(|it| format!("r({}, {})", it.multiplier, it.shift));
+    let activations = integers
+        .activations
+        .iter()
+        .map(|it| format!("a({}, {})", float(it.scale), it.zero));
+    QUANTIZED
+        .replace("{weight_count}", &weights.len().to_string())
+        .replace("{weights}", &numbers(&weights))
+        .replace("{bias_count}", &integers.biases.len().to_string())
+        .replace("{biases}", &numbers(&integers.biases))
+        .replace("{rescale_count}", &integers.rescales.len().to_string())
+        .replace("{rescales}", &list(rescales.collect()))
+        .replace(
+            "{activation_count}",
+            &integers.activations.len().to_string(),
+        )
+        .replace("{activations}", &list(activations.collect()))
+}
+
+const QUANTIZED: &str = r#"//! The network in 8-bit integers.
+
+use super::{CLASSES, INPUT_LEN, NETWORK};
+use sgt_core::Error;
+use sgt_core::network::{Activation, Quantized, Rescale};
+
+/// Bytes of scratch for [`infer_quantized`].
+pub const QUANTIZED_LEN: usize = NETWORK.quantized_len();
+
+/// The logits of a standardised window, computed in integers.
+///
+/// # Errors
+/// [`Error::NonFinite`] for a window with NaN or an infinity, [`Error::Length`] for short scratch.
+pub fn infer_quantized(
+    window: &[f32; INPUT_LEN],
+    scratch: &mut [i8],
+    logits: &mut [f32; CLASSES],
+) -> Result<(), Error> {
+    NETWORK.infer_quantized(&QUANTIZED, window, scratch, logits)
+}
+
+/// Everything in flash.
+pub static QUANTIZED: Quantized<'static> = Quantized {
+    weights: &WEIGHTS,
+    biases: &BIASES,
+    rescales: &RESCALES,
+    activations: &ACTIVATIONS,
+};
+
+const fn r(multiplier: i32, shift: u32) -> Rescale {
+    Rescale { multiplier, shift }
+}
+
+const fn a(scale: f32, zero: i8) -> Activation {
+    Activation { scale, zero }
+}
+
+#[rustfmt::skip]
+static WEIGHTS: [i8; {weight_count}] = [
+{weights}];
+#[rustfmt::skip]
+static BIASES: [i32; {bias_count}] = [
+{biases}];
+#[rustfmt::skip]
+static RESCALES: [Rescale; {rescale_count}] = [
+{rescales}];
+#[rustfmt::skip]
+static ACTIVATIONS: [Activation; {activation_count}] = [
+{activations}];
+"#;
 
 fn manifest(board: &Board, core: &str) -> String {
     format!(
@@ -99,8 +182,17 @@ fn library(board: &Board) -> String {
         Group::Cell => "Cell",
         Group::Position => "Position",
     };
+    let (quantized_module, quantized_use) = match board.integers {
+        Some(_) => (
+            "mod quantized;\n",
+            "pub use quantized::{QUANTIZED, QUANTIZED_LEN, infer_quantized};\n",
+        ),
+        None => ("", ""),
+    };
     let uses = uses(&rows);
-    let text = LIBRARY
+    LIBRARY
+        .replace("{quantized_module}", quantized_module)
+        .replace("{quantized_use}", quantized_use)
         .replace("{summary}", &board.summary())
         .replace("{uses}", &uses)
         .replace("{steps}", &steps.to_string())
@@ -111,21 +203,29 @@ fn library(board: &Board) -> String {
         .replace("{deviation}", &lines(4, deviation))
         .replace("{count}", &table.rows.len().to_string())
         .replace("{rows}", &rows)
-        .replace("{group}", group);
-    let order = if text.contains("Order::") { ", Order" } else { "" };
-    text.replace("{order}", order)
+        .replace("{group}", group)
 }
 
-/// The types of layers that the table names.
+/// The names of `sgt_core::network` that the library uses, as `rustfmt` orders them.
 fn uses(rows: &str) -> String {
-    let mut uses = String::new();
-    for name in ["Convolution", "Dense", "Depthwise", "Lstm", "Window"] {
-        if rows.contains(&format!("{name} {{")) {
-            uses.push_str(name);
-            uses.push_str(", ");
-        }
-    }
-    uses
+    let of_table = ["Convolution", "Dense", "Depthwise", "Lstm", "Window"];
+    let named = |name: &&str| rows.contains(&format!("{name} {{"));
+    let always = [
+        "Labelled",
+        "Layer",
+        "Learner",
+        "Network",
+        "Optimizer",
+        "Parameters",
+        "SaliencyGuided",
+        "Score",
+        "SgtScratch",
+        "Shape",
+    ];
+    let mut names: Vec<&str> = of_table.into_iter().filter(named).chain(always).collect();
+    names.sort_unstable();
+    names.push("kinds");
+    lines(4, names.into_iter().map(str::to_string))
 }
 
 const LIBRARY: &str = r#"//! {summary}
@@ -136,14 +236,12 @@ const LIBRARY: &str = r#"//! {summary}
 #![allow(clippy::excessive_precision, clippy::unreadable_literal)]
 
 pub mod golden;
-mod weights;
+{quantized_module}mod weights;
 
+{quantized_use}pub use sgt_core;
 use sgt_core::network::{
-    {uses}Layer, Learner, Network, Optimizer, Labelled, Parameters, SaliencyGuided, Score, SgtScratch,
-    Shape, kinds,
-};
+{uses}};
 use sgt_core::{Error, Group, Layout, Losses, Masking, Order, Random};
-pub use sgt_core;
 pub use weights::WEIGHTS;
 
 /// Positions of a window: time steps.
@@ -231,7 +329,15 @@ pub fn saliency(
     logits: &mut [f32; CLASSES],
     saliency: &mut [f32; INPUT_LEN],
 ) -> Result<(), Error> {
-    NETWORK.saliency(parameters, window, Score::TrueLogit, class, scratch, logits, saliency)
+    NETWORK.saliency(
+        parameters,
+        window,
+        Score::TrueLogit,
+        class,
+        scratch,
+        logits,
+        saliency,
+    )
 }
 
 /// One step of saliency-guided training on a standardised window: of all layers, or of the last
@@ -246,7 +352,10 @@ pub fn sgt_step<O: Optimizer, R: Random>(
     rng: &mut R,
     scratch: &mut SgtScratch<'_, u16>,
 ) -> Result<Losses, Error> {
-    let example = Labelled { input: window, label };
+    let example = Labelled {
+        input: window,
+        label,
+    };
     NETWORK.sgt_step(learner, example, &GUIDED, rng, scratch)
 }
 "#;
@@ -263,46 +372,81 @@ fn weights(board: &Board) -> String {
 }
 
 fn golden(board: &Board) -> String {
-    let mut text = format!(
-        "//! Windows and what every machine must make of them, to the bit. Not linked unless used.\n\n\
-         use super::{{CLASSES, INPUT_LEN}};\n\n\
-         /// A window and what comes out.\n\
-         pub struct Golden {{\n    \
-             /// In the sensor's units.\n    pub window: [f32; INPUT_LEN],\n    \
-             /// The class that saliency and training are told.\n    pub label: usize,\n    \
-             /// Its logits.\n    pub logits: [f32; CLASSES],\n    \
-             /// The gradient of that class's logit.\n    pub saliency: [f32; INPUT_LEN],\n    \
-             /// FNV-1a of the parameters' bytes behind {STEPS} steps of saliency-guided training.\n    \
-             pub trained: u64,\n}}\n\n\
-         /// The windows are drawn from the training data's means and deviations.\n\
-         #[rustfmt::skip]\n\
-         pub static GOLDEN: [Golden; {}] = [\n",
-        board.goldens.len()
-    );
+    let field = match board.integers {
+        Some(_) => "    /// The logits in 8-bit integers.\n    pub quantized: [f32; CLASSES],\n",
+        None => "",
+    };
+    let mut text = GOLDEN
+        .replace("{steps}", &STEPS.to_string())
+        .replace("{count}", &board.goldens.len().to_string())
+        .replace("{quantized}", field);
     for golden in &board.goldens {
-        let block =
-            |values: &[f32]| format!("[\n{}        ]", lines(12, values.iter().copied().map(float)));
+        text.push_str("    Golden {\n");
+        let mut list = |name: &str, values: &[f32]| {
+            let values = lines(12, values.iter().copied().map(float));
+            text.push_str(&format!("        {name}: [\n{values}        ],\n"));
+        };
+        list("window", &golden.window);
+        list("logits", &golden.logits);
+        list("saliency", &golden.saliency);
+        if board.integers.is_some() {
+            list("quantized", &golden.integers);
+        }
+        let Golden { label, trained, .. } = golden;
         text.push_str(&format!(
-            "    Golden {{\n        window: {},\n        label: {},\n        logits: {},\n        \
-             saliency: {},\n        trained: 0x{:016x},\n    }},\n",
-            block(&golden.window),
-            golden.label,
-            block(&golden.logits),
-            block(&golden.saliency),
-            golden.trained
+            "        label: {label},\n        trained: 0x{trained:016x},\n    }},\n"
         ));
     }
     text.push_str("];\n");
     text
 }
 
+const GOLDEN: &str = r#"//! Windows and what every machine must make of them, to the bit. Not linked unless used.
+
+use super::{CLASSES, INPUT_LEN};
+
+/// A window and what comes out.
+pub struct Golden {
+    /// In the sensor's units.
+    pub window: [f32; INPUT_LEN],
+    /// Its logits.
+    pub logits: [f32; CLASSES],
+    /// The gradient of the logit of `label`.
+    pub saliency: [f32; INPUT_LEN],
+{quantized}    /// The class that saliency and training are told.
+    pub label: usize,
+    /// FNV-1a of the parameters' bytes behind {steps} steps of saliency-guided training.
+    pub trained: u64,
+}
+
+/// The windows are drawn from the training data's means and deviations.
+#[rustfmt::skip]
+pub static GOLDEN: [Golden; {count}] = [
+"#;
+
 fn golden_test(board: &Board) -> String {
-    GOLDEN_TEST
-        .replace("{crate}", &format!("{}_firmware", board.identifier('_')))
+    let mut text = GOLDEN_TEST.to_string();
+    if board.integers.is_some() {
+        text.push_str(QUANTIZED_TEST);
+    }
+    text.replace("{crate}", &format!("{}_firmware", board.identifier('_')))
         .replace("{rate}", &float(RATE))
         .replace("{seed}", &SEED.to_string())
         .replace("{steps}", &STEPS.to_string())
 }
+
+const QUANTIZED_TEST: &str = r#"
+#[test]
+fn integers() {
+    use {crate}::{QUANTIZED_LEN, infer_quantized};
+    for golden in &GOLDEN {
+        let window = standardized(golden);
+        let mut logits = [0.0; CLASSES];
+        infer_quantized(&window, &mut vec![0; QUANTIZED_LEN], &mut logits).unwrap();
+        assert_eq!(bits(&logits), bits(&golden.quantized));
+    }
+}
+"#;
 
 const GOLDEN_TEST: &str = r#"//! The golden windows: the same bits on every machine.
 
@@ -334,7 +478,15 @@ fn logits_and_saliency() {
         assert_eq!(bits(&logits), bits(&golden.logits));
         let (mut again, mut map) = ([0.0; CLASSES], [0.0; INPUT_LEN]);
         let mut scratch = vec![0.0; SALIENCY_LEN];
-        saliency(weights, &window, golden.label, &mut scratch, &mut again, &mut map).unwrap();
+        saliency(
+            weights,
+            &window,
+            golden.label,
+            &mut scratch,
+            &mut again,
+            &mut map,
+        )
+        .unwrap();
         assert_eq!(bits(&again), bits(&golden.logits));
         assert_eq!(bits(&map), bits(&golden.saliency));
     }

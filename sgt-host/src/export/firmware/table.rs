@@ -353,7 +353,11 @@ impl Builder<'_> {
         }
         let name = self.place(layer);
         let start = core::Layer::ResidualStart;
-        let before = self.table.rows.last().map_or(self.table.input, |row| row.output);
+        let before = self
+            .table
+            .rows
+            .last()
+            .map_or(self.table.input, |row| row.output);
         self.push_named(name.clone(), start, before, &[]);
         self.inside_residual = true;
         self.layers(&own.body, walk)?;
@@ -366,7 +370,13 @@ impl Builder<'_> {
         self.push_named(self.place(layer), row, board_shape(output), values);
     }
 
-    fn push_named(&mut self, name: String, layer: core::Layer, output: core::Shape, values: &[f32]) {
+    fn push_named(
+        &mut self,
+        name: String,
+        layer: core::Layer,
+        output: core::Shape,
+        values: &[f32],
+    ) {
         self.table.parameters.extend_from_slice(values);
         self.table.rows.push(Row {
             layer,

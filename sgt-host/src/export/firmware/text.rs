@@ -86,7 +86,10 @@ mod tests {
     fn lines_are_filled() {
         let items = (0..60).map(|i| i.to_string());
         let text = lines(4, items);
-        assert!(text.lines().all(|line| line.len() <= WIDTH && line.ends_with(',')));
+        assert!(
+            text.lines()
+                .all(|line| line.len() <= WIDTH && line.ends_with(','))
+        );
         assert_eq!(text.matches(',').count(), 60);
     }
 }
