@@ -41,6 +41,15 @@ fn pack(matrix: &[i8], columns: usize) -> Vec<i8> {
     packed
 }
 
+/// Rows `[inputs, kernel]` as `[kernel, inputs]`.
+fn tap_after_tap(matrix: &[i8], inputs: usize, kernel: usize) -> Vec<i8> {
+    let rows = matrix.chunks_exact(inputs * kernel);
+    let turned = rows.flat_map(|row| {
+        (0..row.len()).map(move |place| row[place % inputs * kernel + place / inputs])
+    });
+    turned.collect()
+}
+
 fn activation(rng: &mut Pcg32) -> Activation {
     Activation {
         scale: 0.01 + rng.unit(),
@@ -192,6 +201,9 @@ fn add(
     let matrix: Vec<i8> = (0..rows * columns).map(|_| byte(rng)).collect();
     if matches!(layer, Layer::Depthwise(_)) {
         owned.packed.extend(&matrix);
+    } else if let Layer::Convolution(own) = layer {
+        let turned = tap_after_tap(&matrix, channels, own.window.kernel);
+        owned.packed.extend(pack(&turned, columns));
     } else if columns > 0 {
         owned.packed.extend(pack(&matrix, columns));
     }

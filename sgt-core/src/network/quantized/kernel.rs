@@ -6,8 +6,6 @@ use crate::network::{Shape, Window};
 
 /// Rows of a matrix that are worked on side by side, and lie so.
 const BLOCK: usize = 4;
-/// Columns of them that are worked on at once.
-const COLUMNS: usize = 4;
 
 /// What a layer's sums become.
 #[derive(Clone, Copy)]
@@ -61,54 +59,44 @@ pub(super) fn matrix_product(matrix: &[i8], x: &[i8], target: Target<'_>, out: &
 #[inline]
 fn block_sums(block: &[i8], x: &[i8], biases: [i32; BLOCK]) -> [i32; BLOCK] {
     let [mut a, mut b, mut c, mut d] = biases;
-    let mut add = |weights: &[i8; BLOCK], x: i8| {
+    let (columns, _) = block.as_chunks::<BLOCK>();
+    for (weights, &x) in columns.iter().zip(x) {
         a = a.wrapping_add(product(weights[0], x));
         b = b.wrapping_add(product(weights[1], x));
         c = c.wrapping_add(product(weights[2], x));
         d = d.wrapping_add(product(weights[3], x));
-    };
-    let (columns, columns_left) = block.as_chunks::<BLOCK>();
-    let (fours, fours_left) = columns.as_chunks::<COLUMNS>();
-    let (x, x_left) = x.as_chunks::<COLUMNS>();
-    for (weights, x) in fours.iter().zip(x) {
-        for (weights, x) in weights.iter().zip(x) {
-            add(weights, *x);
-        }
-    }
-    debug_assert!(columns_left.is_empty());
-    for (weights, x) in fours_left.iter().zip(x_left) {
-        add(weights, *x);
     }
     [a, b, c, d]
 }
 
-/// Copies what the output `step` of a convolution sees into `field`, `[inputs, kernel]`; the padding
-/// is 0, `zero` that is.
-pub(super) fn gather(
+/// What the output step with these taps sees, `[kernel, inputs]`: where it lies, or copied to `field`
+/// where there is padding, which is 0, `zero` that is, or dilation.
+pub(super) fn field<'v>(
     window: &Window,
     taps: Taps,
     channels: usize,
     zero: i8,
-    x: &[i8],
-    field: &mut [i8],
-) {
-    field.fill(zero);
-    let kernel = window.kernel.max(1);
-    let mut rest = field;
-    let mut channel = 0;
-    while channel < channels {
-        let split = rest.split_at_mut_checked(kernel);
-        let (field, behind) = split.unwrap_or_default();
-        rest = behind;
-        let mut place = taps.position * channels + channel;
-        for slot in field.get_mut(taps.first..taps.end).unwrap_or_default() {
-            if let Some(&x) = x.get(place) {
-                *slot = x;
-            }
-            place = place.saturating_add(window.dilation.saturating_mul(channels));
-        }
-        channel += 1;
+    x: &'v [i8],
+    field: &'v mut [i8],
+) -> &'v [i8] {
+    let start = taps.position * channels;
+    let inside = taps.end.saturating_sub(taps.first);
+    if window.dilation == 1 && inside == window.kernel {
+        return x.get(start..start + field.len()).unwrap_or_default();
     }
+    field.fill(zero);
+    let hop = window.dilation.saturating_mul(channels);
+    let (mut from, mut to) = (start, taps.first * channels);
+    for _ in 0..inside {
+        let x = x.get(from..).unwrap_or_default();
+        let row = field.get_mut(to..).unwrap_or_default().iter_mut();
+        for (slot, x) in row.take(channels).zip(x) {
+            *slot = *x;
+        }
+        from = from.saturating_add(hop);
+        to += channels;
+    }
+    field
 }
 
 /// A convolution of each channel with itself, one output step: `weights` `[channels, kernel]`.

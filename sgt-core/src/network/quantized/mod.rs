@@ -64,7 +64,14 @@ impl Rescale {
     }
 
     /// `⌊product / 2^shift + ½⌋`, at the ends of 32 bits beyond them.
+    #[inline]
     const fn round(product: i64, shift: u32) -> i32 {
+        if let Some(high) = shift.checked_sub(i32::BITS + 1) {
+            // The usual case, in words of 32 bits: the half lies in the upper one, and it fits.
+            let upper = (product >> i32::BITS) as i32;
+            let half = 1_i32 << (high % i32::BITS);
+            return upper.wrapping_add(half) >> ((high + 1) % i32::BITS);
+        }
         // Within 64 bits: a product has 63, the half 62.
         let half = 1_i64 << (shift.wrapping_sub(1) % i64::BITS);
         let value = product.wrapping_add(half) >> (shift % i64::BITS);
@@ -85,9 +92,9 @@ impl Rescale {
 /// A network's parameters in integers, layer after layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantized<'q> {
-    /// In `[−127, 127]`. A matrix `[outputs, columns]` of a convolution or a dense layer lies in
-    /// blocks of four rows, each `[columns, 4]`, then the rows that are left; that of a depthwise
-    /// convolution row after row.
+    /// In `[−127, 127]`. A matrix `[outputs, columns]` of a dense layer, or of a convolution with
+    /// its columns tap after tap, `[kernel, inputs]`, lies in blocks of four rows, each
+    /// `[columns, 4]`, then the rows that are left; that of a depthwise convolution row after row.
     pub weights: &'q [i8],
     /// One an output channel, in steps of the input's scale times the weights':
     /// `bias / (scale_in · scale_w) − zero_in · Σ weights`, below `2³⁰`.

@@ -155,8 +155,9 @@ fn layer<const KINDS: u16>(
             let field = field.get_mut(..columns).unwrap_or_default();
             each_step(&mut |step, out| {
                 let taps = own.window.taps(step, shape.positions);
-                kernel::gather(&own.window, taps, shape.channels, input.zero, x, field);
-                kernel::matrix_product(weights, field, target, out);
+                let (window, channels) = (&own.window, shape.channels);
+                let seen = kernel::field(window, taps, channels, input.zero, x, field);
+                kernel::matrix_product(weights, seen, target, out);
             });
         }
         Layer::Depthwise(own) if KINDS & kind::DEPTHWISE != 0 => each_step(&mut |step, out| {

@@ -261,11 +261,15 @@ fn integers(table: &mut Table, activations: Vec<Activation>) -> Result<Integers>
                     &mut integers,
                 )?;
                 let columns = (matrix.len() / row.output.channels.max(1)).max(1);
-                if matches!(row.layer, Layer::Depthwise(_)) {
-                    integers.weights.extend(matrix);
-                } else {
-                    integers.weights.extend(packed(&matrix, columns));
-                }
+                integers.weights.extend(match &row.layer {
+                    Layer::Depthwise(_) => matrix,
+                    Layer::Convolution(own) => {
+                        let kernel = own.window.kernel;
+                        let turned = tap_after_tap(&matrix, columns / kernel.max(1), kernel);
+                        packed(&turned, columns)
+                    }
+                    _ => packed(&matrix, columns),
+                });
             }
             Layer::AveragePool(window) => {
                 let own = rescale(factor / window.kernel as f64, &row.name)?;
@@ -335,6 +339,17 @@ fn matrix(
             .push(rescale(step / f64::from(to.scale), name)?);
     }
     Ok(matrix)
+}
+
+/// A convolution's rows `[inputs, kernel]` as `[kernel, inputs]`, the order in which a window lies in
+/// memory.
+fn tap_after_tap(matrix: &[i8], inputs: usize, kernel: usize) -> Vec<i8> {
+    let rows = matrix.chunks_exact((inputs * kernel).max(1));
+    let turned = rows.flat_map(|row| {
+        let places = 0..row.len();
+        places.map(move |place| row[place % inputs * kernel + place / inputs])
+    });
+    turned.collect()
 }
 
 /// Blocks of four rows, `[columns, 4]`, then the rows that are left.
