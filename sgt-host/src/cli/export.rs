@@ -56,6 +56,23 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     };
     let axes = arguments.input.as_ref().map_or(&[][..], |axes| &axes.0);
     let trained = Trained::from_weights(&path, &weights, arguments.model.as_deref(), axes)?;
+    let is_firmware = arguments.to != Target::Pytorch;
+    for (option, given, has_meaning) in [
+        ("--quantize", &arguments.quantize, is_firmware),
+        (
+            "--core",
+            &arguments.core,
+            arguments.to == Target::FirmwareRust,
+        ),
+    ] {
+        if let (Some(given), false) = (given, has_meaning) {
+            return Err(Error::Argument {
+                argument: option.into(),
+                found: format!("{given} for {}", arguments.to.name()),
+                expected: "it for firmware alone (--core: in Rust)".into(),
+            });
+        }
+    }
     let session = match &arguments.quantize {
         None => None,
         Some(_) if !source.is_dir() => {

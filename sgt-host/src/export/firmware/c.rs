@@ -551,13 +551,13 @@ fn readme(board: &Board) -> String {
 const USAGE: &str = r#"## Building it
 
 `src/{id}.h` and `src/{id}.c` are the network, in C11; `src/sgt.h` is the core's interface. The core is
-Rust, in `extras/rust`; `./build-archives.sh` makes a static library of it for each processor, in the
+Rust, in `extras/rust`; `sh build-archives.sh` makes a static library of it for each processor, in the
 folders where Arduino looks for archives (`src/cortex-m4/fpv4-sp-d16-softfp/libsgt.a`). With those the
 folder is an Arduino library; PlatformIO reads the same `library.properties`. It was compiled and run
 with the GNU toolchain under an emulator, on no board.
 
 ```
-./build-archives.sh cortex-m4/fpv4-sp-d16-hard
+sh build-archives.sh cortex-m4/fpv4-sp-d16-hard
 arm-none-eabi-gcc -std=c11 -O2 -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -Isrc \
   your.c src/{id}.c src/cortex-m4/fpv4-sp-d16-hard/libsgt.a -Wl,--gc-sections …
 ```
