@@ -475,3 +475,72 @@ fn exported_c_gives_the_same_bits() {
         assert_eq!(said, "golden windows: the same bits\n");
     }
 }
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+/// The same on an emulated Cortex-M4F with the archive that the folder's own script makes, where the
+/// tools for it are there.
+#[test]
+fn exported_c_gives_the_same_bits_on_a_board() {
+    let tools = ["arm-none-eabi-gcc", "qemu-system-arm", "rustup"];
+    if let Some(missing) = tools.into_iter().find(|program| !has(program)) {
+        eprintln!("not run: no {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path();
+    // Without those layers that a network of convolutions has not.
+    let description = &networks()[3];
+    let trained = trained(description);
+    let data = data(description.input, trained.model.classes());
+    let options = FirmwareOptions {
+        core: None,
+        quantize: Some(Calibration {
+            training: &data,
+            test: &data,
+        }),
+    };
+    let files = export_with(&trained, Target::FirmwareC, &options).unwrap();
+    write(own, &files, false).unwrap();
+    let processor = "cortex-m4/fpv4-sp-d16-hard";
+    let made = succeeds(
+        Command::new("sh")
+            .args(["build-archives.sh", processor])
+            .current_dir(own)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env_remove("CARGO_TARGET_DIR"),
+    );
+    assert_eq!(made, format!("src/{processor}/libsgt.a\n"));
+    let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("sgt-core/capi/examples/board");
+    succeeds(
+        Command::new("arm-none-eabi-gcc")
+            .args(["-std=c11", "-Os", "-Wall", "-Wextra", "-Werror", "-Isrc"])
+            .args(["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard"])
+            .args(["-mfpu=fpv4-sp-d16", "-ffreestanding", "-nostdlib"])
+            .args([
+                "-ffunction-sections",
+                "-fdata-sections",
+                "-Wl,--gc-sections",
+            ])
+            .args(["extras/golden.c", "src/board_test.c"])
+            .arg(board.join("startup.c"))
+            .arg("-T")
+            .arg(board.join("m4f.ld"))
+            .arg(format!("src/{processor}/libsgt.a"))
+            .args(["-lgcc", "-o", "golden"])
+            .current_dir(own),
+    );
+    let output = Command::new("qemu-system-arm")
+        .args(["-M", "mps2-an386", "-nographic", "-monitor", "none"])
+        .args(["-semihosting-config", "enable=on,target=native"])
+        .args(["-kernel", "golden"])
+        .current_dir(own)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("golden windows: the same bits"), "{said}");
+}

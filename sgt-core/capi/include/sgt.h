@@ -586,7 +586,8 @@ typedef struct {
 } SgtLayer;
 
 /*
- A table of layers for windows of one shape. It is checked by every call.
+ A table of layers for windows of one shape. It is checked by every call; a layer of a kind that the
+ library was built without does not fit.
  */
 typedef struct {
   /*

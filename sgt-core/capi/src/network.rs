@@ -6,8 +6,9 @@ use crate::memory::{structure, structure_mut, values, values_mut};
 use crate::random::SgtRandom;
 use crate::status::{SgtStatus, status};
 use sgt_core::network::{
-    Activation, Adam, Labelled, Layer, Learner, Lstm, Network, Optimizer, Parameters, Quantized,
-    Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape, standardize,
+    Activation, Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network,
+    Optimizer, Parameters, Quantized, Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape,
+    Window, kinds, standardize,
 };
 use sgt_core::{Error, Losses, Order};
 
@@ -24,7 +25,8 @@ pub const SGT_OPTIMIZER_SGD: u8 = 0;
 /// Adam.
 pub const SGT_OPTIMIZER_ADAM: u8 = 1;
 
-/// A table of layers for windows of one shape. It is checked by every call.
+/// A table of layers for windows of one shape. It is checked by every call; a layer of a kind that the
+/// library was built without does not fit.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct SgtNetwork {
@@ -147,6 +149,33 @@ const TAG_OF_FLATTEN: u8 = 7;
 /// Where a layer's own fields begin: behind the tag, aligned for a count.
 const FIELDS: usize = align_of::<usize>();
 
+/// The kinds of layers whose code is compiled.
+const KINDS: u16 = {
+    const WINDOW: Window = Window::new(1);
+    const fn with(kind: Layer, is_there: bool) -> u16 {
+        if is_there { kinds(&[kind]) } else { 0 }
+    }
+    kinds(&[
+        Layer::Convolution(Convolution {
+            outputs: 1,
+            window: WINDOW,
+        }),
+        Layer::Dense(Dense { outputs: 1 }),
+        Layer::Relu,
+        Layer::MaxPool(WINDOW),
+        Layer::GlobalAveragePool,
+    ]) | with(
+        Layer::Depthwise(Depthwise { window: WINDOW }),
+        cfg!(feature = "depthwise"),
+    ) | with(Layer::AveragePool(WINDOW), cfg!(feature = "average-pool"))
+        | with(
+            Layer::Flatten(Order::ChannelsFirst),
+            cfg!(feature = "flatten"),
+        )
+        | with(Layer::ResidualStart, cfg!(feature = "residual"))
+        | with(Layer::Lstm(Lstm { hidden: 1 }), cfg!(feature = "lstm"))
+};
+
 // The layout that the constants above say.
 const _: () = {
     let last = Layer::Lstm(Lstm { hidden: 1 });
@@ -183,7 +212,7 @@ unsafe fn check_tags(layers: *const Layer, count: usize) -> Result<(), SgtStatus
 impl SgtNetwork {
     /// # Safety
     /// The crate's contract.
-    unsafe fn network<'t>(&self) -> Result<Network<'t>, SgtStatus> {
+    unsafe fn network<'t>(&self) -> Result<Network<'t, KINDS>, SgtStatus> {
         let bytes = self.layer_count.checked_mul(size_of::<Layer>());
         let is_table = !self.layers.is_null() && self.layers.is_aligned();
         if !is_table || bytes.is_none_or(|bytes| bytes > isize::MAX.cast_unsigned()) {
@@ -195,7 +224,7 @@ impl SgtNetwork {
             values(self.layers, self.layer_count)?
         };
         let shape = Shape::series(self.positions, self.channels);
-        Ok(Network::new(shape, layers)?)
+        Ok(Network::of_kinds(shape, layers)?)
     }
 }
 

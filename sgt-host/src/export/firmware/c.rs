@@ -5,6 +5,7 @@ use super::Board;
 use super::core_crate::{HEADER, REPORT};
 use super::golden::{Golden, RATE, SEED, STEPS};
 use super::quantize::Integers;
+use super::table::Row;
 use super::text::{float, lines, string};
 use crate::export::ExportFile;
 use sgt_core::network::{Layer, Window};
@@ -18,7 +19,7 @@ pub(super) fn files(board: &Board) -> Vec<ExportFile> {
     let files = [
         ("library.properties".into(), properties(board)),
         ("README.md".into(), readme(board)),
-        ("build-archives.sh".into(), BUILD.to_string()),
+        ("build-archives.sh".into(), build(board)),
         ("src/sgt.h".into(), HEADER.to_string()),
         (format!("src/{id}.h"), header(board)),
         (format!("src/{id}.c"), source(board)),
@@ -64,16 +65,38 @@ fn properties(board: &Board) -> String {
     )
 }
 
+/// The script that makes the archives, with the kinds of layers that the network has.
+fn build(board: &Board) -> String {
+    let mut features: Vec<&str> = board.table.rows.iter().filter_map(feature).collect();
+    features.sort_unstable();
+    features.dedup();
+    BUILD.replace("{features}", &features.join(","))
+}
+
+/// What the core's C interface is told for a layer beside those that it always has.
+fn feature(row: &Row) -> Option<&'static str> {
+    match row.layer {
+        Layer::Depthwise(_) => Some("depthwise"),
+        Layer::AveragePool(_) => Some("average-pool"),
+        Layer::Flatten(_) => Some("flatten"),
+        Layer::ResidualStart | Layer::ResidualAdd => Some("residual"),
+        Layer::Lstm(_) => Some("lstm"),
+        _ => None,
+    }
+}
+
 const BUILD: &str = r#"#!/bin/sh
 # Makes src/PROCESSOR/libsgt.a of the core in extras/rust: with Rust (https://rustup.rs) and
 #   rustup target add thumbv6m-none-eabi thumbv7em-none-eabi thumbv7em-none-eabihf
 # Without arguments for all processors below, else for those that are named.
 set -eu
 cd "$(dirname "$0")"
+# The kinds of layers that this network has beside those that are always there.
+features={features}
 
 build() { # PROCESSOR TARGET FLAGS
   RUSTFLAGS="$3" cargo build --release --locked --manifest-path extras/rust/sgt-core/capi/Cargo.toml \
-    --target "$2" --target-dir "extras/rust/target/$1"
+    --no-default-features --features "$features" --target "$2" --target-dir "extras/rust/target/$1"
   mkdir -p "src/$1"
   cp "extras/rust/target/$1/$2/release/libsgt.a" "src/$1/libsgt.a"
   echo "src/$1/libsgt.a"
