@@ -12,8 +12,9 @@ use std::fmt::Arguments;
 use std::process::ExitCode;
 
 fn adapt<const TRAINED: usize>(print: &mut dyn FnMut(Arguments<'_>)) -> Result<(), Error> {
+    let mut memory = Memory::<TRAINED>::EMPTY;
     for method in [Method::Plain, Method::Guided] {
-        run(&mut Memory::<TRAINED>::EMPTY, method, ROUNDS, print)?;
+        run(&mut memory, method, ROUNDS, print)?;
     }
     Ok(())
 }
