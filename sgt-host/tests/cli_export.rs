@@ -226,3 +226,29 @@ fn a_run_is_exported_to_firmware() {
         assert!(path.join("arduino").join(name).is_file(), "{name}");
     }
 }
+
+/// The boards' demo runs the network that its own description and two commands give.
+#[test]
+fn the_demo_is_what_its_commands_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/embedded/demo");
+    std::fs::copy(demo.join("network.toml"), path.join("network.toml")).unwrap();
+    // As in train.sh beside it.
+    succeeds(
+        path,
+        "train --data basic-motions --model network.toml --regime sgt --epochs 60 --seed 1 \
+         --instructions plain --out run",
+    );
+    let export =
+        "export run --to firmware-rust network --quantize int8 --core ../../../../sgt-core";
+    let said = succeeds(path, &format!("{export} --json"));
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let files = said["files"].as_array().unwrap();
+    assert_eq!(files.len(), 7);
+    for file in files {
+        let name = file.as_str().unwrap();
+        let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(read(path) == read(&demo), "{name} differs");
+    }
+}

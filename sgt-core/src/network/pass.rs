@@ -81,23 +81,8 @@ impl<const KINDS: u16> Network<'_, KINDS> {
 
     /// Writes every activation to the tape.
     pub(super) fn forward(&self, parameters: Parameters<'_>, input: &[f32], tape: &mut [f32]) {
-        self.forward_observed(parameters, input, tape, |_, _| {});
-    }
-
-    /// As [`Network::forward`]; shows each layer's output with the layer's number.
-    #[inline]
-    pub(super) fn forward_observed(
-        &self,
-        parameters: Parameters<'_>,
-        input: &[f32],
-        tape: &mut [f32],
-        mut visit: impl FnMut(usize, &[f32]),
-    ) {
         let mut walk = self.walk();
-        let mut number = 0_usize;
         while let Some(stage) = walk.next() {
-            let layer = number;
-            number = number.wrapping_add(1);
             let Place::Own { tape: start, .. } = stage.writes else {
                 continue;
             };
@@ -109,13 +94,33 @@ impl<const KINDS: u16> Network<'_, KINDS> {
                 if matches!(stage.layer, Layer::Relu) {
                     relu(out);
                 }
-                visit(layer, out);
                 continue;
             }
             let reads = reads(&stage, parameters, input, before);
             let skip = taped(before, input, stage.skip, values);
             reads.forward::<KINDS, true>(skip, kept, out);
-            visit(layer, out);
+        }
+    }
+
+    /// Shows each layer's output with the layer's number: the passes through ever longer tables.
+    pub(super) fn each_output(
+        &self,
+        parameters: Parameters<'_>,
+        input: &[f32],
+        tape: &mut [f32],
+        visit: &mut dyn FnMut(usize, &[f32]),
+    ) {
+        let mut walk = self.walk();
+        let mut number = 0;
+        while let Some(stage) = walk.next() {
+            let part = Self {
+                layers: self.layers.get(..=number).unwrap_or_default(),
+                ..*self
+            };
+            part.forward(parameters, input, tape);
+            let values = stage.output.len();
+            visit(number, taped(tape, input, stage.writes, values));
+            number += 1;
         }
     }
 

@@ -149,11 +149,14 @@ pub(super) fn max_pool(window: &Window, taps: Taps, x: &[i8], out: &mut [i8]) {
 pub(super) fn mean(
     first: usize,
     positions: usize,
-    (input, output): (Activation, Activation),
-    rescale: Rescale,
+    input: Activation,
+    target: Target<'_>,
     x: &[i8],
     out: &mut [i8],
 ) {
+    let Some(rescale) = target.rescales.first() else {
+        return;
+    };
     let channels = out.len();
     for (channel, out) in out.iter_mut().enumerate() {
         let mut sum = 0_i32;
@@ -163,7 +166,7 @@ pub(super) fn mean(
             sum = sum.wrapping_add(i32::from(*x) - i32::from(input.zero));
             place = place.saturating_add(channels);
         }
-        *out = narrow(rescale.apply(sum), output.zero);
+        *out = narrow(rescale.apply(sum), target.zero);
     }
 }
 

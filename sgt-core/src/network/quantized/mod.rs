@@ -259,7 +259,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     }
 
     /// Shows every layer's output for one window to `visit`, with the layer's number: what a
-    /// quantisation is calibrated on. `tape` has at least [`Network::saliency_len`] values.
+    /// quantisation is calibrated on. Costs a pass for each layer. `tape` has at least [`Network::saliency_len`] values.
     ///
     /// # Errors
     /// As [`Network::infer`].
@@ -272,7 +272,7 @@ impl<const KINDS: u16> Network<'_, KINDS> {
     ) -> Result<(), Error> {
         self.check(parameters, input)?;
         let tape = super::take(tape, self.saliency_len())?;
-        self.forward_observed(parameters, input, tape, visit);
+        self.each_output(parameters, input, tape, visit);
         Ok(())
     }
 }

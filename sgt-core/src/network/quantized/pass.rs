@@ -5,6 +5,7 @@ use super::{Activation, Counts, Quantized, Rescale, dequantize, quantize};
 use crate::layout::Order;
 use crate::network::layer::kind;
 use crate::network::plan::{BUFFERS, Place, Stage};
+use crate::network::rows::rows_mut;
 use crate::network::{Layer, Network};
 
 /// What is left of the parameters behind the layers so far.
@@ -135,68 +136,56 @@ fn layer<const KINDS: u16>(
         output,
     } = own;
     let shape = stage.input;
-    let steps = stage.output.positions;
-    let mut rest = out;
-    let mut each_step = |work: &mut dyn FnMut(usize, &mut [i8])| {
-        for step in 0..steps {
-            let out = core::mem::take(&mut rest);
-            let split = out.split_at_mut_checked(stage.output.channels);
-            let (out, behind) = split.unwrap_or_default();
-            rest = behind;
-            work(step, out);
-        }
-    };
+    let steps = rows_mut(&mut *out, stage.output.channels).enumerate();
     match stage.layer {
         Layer::Dense(_) if KINDS & kind::DENSE != 0 => {
-            each_step(&mut |_, out| kernel::matrix_product(weights, x, target, out));
+            kernel::matrix_product(weights, x, target, out);
         }
         Layer::Convolution(own) if KINDS & kind::CONVOLUTION != 0 => {
             let columns = shape.channels * own.window.kernel;
             let field = field.get_mut(..columns).unwrap_or_default();
-            each_step(&mut |step, out| {
+            for (step, out) in steps {
                 let taps = own.window.taps(step, shape.positions);
                 let (window, channels) = (&own.window, shape.channels);
                 let seen = kernel::field(window, taps, channels, input.zero, x, field);
                 kernel::matrix_product(weights, seen, target, out);
-            });
+            }
         }
-        Layer::Depthwise(own) if KINDS & kind::DEPTHWISE != 0 => each_step(&mut |step, out| {
-            let taps = own.window.taps(step, shape.positions);
-            kernel::depthwise(&own.window, taps, input.zero, x, weights, target, out);
-        }),
-        Layer::MaxPool(window) if KINDS & kind::MAX_POOL != 0 => each_step(&mut |step, out| {
-            let taps = window.taps(step, shape.positions);
-            kernel::max_pool(window, taps, x, out);
-        }),
+        Layer::Depthwise(own) if KINDS & kind::DEPTHWISE != 0 => {
+            for (step, out) in steps {
+                let taps = own.window.taps(step, shape.positions);
+                kernel::depthwise(&own.window, taps, input.zero, x, weights, target, out);
+            }
+        }
+        Layer::MaxPool(window) if KINDS & kind::MAX_POOL != 0 => {
+            for (step, out) in steps {
+                let taps = window.taps(step, shape.positions);
+                kernel::max_pool(window, taps, x, out);
+            }
+        }
         Layer::AveragePool(window) if KINDS & kind::AVERAGE_POOL != 0 => {
-            if let Some(&rescale) = target.rescales.first() {
-                each_step(&mut |step, out| {
-                    let taps = window.taps(step, shape.positions);
-                    let inside = taps.end.saturating_sub(taps.first);
-                    kernel::mean(taps.position, inside, (input, output), rescale, x, out);
-                });
+            for (step, out) in steps {
+                let taps = window.taps(step, shape.positions);
+                let inside = taps.end.saturating_sub(taps.first);
+                kernel::mean(taps.position, inside, input, target, x, out);
             }
         }
         Layer::GlobalAveragePool if KINDS & kind::GLOBAL_AVERAGE_POOL != 0 => {
-            if let Some(&rescale) = target.rescales.first() {
-                each_step(&mut |_, out| {
-                    kernel::mean(0, shape.positions, (input, output), rescale, x, out);
-                });
-            }
+            kernel::mean(0, shape.positions, input, target, x, out);
         }
         Layer::Relu if KINDS & kind::RELU != 0 => {
-            for (out, &x) in rest.iter_mut().zip(x) {
+            for (out, &x) in out.iter_mut().zip(x) {
                 *out = x;
             }
-            kernel::relu(output.zero, rest);
+            kernel::relu(output.zero, out);
         }
         Layer::Flatten(Order::ChannelsFirst) if KINDS & kind::FLATTEN != 0 => {
-            kernel::transpose(shape, x, rest);
+            kernel::transpose(shape, x, out);
         }
         Layer::ResidualAdd if KINDS & kind::RESIDUAL != 0 => {
             if let [through, over] = *target.rescales {
                 let zeros = [input.zero, around.zero];
-                kernel::sum((x, skip), zeros, [through, over], output.zero, rest);
+                kernel::sum((x, skip), zeros, [through, over], output.zero, out);
             }
         }
         _ => {}
