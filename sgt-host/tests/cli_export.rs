@@ -233,11 +233,11 @@ fn the_demo_is_what_its_commands_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/embedded/demo");
-    std::fs::copy(demo.join("network.toml"), path.join("network.toml")).unwrap();
+    std::fs::copy(demo.join("wrist.toml"), path.join("wrist.toml")).unwrap();
     // As in train.sh beside it.
     succeeds(
         path,
-        "train --data basic-motions --model network.toml --regime sgt --epochs 60 --seed 1 \
+        "train --data basic-motions --model wrist.toml --regime sgt --epochs 60 --seed 1 \
          --instructions plain --out run",
     );
     let export =

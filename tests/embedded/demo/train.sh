@@ -5,6 +5,6 @@ set -eu
 sgt=$(realpath "$1")
 cd "$(dirname "$0")"
 run=${2-$(mktemp -d)/run}
-"$sgt" train --data basic-motions --model network.toml --regime sgt --epochs 60 --seed 1 \
+"$sgt" train --data basic-motions --model wrist.toml --regime sgt --epochs 60 --seed 1 \
   --instructions plain --out "$run"
 "$sgt" export "$run" --to firmware-rust network --quantize int8 --core ../../../../sgt-core --overwrite

@@ -1,4 +1,4 @@
-//! The network `network` with the weights of a sgt run (sgt 0.1.0): 100 steps of 6 channels to 4 classes.
+//! The network `wrist` with the weights of a sgt run (sgt 0.1.0): 100 steps of 6 channels to 4 classes.
 //!
 //! What it reads, what it costs and how to call it: `README.md` beside this crate.
 #![no_std]

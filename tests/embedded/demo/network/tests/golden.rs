@@ -1,9 +1,9 @@
 //! The golden windows: the same bits on every machine.
 
-use network_firmware::golden::{GOLDEN, Golden};
-use network_firmware::sgt_core::Pcg32;
-use network_firmware::sgt_core::network::{Learner, Parameters, Sgd, SgtScratch};
-use network_firmware::{
+use wrist_firmware::golden::{GOLDEN, Golden};
+use wrist_firmware::sgt_core::Pcg32;
+use wrist_firmware::sgt_core::network::{Learner, Parameters, Sgd, SgtScratch};
+use wrist_firmware::{
     CLASSES, INDICES_LEN, INFERENCE_LEN, INPUT_LEN, PARAMETER_LEN, SALIENCY_LEN, SGT_LEN, WEIGHTS,
     infer, saliency, sgt_step, standardize,
 };
@@ -72,7 +72,7 @@ fn training() {
 
 #[test]
 fn integers() {
-    use network_firmware::{QUANTIZED_LEN, infer_quantized};
+    use wrist_firmware::{QUANTIZED_LEN, infer_quantized};
     for golden in &GOLDEN {
         let window = standardized(golden);
         let mut logits = [0.0; CLASSES];
