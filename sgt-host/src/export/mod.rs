@@ -23,7 +23,7 @@ pub enum Target {
     Pytorch,
     /// Microcontrollers, in Rust: a `no_std` crate with the weights in flash.
     FirmwareRust,
-    /// Microcontrollers, in C: a library for Arduino and PlatformIO.
+    /// Microcontrollers, in C: a library for Arduino and `PlatformIO`.
     FirmwareC,
 }
 

@@ -20,6 +20,7 @@ fn main() {
         read.expect("text");
         let windows = text.split_once("@data\n").expect("a .ts file").1;
         let windows: Vec<&str> = windows.lines().filter(|line| !line.is_empty()).collect();
+        code.push_str("#[allow(clippy::unreadable_literal, clippy::excessive_precision)]\n");
         writeln!(code, "/// Recordings of the {} part.", part.to_lowercase()).expect("memory");
         writeln!(code, "pub static {name}: [Window; {}] = [", windows.len()).expect("memory");
         for window in windows {

@@ -38,7 +38,7 @@ impl Activation {
     }
 
     fn dequantize(self, q: i8) -> f32 {
-        (i16::from(q) - i16::from(self.zero)) as f32 * self.scale
+        f32::from(i16::from(q) - i16::from(self.zero)) * self.scale
     }
 }
 

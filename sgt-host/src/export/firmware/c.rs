@@ -1,5 +1,5 @@
 //! A network as a C library: sources, the core's header, and the core itself in Rust, of which a script
-//! makes the archives. The folder has Arduino's form, which PlatformIO reads too.
+//! makes the archives. The folder has Arduino's form, which `PlatformIO` reads too.
 
 use super::Board;
 use super::core_crate::{HEADER, REPORT};
@@ -214,11 +214,11 @@ fn source(board: &Board) -> String {
     let mut rows = String::new();
     for row in &table.rows {
         let (positions, channels) = (row.output.positions, row.output.channels);
-        rows.push_str(&format!(
+        rows.extend([format!(
             "    /* {}: {positions} x {channels} */\n    {},\n",
             row.name,
             layer(&row.layer)
-        ));
+        )]);
     }
     let floats = |values: &[f32]| lines(4, values.iter().map(|&value| number(value)));
     let names = board
@@ -404,13 +404,13 @@ fn golden(board: &Board) -> String {
             Some(_) => format!("     .quantized = {},\n", list(&golden.integers)),
             None => String::new(),
         };
-        cases.push_str(&format!(
+        cases.extend([format!(
             "    {{.window = {},\n     .logits = {},\n     .saliency = {},\n{integers}     \
              .label = {label},\n     .trained = 0x{trained:016x}u}},\n",
             list(&golden.window),
             list(&golden.logits),
             list(&golden.saliency)
-        ));
+        )]);
     }
     let (field, call) = match board.integers {
         Some(_) => (

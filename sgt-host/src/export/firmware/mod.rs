@@ -6,7 +6,7 @@
 //! | `golden` | windows and what the core makes of them, to the bit |
 //! | `cost` | RAM, flash and instructions, use by use |
 //! | `quantize` | a table in 8-bit integers |
-//! | `c` | a folder for firmware in C, in Arduino's and PlatformIO's form |
+//! | `c` | a folder for firmware in C, in Arduino's form |
 //! | `rust` | a `no_std` crate |
 //! | `core_crate` | the core's own sources, taken along |
 //! | `text` | notation that languages share |
@@ -58,14 +58,12 @@ pub(super) fn rust_files(
     options: &FirmwareOptions<'_>,
 ) -> Result<Vec<ExportFile>> {
     let board = Board::new(trained, options)?;
-    match &options.core {
-        Some(core) => Ok(rust::files(&board, core)),
-        None => {
-            let mut files = rust::files(&board, CORE);
-            files.extend(core_crate::files(CORE));
-            Ok(files)
-        }
+    if let Some(core) = &options.core {
+        return Ok(rust::files(&board, core));
     }
+    let mut files = rust::files(&board, CORE);
+    files.extend(core_crate::files(CORE));
+    Ok(files)
 }
 
 /// A library for firmware in C.

@@ -56,7 +56,7 @@ fn quantized(integers: &Integers) -> String {
         .replace("{activations}", &list(activations.collect()))
 }
 
-const QUANTIZED: &str = r#"//! The network in 8-bit integers.
+const QUANTIZED: &str = r"//! The network in 8-bit integers.
 
 use super::{CLASSES, INPUT_LEN, NETWORK};
 use sgt_core::Error;
@@ -105,7 +105,7 @@ static RESCALES: [Rescale; {rescale_count}] = [
 #[rustfmt::skip]
 static ACTIVATIONS: [Activation; {activation_count}] = [
 {activations}];
-"#;
+";
 
 fn manifest(board: &Board, core: &str) -> String {
     format!(
@@ -169,11 +169,11 @@ fn library(board: &Board) -> String {
             0 => String::new(),
             count => format!(", {count} parameters"),
         };
-        rows.push_str(&format!(
+        rows.extend([format!(
             "    // {}: {shape}{parameters}\n    Layer::{},\n",
             row.name,
             layer(&row.layer)
-        ));
+        )]);
     }
     let names = board.classes.iter().map(|name| string(name));
     let mean = board.standardisation.mean.iter().copied().map(float);
@@ -384,7 +384,7 @@ fn golden(board: &Board) -> String {
         text.push_str("    Golden {\n");
         let mut list = |name: &str, values: &[f32]| {
             let values = lines(12, values.iter().copied().map(float));
-            text.push_str(&format!("        {name}: [\n{values}        ],\n"));
+            text.extend([format!("        {name}: [\n{values}        ],\n")]);
         };
         list("window", &golden.window);
         list("logits", &golden.logits);
@@ -393,15 +393,15 @@ fn golden(board: &Board) -> String {
             list("quantized", &golden.integers);
         }
         let Golden { label, trained, .. } = golden;
-        text.push_str(&format!(
+        text.extend([format!(
             "        label: {label},\n        trained: 0x{trained:016x},\n    }},\n"
-        ));
+        )]);
     }
     text.push_str("];\n");
     text
 }
 
-const GOLDEN: &str = r#"//! Windows and what every machine must make of them, to the bit. Not linked unless used.
+const GOLDEN: &str = r"//! Windows and what every machine must make of them, to the bit. Not linked unless used.
 
 use super::{CLASSES, INPUT_LEN};
 
@@ -422,7 +422,7 @@ pub struct Golden {
 /// The windows are drawn from the training data's means and deviations.
 #[rustfmt::skip]
 pub static GOLDEN: [Golden; {count}] = [
-"#;
+";
 
 fn golden_test(board: &Board) -> String {
     let mut text = GOLDEN_TEST.to_string();
@@ -435,7 +435,7 @@ fn golden_test(board: &Board) -> String {
         .replace("{steps}", &STEPS.to_string())
 }
 
-const QUANTIZED_TEST: &str = r#"
+const QUANTIZED_TEST: &str = r"
 #[test]
 fn integers() {
     use {crate}::{QUANTIZED_LEN, infer_quantized};
@@ -446,9 +446,9 @@ fn integers() {
         assert_eq!(bits(&logits), bits(&golden.quantized));
     }
 }
-"#;
+";
 
-const GOLDEN_TEST: &str = r#"//! The golden windows: the same bits on every machine.
+const GOLDEN_TEST: &str = r"//! The golden windows: the same bits on every machine.
 
 use {crate}::golden::{GOLDEN, Golden};
 use {crate}::sgt_core::Pcg32;
@@ -519,7 +519,7 @@ fn training() {
         assert_eq!(hash, golden.trained);
     }
 }
-"#;
+";
 
 fn readme(board: &Board) -> String {
     let name = format!("{}_firmware", board.identifier('_'));
@@ -533,10 +533,10 @@ fn readme(board: &Board) -> String {
     )
 }
 
-const USAGE: &str = r#"use {crate}::{self as network, sgt_core::network::Parameters};
+const USAGE: &str = r"use {crate}::{self as network, sgt_core::network::Parameters};
 
 let mut scratch = [0.0; network::INFERENCE_LEN];
 let mut logits = [0.0; network::CLASSES];
 network::standardize(&mut window)?; // [f32; INPUT_LEN], position after position
 network::infer(Parameters::all(&network::WEIGHTS), &window, &mut scratch, &mut logits)?;
-"#;
+";

@@ -9,7 +9,7 @@ pub(super) fn lines(indent: usize, items: impl IntoIterator<Item = String>) -> S
     let (mut text, mut line) = (String::new(), String::new());
     for item in items {
         if !line.is_empty() && indent + line.len() + item.len() + 2 > WIDTH {
-            text.push_str(&format!("{blanks}{line}\n"));
+            text.extend([format!("{blanks}{line}\n")]);
             line.clear();
         }
         if !line.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn lines(indent: usize, items: impl IntoIterator<Item = String>) -> S
         line.push(',');
     }
     if !line.is_empty() {
-        text.push_str(&format!("{blanks}{line}\n"));
+        text.extend([format!("{blanks}{line}\n")]);
     }
     text
 }
