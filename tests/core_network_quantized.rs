@@ -53,19 +53,19 @@ fn tap_after_tap(matrix: &[i8], inputs: usize, kernel: usize) -> Vec<i8> {
 fn activation(rng: &mut Pcg32) -> Activation {
     Activation {
         scale: 0.01 + rng.unit(),
-        zero: (rng.below(256) as i32 - 128) as i8,
+        zero: (rng.below(256).cast_signed() - 128) as i8,
     }
 }
 
 fn rescale(rng: &mut Pcg32) -> Rescale {
     Rescale {
-        multiplier: (rng.next_u32() >> 1) as i32,
+        multiplier: (rng.next_u32() >> 1).cast_signed(),
         shift: 30 + rng.below(14),
     }
 }
 
 fn byte(rng: &mut Pcg32) -> i8 {
-    (rng.below(255) as i32 - 127) as i8
+    (rng.below(255).cast_signed() - 127) as i8
 }
 
 fn window(rng: &mut Pcg32, positions: usize) -> Window {
@@ -131,15 +131,7 @@ fn case(rng: &mut Pcg32) -> (Shape, Vec<Layer>, Owned) {
             _ if held.is_some() => {
                 // A convolution that gives the shape back, then the sum.
                 let (want, outputs) = held.take().unwrap();
-                if want != positions {
-                    // No residual after all: the block's start goes.
-                    let start = layers.iter().rposition(|it| *it == Layer::ResidualStart);
-                    let start = start.unwrap();
-                    layers.remove(start);
-                    owned.activations.remove(start + 1);
-                    owned.rows.remove(start);
-                    Layer::Relu
-                } else {
+                if want == positions {
                     let layer = Layer::Convolution(Convolution {
                         outputs,
                         window: Window::new(1),
@@ -148,6 +140,14 @@ fn case(rng: &mut Pcg32) -> (Shape, Vec<Layer>, Owned) {
                     layers.push(layer);
                     channels = outputs;
                     Layer::ResidualAdd
+                } else {
+                    // No residual after all: the block's start goes.
+                    let start = layers.iter().rposition(|it| *it == Layer::ResidualStart);
+                    let start = start.unwrap();
+                    layers.remove(start);
+                    owned.activations.remove(start + 1);
+                    owned.rows.remove(start);
+                    Layer::Relu
                 }
             }
             _ => Layer::GlobalAveragePool,
@@ -269,7 +269,7 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
             each.collect::<Vec<i8>>()
         };
         let start = |window: &Window, step: usize| {
-            (step * window.stride) as isize - window.padding[0] as isize
+            (step * window.stride).cast_signed() - window.padding[0].cast_signed()
         };
         values = match layer {
             Layer::Convolution(own) => {
@@ -280,7 +280,7 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                     for channel in 0..channels {
                         for tap in 0..kernel {
                             let weight = matrix[(row * channels + channel) * kernel + tap];
-                            let x = at(start(&own.window, step) + tap as isize, channel);
+                            let x = at(start(&own.window, step) + tap.cast_signed(), channel);
                             sum += i128::from(weight) * i128::from(x);
                         }
                     }
@@ -294,7 +294,7 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                 let steps = outputs(&own.window, positions);
                 let out = rows(channels, steps, &|step, row| {
                     let taps = (0..kernel).map(|tap| {
-                        let x = at(start(&own.window, step) + tap as isize, row);
+                        let x = at(start(&own.window, step) + tap.cast_signed(), row);
                         i128::from(matrix[row * kernel + tap]) * i128::from(x)
                     });
                     taps.sum()
@@ -317,7 +317,8 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                 let steps = outputs(window, positions);
                 let out = (0..steps * channels).map(|place| {
                     let (step, channel) = (place / channels, place % channels);
-                    let taps = (0..window.kernel).map(|tap| start(window, step) + tap as isize);
+                    let taps =
+                        (0..window.kernel).map(|tap| start(window, step) + tap.cast_signed());
                     let inside = taps.filter(|&p| p >= 0 && (p as usize) < positions);
                     inside.map(|p| at(p, channel)).max().unwrap()
                 });
@@ -334,7 +335,8 @@ fn oracle(input: Shape, layers: &[Layer], owned: &Owned, x: &[f32]) -> Vec<f32> 
                 let rescale = *rescales.next().unwrap();
                 let out = (0..steps * channels).map(|place| {
                     let (step, channel) = (place / channels, place % channels);
-                    let taps = (0..window.kernel).map(|tap| start(&window, step) + tap as isize);
+                    let taps =
+                        (0..window.kernel).map(|tap| start(&window, step) + tap.cast_signed());
                     let terms = taps.map(|p| i128::from(at(p, channel)) - i128::from(from.zero));
                     let sum: i128 = terms.sum();
                     rounded(sum * i128::from(rescale.multiplier), rescale.shift, to.zero)

@@ -261,9 +261,12 @@ fn what_a_board_cannot_run_is_refused_by_the_layers_name() {
 fn sources_below(folder: &Path) -> usize {
     let paths = std::fs::read_dir(folder).unwrap();
     let paths = paths.map(|entry| entry.unwrap().path());
-    let count = |path: std::path::PathBuf| match path.is_dir() {
-        true => sources_below(&path),
-        false => usize::from(path.extension().is_some_and(|end| end == "rs")),
+    let count = |path: std::path::PathBuf| {
+        if path.is_dir() {
+            sources_below(&path)
+        } else {
+            usize::from(path.extension().is_some_and(|end| end == "rs"))
+        }
     };
     paths.map(count).sum()
 }

@@ -1001,7 +1001,7 @@ fn network_quantized(digest: &mut Digest) -> Result<(), Error> {
     const SHIFT: u32 = 38;
     let mut memory = NetworkMemory::new(31);
     let mut rng = Pcg32::new(SEED, 32);
-    let weights: [i8; 63] = core::array::from_fn(|_| (rng.next_u32() >> 24) as u8 as i8);
+    let weights: [i8; 63] = core::array::from_fn(|_| ((rng.next_u32() >> 24) as u8).cast_signed());
     let biases: [i32; 10] = core::array::from_fn(|_| rng.next_u32().cast_signed() >> 18);
     let rescales: [Rescale; 14] = core::array::from_fn(|_| Rescale {
         multiplier: (rng.next_u32() >> 1).cast_signed(),
