@@ -48,17 +48,17 @@ fn free() -> (*mut u32, usize) {
 #[inline(never)]
 fn stack_of(work: &mut dyn FnMut()) -> usize {
     let (low, words) = free();
-    for word in 0..words {
+    for place in 0..words {
         // SAFETY: between the static variables and the stack nothing lives.
-        unsafe { low.add(word).write_volatile(PAINT) };
+        unsafe { low.add(place).write_volatile(PAINT) };
     }
     work();
-    let mut word = 0;
+    let mut clean = 0;
     // SAFETY: as above.
-    while word < words && unsafe { low.add(word).read_volatile() } == PAINT {
-        word += 1;
+    while clean < words && unsafe { low.add(clean).read_volatile() } == PAINT {
+        clean += 1;
     }
-    (words - word) * size_of::<u32>() + MARGIN
+    (words - clean) * size_of::<u32>() + MARGIN
 }
 
 /// Counts instructions by the time that they take, where the emulator gives each the same.
