@@ -9,6 +9,7 @@ use crate::Error;
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "kebab-case")
 )]
+#[repr(u8)]
 pub enum Order {
     /// `[channels, positions]`: images `[channels, height × width]`, series `[channels, time]`.
     ChannelsFirst,
@@ -76,7 +77,7 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::Empty`] when a size is zero, [`Error::Range`] when their product overflows.
-    pub fn new(
+    pub const fn new(
         positions: usize,
         channels: usize,
         order: Order,
@@ -113,7 +114,7 @@ impl Layout {
     ///
     /// # Errors
     /// As [`Layout::new`], naming `height` or `width` where it is theirs.
-    pub fn image(channels: usize, height: usize, width: usize) -> Result<Self, Error> {
+    pub const fn image(channels: usize, height: usize, width: usize) -> Result<Self, Error> {
         if height == 0 {
             return Err(Error::Empty { argument: "height" });
         }
@@ -136,7 +137,7 @@ impl Layout {
     ///
     /// # Errors
     /// As [`Layout::new`].
-    pub fn series(
+    pub const fn series(
         steps: usize,
         channels: usize,
         order: Order,
@@ -149,7 +150,7 @@ impl Layout {
     ///
     /// # Errors
     /// As [`Layout::new`].
-    pub fn text(tokens: usize, dim: usize) -> Result<Self, Error> {
+    pub const fn text(tokens: usize, dim: usize) -> Result<Self, Error> {
         Self::new(
             tokens,
             dim,
@@ -163,7 +164,7 @@ impl Layout {
     ///
     /// # Errors
     /// As [`Layout::new`].
-    pub fn flat(features: usize) -> Result<Self, Error> {
+    pub const fn flat(features: usize) -> Result<Self, Error> {
         Self::new(
             features,
             1,
@@ -177,7 +178,7 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::Empty`] when `valid` is zero, [`Error::Range`] when the range leaves the sample.
-    pub fn with_valid(self, first: usize, valid: usize) -> Result<Self, Error> {
+    pub const fn with_valid(self, first: usize, valid: usize) -> Result<Self, Error> {
         if valid == 0 {
             return Err(Error::Empty { argument: "valid" });
         }

@@ -39,7 +39,8 @@ impl End {
     }
 }
 
-/// An index that a caller stores: `u16` for small memories, `u32` otherwise.
+/// An index that a caller stores: `u8` for up to 256 groups, `u16` for small memories, `u32`
+/// otherwise.
 pub trait Index: Copy + sealed::Sealed {
     /// The largest number of groups this type can number.
     const MAX_GROUPS: usize;
@@ -51,8 +52,21 @@ pub trait Index: Copy + sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
+    impl Sealed for u8 {}
     impl Sealed for u16 {}
     impl Sealed for u32 {}
+}
+
+impl Index for u8 {
+    const MAX_GROUPS: usize = 1 << 8;
+    #[inline]
+    fn from_usize(index: usize) -> Self {
+        index as Self
+    }
+    #[inline]
+    fn to_usize(self) -> usize {
+        usize::from(self)
+    }
 }
 
 impl Index for u16 {

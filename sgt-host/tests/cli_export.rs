@@ -162,3 +162,93 @@ fn mistakes_are_one_line() {
     }
     assert!(!path.join("out").exists() && !path.join("run").exists());
 }
+
+#[test]
+fn a_run_is_exported_to_firmware() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(
+        path,
+        "train --model sensor-cnn --hidden 3,4,5 --epochs 1 --out run",
+    );
+    let export = "export run --to firmware-rust board --quantize int8";
+    let said = succeeds(path, &format!("{export} --json"));
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["target"], "firmware-rust");
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    let readme = read("board/README.md");
+    for part in [
+        "| SGT step, all layers |",
+        "| Badminton | 10 |",
+        "| all | 40 |",
+    ] {
+        assert!(readme.contains(part), "{part}: {readme}");
+    }
+    let library = read("board/src/lib.rs");
+    assert!(
+        library.contains("pub const STEPS: usize = 100;"),
+        "{library}"
+    );
+    // With the core, so that it builds by itself.
+    assert!(read("board/sgt-core/Cargo.toml").contains("name = \"sgt-core\""));
+
+    fails(path, export, 2, &["already there", "--overwrite"]);
+    succeeds(path, &format!("{export} --overwrite"));
+    assert_eq!(read("board/src/lib.rs"), library);
+    fails(
+        path,
+        "export run/weights.safetensors --to firmware-rust other --quantize int8",
+        2,
+        &["--quantize", "weights without their run"],
+    );
+    succeeds(
+        path,
+        "export run --to firmware-rust beside --core ../sgt-core",
+    );
+    assert!(read("beside/Cargo.toml").contains("path = \"../sgt-core\""));
+    assert!(!path.join("beside/sgt-core").exists());
+
+    fails(
+        path,
+        "export run --to pytorch torch --quantize int8",
+        2,
+        &["--quantize", "int8 for pytorch"],
+    );
+    succeeds(path, "export run --to firmware-c arduino");
+    for name in [
+        "library.properties",
+        "src/sgt.h",
+        "src/sensor_cnn.c",
+        "build-archives.sh",
+        "examples/Predict/Predict.ino",
+        "extras/rust/sgt-core/capi/Cargo.toml",
+    ] {
+        assert!(path.join("arduino").join(name).is_file(), "{name}");
+    }
+}
+
+/// The boards' demo runs the network that its own description and two commands give.
+#[test]
+fn the_demo_is_what_its_commands_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/embedded/demo");
+    std::fs::copy(demo.join("wrist.toml"), path.join("wrist.toml")).unwrap();
+    // As in train.sh beside it.
+    succeeds(
+        path,
+        "train --data basic-motions --model wrist.toml --regime sgt --epochs 60 --seed 1 \
+         --instructions plain --out run",
+    );
+    let export =
+        "export run --to firmware-rust network --quantize int8 --core ../../../../sgt-core";
+    let said = succeeds(path, &format!("{export} --json"));
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let files = said["files"].as_array().unwrap();
+    assert_eq!(files.len(), 7);
+    for file in files {
+        let name = file.as_str().unwrap();
+        let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(read(path) == read(&demo), "{name} differs");
+    }
+}

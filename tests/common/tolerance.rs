@@ -30,6 +30,8 @@ pub(crate) const CORE_NETWORK_GRADIENT: f64 = 1e-4;
 /// The core's networks against the host's engine, which sums in another order, as a share of the
 /// largest magnitude.
 pub(crate) const CORE_HOST: f32 = 1e-6;
+/// The same for an exported network, into whose weights batch normalisation was folded.
+pub(crate) const EXPORTED: f32 = 5e-6;
 
 // Data.
 

@@ -14,6 +14,7 @@ use super::{Shape, Window};
 ///
 /// Parameters: `weight [outputs, inputs, kernel]`, then `bias [outputs]`, as in PyTorch's `Conv1d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Convolution {
     /// Channels of the output.
     pub outputs: usize,

@@ -7,6 +7,7 @@ use super::matrix::{add, add_outer_product, add_product, add_transposed_product,
 /// Reads a vector. Parameters: `weight [outputs, inputs]`, then `bias [outputs]`, as in PyTorch's
 /// `Linear`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Dense {
     /// Values of the output.
     pub outputs: usize,

@@ -10,6 +10,7 @@ use super::{Shape, Window};
 /// Parameters: `weight [channels, 1, kernel]`, then `bias [channels]`, as in PyTorch's `Conv1d` with
 /// as many groups as channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Depthwise {
     /// What each output sees.
     pub window: Window,

@@ -6,7 +6,11 @@ use super::{convolution, dense, depthwise, lstm, matrix, pool};
 use crate::layout::Order;
 
 /// One layer of a table.
+///
+/// In memory it is a C union behind a byte that tells the layer, numbered from 0 in this order, so
+/// that a table of a C program is one of these as it lies in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, u8)]
 #[non_exhaustive]
 pub enum Layer {
     /// Every output sees every value of a vector.
@@ -35,17 +39,17 @@ pub enum Layer {
 }
 
 /// What [`Layer::kind`] and [`kinds`] count, one bit a kind.
-mod kind {
-    pub(super) const DENSE: u16 = 1;
-    pub(super) const CONVOLUTION: u16 = 1 << 1;
-    pub(super) const DEPTHWISE: u16 = 1 << 2;
-    pub(super) const MAX_POOL: u16 = 1 << 3;
-    pub(super) const AVERAGE_POOL: u16 = 1 << 4;
-    pub(super) const GLOBAL_AVERAGE_POOL: u16 = 1 << 5;
-    pub(super) const RELU: u16 = 1 << 6;
-    pub(super) const FLATTEN: u16 = 1 << 7;
-    pub(super) const RESIDUAL: u16 = 1 << 8;
-    pub(super) const LSTM: u16 = 1 << 9;
+pub(super) mod kind {
+    pub(in crate::network) const DENSE: u16 = 1;
+    pub(in crate::network) const CONVOLUTION: u16 = 1 << 1;
+    pub(in crate::network) const DEPTHWISE: u16 = 1 << 2;
+    pub(in crate::network) const MAX_POOL: u16 = 1 << 3;
+    pub(in crate::network) const AVERAGE_POOL: u16 = 1 << 4;
+    pub(in crate::network) const GLOBAL_AVERAGE_POOL: u16 = 1 << 5;
+    pub(in crate::network) const RELU: u16 = 1 << 6;
+    pub(in crate::network) const FLATTEN: u16 = 1 << 7;
+    pub(in crate::network) const RESIDUAL: u16 = 1 << 8;
+    pub(in crate::network) const LSTM: u16 = 1 << 9;
 }
 
 /// Every kind of layer.

@@ -14,6 +14,7 @@ use crate::math::{exp, tanh};
 /// Parameters: `weight_ih [4 · hidden, inputs]`, `weight_hh [4 · hidden, hidden]`, `bias_ih` and
 /// `bias_hh [4 · hidden]`, gates in the order i, f, g, o.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Lstm {
     /// Values of the state.
     pub hidden: usize,

@@ -8,7 +8,9 @@
 //!
 //! | call | what it does | scratch |
 //! |---|---|---|
+//! | [`standardize`] | a window in a sensor's units → as the network reads it | none |
 //! | [`Network::infer`] | window → logits | [`Network::inference_len`] |
+//! | [`Network::infer_quantized`] | the same in 8-bit integers ([`Quantized`]) | [`Network::quantized_len`] |
 //! | [`Network::saliency`] | window → logits and the input gradient of a [`Score`] | [`Network::saliency_len`] |
 //! | [`Network::standard_step`] | one step on the cross-entropy | [`Network::standard_len`] |
 //! | [`Network::sgt_step`] | one step of saliency-guided training | [`Network::sgt_len`] |
@@ -64,9 +66,11 @@ mod parameters;
 mod pass;
 mod plan;
 mod pool;
+mod quantized;
 mod rows;
 mod score;
 mod shape;
+mod standardize;
 mod training;
 mod window;
 
@@ -77,8 +81,10 @@ pub use layer::{ALL_KINDS, Layer, kinds};
 pub use lstm::Lstm;
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use parameters::Parameters;
+pub use quantized::{Activation, Quantized, Rescale};
 pub use score::Score;
 pub use shape::Shape;
+pub use standardize::standardize;
 pub use training::{Labelled, Learner, SaliencyGuided, SgtScratch};
 pub use window::Window;
 

@@ -102,6 +102,28 @@ impl<const KINDS: u16> Network<'_, KINDS> {
         }
     }
 
+    /// Shows each layer's output with the layer's number: the passes through ever longer tables.
+    pub(super) fn each_output(
+        &self,
+        parameters: Parameters<'_>,
+        input: &[f32],
+        tape: &mut [f32],
+        visit: &mut dyn FnMut(usize, &[f32]),
+    ) {
+        let mut walk = self.walk();
+        let mut number = 0;
+        while let Some(stage) = walk.next() {
+            let part = Self {
+                layers: self.layers.get(..=number).unwrap_or_default(),
+                ..*self
+            };
+            part.forward(parameters, input, tape);
+            let values = stage.output.len();
+            visit(number, taped(tape, input, stage.writes, values));
+            number += 1;
+        }
+    }
+
     /// What the last layer wrote.
     pub(super) fn logits<'v>(&self, input: &'v [f32], tape: &'v [f32]) -> &'v [f32] {
         taped(tape, input, self.last(), self.sizes.classes)

@@ -3,20 +3,20 @@
 
 /// The rows of a matrix, each of `columns` values; what is left over is no row.
 #[derive(Clone)]
-pub(super) struct Rows<'v> {
-    rest: &'v [f32],
+pub(super) struct Rows<'v, T> {
+    rest: &'v [T],
     columns: usize,
 }
 
-pub(super) fn rows(matrix: &[f32], columns: usize) -> Rows<'_> {
+pub(super) fn rows<T>(matrix: &[T], columns: usize) -> Rows<'_, T> {
     Rows {
         rest: matrix,
         columns: columns.max(1),
     }
 }
 
-impl<'v> Iterator for Rows<'v> {
-    type Item = &'v [f32];
+impl<'v, T> Iterator for Rows<'v, T> {
+    type Item = &'v [T];
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -27,20 +27,20 @@ impl<'v> Iterator for Rows<'v> {
 }
 
 /// As [`Rows`], to be written.
-pub(super) struct RowsMut<'v> {
-    rest: &'v mut [f32],
+pub(super) struct RowsMut<'v, T> {
+    rest: &'v mut [T],
     columns: usize,
 }
 
-pub(super) fn rows_mut(matrix: &mut [f32], columns: usize) -> RowsMut<'_> {
+pub(super) fn rows_mut<T>(matrix: &mut [T], columns: usize) -> RowsMut<'_, T> {
     RowsMut {
         rest: matrix,
         columns: columns.max(1),
     }
 }
 
-impl<'v> Iterator for RowsMut<'v> {
-    type Item = &'v mut [f32];
+impl<'v, T> Iterator for RowsMut<'v, T> {
+    type Item = &'v mut [T];
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

@@ -3,6 +3,7 @@
 /// The shape of one window's activations: `[positions, channels]`, position after position in
 /// memory, channels innermost. A vector has one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Shape {
     /// Time steps.
     pub positions: usize,

@@ -4,13 +4,8 @@ use crate::math;
 
 /// A window of `kernel` taps. Tap `k` of output `t` reads the position
 /// `t · stride + k · dilation − padding[0]`; there is nothing (a zero) outside the series.
-///
-/// ```
-/// use sgt_core::network::Window;
-/// let strided = Window { stride: 2, ..Window::same(5) };
-/// assert_eq!((strided.padding, strided.dilation), ([2, 2], 1));
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Window {
     /// Taps.
     pub kernel: usize,
@@ -45,6 +40,12 @@ impl Window {
     }
 
     /// Stride 1 and as many outputs as inputs; an odd zero goes behind.
+    ///
+    /// ```
+    /// use sgt_core::network::Window;
+    /// let strided = Window { stride: 2, ..Window::same(5) };
+    /// assert_eq!((strided.padding, strided.dilation), ([2, 2], 1));
+    /// ```
     pub const fn same(kernel: usize) -> Self {
         let around = kernel.saturating_sub(1);
         Self {

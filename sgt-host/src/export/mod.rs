@@ -3,8 +3,12 @@
 //! | module | target |
 //! |---|---|
 //! | `pytorch` | a PyTorch module in readable Python, and its state dict |
+//! | `firmware` | a crate or a C library for microcontrollers, which runs on `sgt-core` |
 
+mod firmware;
 mod pytorch;
+
+pub use firmware::Calibration;
 
 use crate::run::Trained;
 use crate::{Error, Result, file};
@@ -17,16 +21,22 @@ pub enum Target {
     /// `PyTorch`: `network.py`, a `torch.nn.Module` with one line a layer, and
     /// `weights.safetensors`, its state dict.
     Pytorch,
+    /// Microcontrollers, in Rust: a `no_std` crate with the weights in flash.
+    FirmwareRust,
+    /// Microcontrollers, in C: a library for Arduino and `PlatformIO`.
+    FirmwareC,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Pytorch];
+    pub const ALL: [Self; 3] = [Self::Pytorch, Self::FirmwareRust, Self::FirmwareC];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pytorch => "pytorch",
+            Self::FirmwareRust => "firmware-rust",
+            Self::FirmwareC => "firmware-c",
         }
     }
 }
@@ -47,19 +57,44 @@ impl FromStr for Target {
 /// One file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportFile {
-    /// Its name in the export's folder.
-    pub name: &'static str,
+    /// Its path in the export's folder, with `/` between the parts.
+    pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
+}
+
+/// What firmware is told beside its network.
+#[derive(Clone, Debug, Default)]
+pub struct FirmwareOptions<'d> {
+    /// Where the export's manifest finds the crate `sgt-core`: a path. A copy is taken along when
+    /// nothing is said, so that the folder builds by itself.
+    pub core: Option<String>,
+    /// Adds inference in 8-bit integers, calibrated on these data.
+    pub quantize: Option<Calibration<'d>>,
 }
 
 /// The files that hold `trained` for `target`. Equal networks give equal bytes.
 ///
 /// # Errors
-/// [`Error::Argument`] when the target cannot hold the network: a layer's name that is none there.
+/// [`Error::Argument`] when the target cannot hold the network: a layer's name that is none there, a
+/// layer that the core does not have.
 pub fn export(trained: &Trained, target: Target) -> Result<Vec<ExportFile>> {
+    export_with(trained, target, &FirmwareOptions::default())
+}
+
+/// [`export`] with options, which only firmware has.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_with(
+    trained: &Trained,
+    target: Target,
+    firmware: &FirmwareOptions<'_>,
+) -> Result<Vec<ExportFile>> {
     match target {
         Target::Pytorch => pytorch::files(trained),
+        Target::FirmwareRust => firmware::rust_files(trained, firmware),
+        Target::FirmwareC => firmware::c_files(trained, firmware),
     }
 }
 
@@ -70,7 +105,7 @@ pub fn export(trained: &Trained, target: Target) -> Result<Vec<ExportFile>> {
 /// [`Error::Argument`] when one of them is already there and `overwrite` is false; nothing is
 /// written then. [`Error::Io`].
 pub fn write(folder: &Path, files: &[ExportFile], overwrite: bool) -> Result<Vec<PathBuf>> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(file.name)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
     if let Some(path) = paths.iter().find(|path| path.exists() && !overwrite) {
         return Err(Error::Argument {
             argument: "folder".into(),
@@ -80,6 +115,9 @@ pub fn write(folder: &Path, files: &[ExportFile], overwrite: bool) -> Result<Vec
     }
     file::create_folder(folder)?;
     for (path, file) in paths.iter().zip(files) {
+        if let Some(inner) = path.parent() {
+            file::create_folder(inner)?;
+        }
         file::write_atomic(path, &file.bytes)?;
     }
     Ok(paths)

@@ -7,8 +7,9 @@
 
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::network::{
-    Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Optimizer,
-    Parameters, SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
+    Activation, Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network,
+    Optimizer, Parameters, Quantized, Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape,
+    Window, kinds, standardize,
 };
 use sgt_core::{
     AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
@@ -101,6 +102,8 @@ pub(crate) const CASES: &[Case] = &[
     case("schedules", schedules),
     case("network_tables", network_tables),
     case("network_infer", network_infer),
+    case("network_quantized", network_quantized),
+    case("network_observe", network_observe),
     case("network_saliency", network_saliency),
     case("network_gradients", network_gradients),
     case("network_sgd", |digest| {
@@ -977,6 +980,76 @@ fn network_infer(digest: &mut Digest) -> Result<(), Error> {
         digest.floats(logits);
     }
     Ok(())
+}
+
+/// Every layer that has an integer form.
+const INTEGER_LAYERS: [Layer; 11] = [
+    EVERY_LAYER[0],
+    EVERY_LAYER[1],
+    EVERY_LAYER[2],
+    EVERY_LAYER[3],
+    EVERY_LAYER[4],
+    EVERY_LAYER[5],
+    EVERY_LAYER[6],
+    EVERY_LAYER[7],
+    EVERY_LAYER[8],
+    Layer::GlobalAveragePool,
+    Layer::Dense(Dense { outputs: 4 }),
+];
+
+fn network_quantized(digest: &mut Digest) -> Result<(), Error> {
+    const SHIFT: u32 = 38;
+    let mut memory = NetworkMemory::new(31);
+    let mut rng = Pcg32::new(SEED, 32);
+    let weights: [i8; 63] = core::array::from_fn(|_| ((rng.next_u32() >> 24) as u8).cast_signed());
+    let biases: [i32; 10] = core::array::from_fn(|_| rng.next_u32().cast_signed() >> 18);
+    let rescales: [Rescale; 14] = core::array::from_fn(|_| Rescale {
+        multiplier: (rng.next_u32() >> 1).cast_signed(),
+        shift: SHIFT,
+    });
+    let mut scale = |zero: i8| Activation {
+        scale: 0.02 + 0.1 * rng.unit(),
+        zero,
+    };
+    let [input, first, second, sum, mean, all, logits] =
+        [3, -20, -128, 7, 0, 90, -5].map(&mut scale);
+    let activations = [
+        input, first, first, second, second, sum, sum, sum, mean, mean, all, logits,
+    ];
+    for rescale in &rescales {
+        for sum in [i32::MIN, -12345, -1, 0, 1, 54321, i32::MAX] {
+            digest.number(u64::from(rescale.apply(sum).cast_unsigned()));
+        }
+    }
+    let quantized = Quantized {
+        weights: &weights,
+        biases: &biases,
+        rescales: &rescales,
+        activations: &activations,
+    };
+    standardize(&mut memory.window, &[0.5, -0.25, 1.0], &[0.7, 2.0, 1.3])?;
+    digest.floats(&memory.window);
+    digest.refused(&standardize(&mut memory.window, &[0.5], &[0.7, 2.0]));
+    let network = Network::new(WINDOW, &INTEGER_LAYERS)?;
+    digest.count(network.quantized_len());
+    let mut scratch = [0; 256];
+    let logits = &mut memory.logits[..network.classes()];
+    network.infer_quantized(&quantized, &memory.window, &mut scratch, logits)?;
+    digest.floats(logits);
+    let short = &mut [0; 3];
+    digest.refused(&network.infer_quantized(&quantized, &memory.window, short, logits));
+    Ok(())
+}
+
+fn network_observe(digest: &mut Digest) -> Result<(), Error> {
+    let mut memory = NetworkMemory::new(33);
+    let network = Network::new(WINDOW, &EVERY_LAYER)?;
+    let parameters = Parameters::all(&memory.parameters[..network.parameter_len()]);
+    let scratch = &mut memory.scratch;
+    network.observe(parameters, &memory.window, scratch, &mut |layer, values| {
+        digest.count(layer);
+        digest.floats(values);
+    })
 }
 
 fn network_saliency(digest: &mut Digest) -> Result<(), Error> {

@@ -4,7 +4,10 @@ use std::{env, fs, path::PathBuf};
 
 fn main() {
     let target = env::var("TARGET").unwrap_or_default();
+    // The board whose memory does not hold the training of all layers.
+    println!("cargo:rustc-check-cfg=cfg(small_board)");
     let memory = if target.starts_with("thumbv6m") {
+        println!("cargo:rustc-cfg=small_board");
         // QEMU's `microbit`: nRF51822, Cortex-M0.
         "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K\n RAM : ORIGIN = 0x20000000, LENGTH = 16K }\n"
     } else {

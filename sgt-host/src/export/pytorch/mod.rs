@@ -46,11 +46,11 @@ pub(super) fn files(trained: &Trained) -> Result<Vec<ExportFile>> {
     };
     Ok(vec![
         ExportFile {
-            name: MODULE,
+            name: MODULE.into(),
             bytes: module.into_bytes(),
         },
         ExportFile {
-            name: WEIGHTS,
+            name: WEIGHTS.into(),
             bytes: to_state_dict(trained.model.parameters(), &metadata, &norms)?,
         },
     ])

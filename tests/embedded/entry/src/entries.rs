@@ -4,8 +4,8 @@
 use core::fmt::Write;
 use sgt_core::mask::{bit_words, bits_from_indices, indices_from_bits, is_selected, set_bits};
 use sgt_core::network::{
-    Adam, Convolution, Dense, Labelled, Layer, Learner, Network, Optimizer, Parameters,
-    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
+    Adam, Convolution, Dense, Labelled, Layer, Learner, Network, Optimizer, Parameters, Quantized,
+    Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window, kinds,
 };
 use sgt_core::{
     AdversarialRows, AsgtRows, Donors, End, Error, Group, Importance, Layout, Losses, Masked,
@@ -425,6 +425,29 @@ entry_points! {
     ) -> Result<(), Error> {
         network.infer(parameters, input, scratch, logits)
     }
+    fn network_standardize(
+        window: &mut [f32], mean: &[f32], deviation: &[f32],
+    ) -> Result<(), Error> {
+        sgt_core::network::standardize(window, mean, deviation)
+    }
+    fn network_quantized_len(network: &Network<'_>) -> usize {
+        network.quantized_len()
+    }
+    fn network_infer_quantized(
+        network: &Network<'_>, quantized: &Quantized<'_>, input: &[f32], scratch: &mut [i8],
+        logits: &mut [f32],
+    ) -> Result<(), Error> {
+        network.infer_quantized(quantized, input, scratch, logits)
+    }
+    fn network_observe(
+        network: &Network<'_>, parameters: Parameters<'_>, input: &[f32], tape: &mut [f32],
+        visit: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), Error> {
+        network.observe(parameters, input, tape, visit)
+    }
+    fn rescale_apply(rescale: Rescale, sum: i32) -> i32 {
+        rescale.apply(sum)
+    }
     fn network_saliency(
         network: &Network<'_>, parameters: Parameters<'_>, input: &[f32], score: Score,
         label: usize, scratch: &mut [f32], logits: &mut [f32], saliency: &mut [f32],
@@ -490,6 +513,12 @@ entry_points! {
         scratch: &mut [f32], logits: &mut [f32],
     ) -> Result<(), Error> {
         network.infer(parameters, input, scratch, logits)
+    }
+    fn convolutional_infer_quantized(
+        network: &Network<'_, CONVOLUTIONAL>, quantized: &Quantized<'_>, input: &[f32],
+        scratch: &mut [i8], logits: &mut [f32],
+    ) -> Result<(), Error> {
+        network.infer_quantized(quantized, input, scratch, logits)
     }
     fn convolutional_saliency(
         network: &Network<'_, CONVOLUTIONAL>, parameters: Parameters<'_>, input: &[f32],

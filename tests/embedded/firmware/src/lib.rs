@@ -5,6 +5,7 @@
 //! | `parity` | runs the cases and compares the bits with the host's |
 //! | `stack` | measures the stack of every entry point |
 //! | `instructions` | counts the instructions of the masking call and of networks |
+//! | `demo` | a trained network that explains itself and learns when its sensor is turned |
 #![no_std]
 
 use core::panic::PanicInfo;

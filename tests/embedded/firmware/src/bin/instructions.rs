@@ -9,8 +9,8 @@ use cortex_m::peripheral::{Peripherals, SYST, syst::SystClkSource};
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
 use sgt_core::network::{
-    Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Parameters,
-    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window,
+    Activation, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Parameters,
+    Quantized, Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window,
 };
 use sgt_core::{Group, Layout, Masking, Order, Pcg32, Random, mask_sample, mask_sample_small};
 
@@ -111,6 +111,17 @@ const LSTM: [Layer; 1] = [Layer::Lstm(Lstm { hidden: 16 })];
 const MOST_PARAMETERS: usize = 20_000;
 const MOST_SCRATCH: usize = 16_000;
 const MOST_CLASSES: usize = 32;
+/// Rows of all layers, and layers with the input.
+const MOST_ROWS: usize = 64;
+const MOST_LAYERS: usize = 16;
+const RESCALE: Rescale = Rescale {
+    multiplier: 1 << 30,
+    shift: 38,
+};
+const ACTIVATION: Activation = Activation {
+    scale: 0.05,
+    zero: -3,
+};
 
 struct NetworkBuffers {
     parameters: [f32; MOST_PARAMETERS],
@@ -120,9 +131,26 @@ struct NetworkBuffers {
     window: [f32; STEPS * CHANNELS],
     saliency: [f32; STEPS * CHANNELS],
     logits: [f32; MOST_CLASSES],
+    weights: [i8; MOST_PARAMETERS],
+    bytes: [i8; MOST_SCRATCH],
 }
 
 impl NetworkBuffers {
+    /// In integers; `rows` counts biases and rescalings, of which pooling has one more.
+    fn infer_quantized(&mut self, network: &Network<'_>, layers: usize, rows: [usize; 2]) -> bool {
+        let [biases, rescales] = rows;
+        let weights = &self.weights[..network.parameter_len() - biases];
+        let quantized = Quantized {
+            weights,
+            biases: &[7; MOST_ROWS][..biases],
+            rescales: &[RESCALE; MOST_ROWS][..rescales],
+            activations: &[ACTIVATION; MOST_LAYERS][..=layers],
+        };
+        let logits = &mut self.logits[..network.classes()];
+        let done = network.infer_quantized(&quantized, &self.window, &mut self.bytes, logits);
+        black_box(done).is_ok()
+    }
+
     fn infer(&mut self, network: &Network<'_>) -> bool {
         let parameters = Parameters::all(&self.parameters[..network.parameter_len()]);
         let logits = &mut self.logits[..network.classes()];
@@ -185,6 +213,8 @@ fn networks(timer: &mut SYST, rng: &mut Pcg32) -> bool {
         window: core::array::from_fn(|_| rng.standard_normal()),
         saliency: [0.0; STEPS * CHANNELS],
         logits: [0.0; MOST_CLASSES],
+        weights: core::array::from_fn(|_| (rng.next_u32() >> 25) as i8 - 64),
+        bytes: [0; MOST_SCRATCH],
     };
     let layout = Layout::series(STEPS, CHANNELS, Order::ChannelsLast, Group::Cell);
     let Ok(guided) = layout.map(|layout| SaliencyGuided::new(Masking::reference(layout))) else {
@@ -210,6 +240,18 @@ fn networks(timer: &mut SYST, rng: &mut Pcg32) -> bool {
             return false;
         };
         report(name, &network, &mut || buffers.infer(&network));
+    }
+    for (name, layers, rows) in [
+        ("quantized_convolution", &CONVOLUTION[..], [16, 17]),
+        ("quantized_dense", &DENSE, [32, 32]),
+        ("quantized_network", &CONVOLUTIONAL, [32, 33]),
+    ] {
+        let Ok(network) = Network::new(INPUT, black_box(layers)) else {
+            return false;
+        };
+        report(name, &network, &mut || {
+            buffers.infer_quantized(&network, layers.len(), rows)
+        });
     }
     let Ok(network) = Network::new(INPUT, black_box(&CONVOLUTIONAL)) else {
         return false;

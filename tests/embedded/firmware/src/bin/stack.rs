@@ -16,8 +16,8 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
 use entries::{CONVOLUTIONAL, Line, NAMES, WORKSPACE};
 use sgt_core::network::{
-    Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network, Parameters,
-    SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window,
+    Activation, Adam, Convolution, Dense, Depthwise, Labelled, Layer, Learner, Lstm, Network,
+    Parameters, Quantized, Rescale, SaliencyGuided, Score, Sgd, SgtScratch, Shape, Window,
 };
 use sgt_core::{
     AdversarialRows, AsgtRows, Ball, Bounds, Donors, End, Error, Goal, Group, Importance, Layout,
@@ -63,6 +63,42 @@ const SENSOR_LAYERS: [Layer; 5] = [
     Layer::GlobalAveragePool,
     Layer::Dense(Dense { outputs: 4 }),
 ];
+/// Every layer that has an integer form.
+const INTEGER_LAYERS: [Layer; 11] = [
+    EVERY_LAYER[0],
+    EVERY_LAYER[1],
+    EVERY_LAYER[2],
+    EVERY_LAYER[3],
+    EVERY_LAYER[4],
+    EVERY_LAYER[5],
+    EVERY_LAYER[6],
+    EVERY_LAYER[7],
+    EVERY_LAYER[8],
+    EVERY_LAYER[9],
+    EVERY_LAYER[11],
+];
+const RESCALE: Rescale = Rescale {
+    multiplier: 1 << 30,
+    shift: 36,
+};
+const ACTIVATION: Activation = Activation {
+    scale: 0.1,
+    zero: -3,
+};
+/// Its integers.
+const INTEGERS: Quantized<'static> = Quantized {
+    weights: &[37; 60],
+    biases: &[-5; 10],
+    rescales: &[RESCALE; 14],
+    activations: &[ACTIVATION; 12],
+};
+/// Those of the network for sensors.
+const SENSOR_INTEGERS: Quantized<'static> = Quantized {
+    weights: &[37; 39],
+    biases: &[-5; 7],
+    rescales: &[RESCALE; 8],
+    activations: &[ACTIVATION; 6],
+};
 const SERIES: Shape = Shape::series(8, 3);
 const SERIES_LEN: usize = 24;
 const SERIES_CLASSES: usize = 4;
@@ -76,6 +112,7 @@ struct NetworkMemory {
     state: [f32; PARAMETERS],
     scratch: [f32; SCRATCH],
     indices: [u16; SERIES_LEN],
+    bytes: [i8; SCRATCH],
 }
 
 /// Arguments of every entry point.
@@ -129,6 +166,7 @@ impl Fixture {
                 state: [0.0; PARAMETERS],
                 scratch: [0.0; SCRATCH],
                 indices: [0; SERIES_LEN],
+                bytes: [0; SCRATCH],
             },
         }
     }
@@ -619,6 +657,35 @@ calls! {
             &f.gradient[..SERIES_LEN], &mut f.network.scratch, &mut f.out[..SERIES_CLASSES],
         )));
     };
+    network_standardize: |f| {
+        let (mean, deviation) = ([0.5; 3], [2.0; 3]);
+        accept(measured!(entries::network_standardize(
+            &mut f.out[..SERIES_LEN], &mean, &deviation,
+        )));
+    };
+    network_quantized_len: |_f| {
+        let network = every_layer();
+        keep(measured!(entries::network_quantized_len(&network)));
+    };
+    network_infer_quantized: |f| {
+        let Ok(network) = Network::new(SERIES, black_box(&INTEGER_LAYERS)) else {
+            sgt_firmware::exit(false)
+        };
+        accept(measured!(entries::network_infer_quantized(
+            &network, &INTEGERS, &f.gradient[..SERIES_LEN], &mut f.network.bytes,
+            &mut f.out[..SERIES_CLASSES],
+        )));
+    };
+    network_observe: |f| {
+        let network = every_layer();
+        let mut seen = 0;
+        accept(measured!(entries::network_observe(
+            &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
+            &f.gradient[..SERIES_LEN], &mut f.network.scratch, &mut |layer, _| seen = layer,
+        )));
+        black_box(seen);
+    };
+    rescale_apply: |_f| keep(measured!(entries::rescale_apply(black_box(RESCALE), 12345)));
     network_saliency: |f| for score in black_box(SCORES) {
         let network = every_layer();
         let (logits, saliency) = f.out.split_at_mut(SERIES_CLASSES);
@@ -697,6 +764,13 @@ calls! {
         accept(measured!(entries::convolutional_infer(
             &network, Parameters::all(&f.network.parameters[..network.parameter_len()]),
             &f.gradient[..SERIES_LEN], &mut f.network.scratch, &mut f.out[..SERIES_CLASSES],
+        )));
+    };
+    convolutional_infer_quantized: |f| {
+        let network = sensor();
+        accept(measured!(entries::convolutional_infer_quantized(
+            &network, &SENSOR_INTEGERS, &f.gradient[..SERIES_LEN], &mut f.network.bytes,
+            &mut f.out[..SERIES_CLASSES],
         )));
     };
     convolutional_saliency: |f| for score in black_box(SCORES) {
