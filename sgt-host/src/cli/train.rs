@@ -32,7 +32,9 @@ pub(super) struct Arguments {
     overwrite: bool,
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
+        "data", "test", "label_column", "time_column", "group_column", "channels", "header", "wide",
+        "window", "step", "rate", "max_gap", "window_label", "missing", "resize", "split", "split_by",
+        "fold", "leave_out", "split_seed", "force_split", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
         "out", "overwrite",
     ])]
     resume: Option<PathBuf>,
@@ -52,6 +54,9 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         return train(folder, &session, Some(common), output);
     }
     let session = Session::open(&draft(arguments, common)?)?;
+    for note in session.notes() {
+        remark(note);
+    }
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => PathBuf::from("runs").join(session.name()),

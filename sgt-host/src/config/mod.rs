@@ -38,7 +38,7 @@ pub use settings::{Difference, changes, differences};
 pub use sgt_core::{Importance, Policy, Scope};
 
 use crate::attack::AttackConfig;
-use crate::data::Length;
+use crate::data::{Length, Reading};
 use crate::network::{Description, Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result, limits};
@@ -82,7 +82,7 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataConfig {
-    /// A set of `sgt data list`, or the path of a `NAME_TRAIN.ts` file.
+    /// A set of `sgt data list`, or the path of a file or folder of one's own.
     pub source: String,
     /// The test file beside a training file; `NAME_TEST.ts` beside `NAME_TRAIN.ts` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +93,9 @@ pub struct DataConfig {
     /// The common length of series; the set's own choice when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<Length>,
+    /// How one's own files become samples.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
     /// The share of the training part, below 1, that is set aside to choose the epoch to keep.
     pub validation: f32,
     /// Whether values are standardised by the training part's mean and deviation per channel.
@@ -216,6 +219,7 @@ impl RunConfig {
             }
             _ => {}
         }
+        check.prefixed("data.reading.", self.data.reading.check())?;
         check.prefixed("attack.", self.attack.check())?;
         check.count("training.epochs", self.training.epochs)?;
         check.count("training.batch", self.training.batch)?;

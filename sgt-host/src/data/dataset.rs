@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use super::{Axes, InputShape, SeriesOrder};
+use super::{Axes, InputShape, Preprocessing, Provenance, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use sgt_core::Bounds;
@@ -29,6 +29,8 @@ pub struct Dataset {
     bounds: Option<Bounds>,
     origin: Vec<f64>,
     axes: Axes,
+    provenance: Provenance,
+    preprocessing: Option<Preprocessing>,
 }
 
 impl Dataset {
@@ -58,6 +60,8 @@ impl Dataset {
             bounds,
             origin: Vec::new(),
             axes: Axes::default(),
+            provenance: Provenance::default(),
+            preprocessing: None,
         };
         dataset.check()?;
         Ok(dataset)
@@ -163,6 +167,43 @@ impl Dataset {
         }
         self.axes = axes;
         Ok(self)
+    }
+
+    /// Says where the samples come from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is no source or one a sample, of a group that is named.
+    pub fn with_provenance(mut self, provenance: Provenance) -> Result<Self> {
+        let sources = &provenance.sources;
+        let named = |group: usize| group < provenance.groups.len();
+        let fits = sources.is_empty() || sources.len() == self.len();
+        if !fits || !sources.iter().all(|source| named(source.group)) {
+            return Err(Error::Shape {
+                operation: "provenance",
+                found: format!("{} sources", sources.len()),
+                expected: format!("none or {}, one a sample, of named groups", self.len()),
+            });
+        }
+        self.provenance = provenance;
+        Ok(self)
+    }
+
+    /// Where the samples come from.
+    pub const fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Says what the files went through to become these samples.
+    #[must_use]
+    pub fn with_preprocessing(mut self, preprocessing: Option<Preprocessing>) -> Self {
+        self.preprocessing = preprocessing;
+        self
+    }
+
+    /// What the files went through to become these samples; `None` for data sets known by name and
+    /// for samples that were handed over in memory.
+    pub const fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.preprocessing.as_ref()
     }
 
     /// What the axes are called and measured in.
@@ -354,6 +395,8 @@ impl Dataset {
             bounds: self.bounds,
             origin: self.origin.clone(),
             axes: self.axes.clone(),
+            provenance: self.provenance.subset(indices),
+            preprocessing: self.preprocessing.clone(),
         })
     }
 
@@ -384,6 +427,22 @@ impl Dataset {
             }
         }
         Ok(())
+    }
+
+    /// Changes the samples in place, and leaves what they are called: for units that the network is
+    /// trained in.
+    ///
+    /// # Errors
+    /// As `change`, and [`Error::Argument`] for a value that is not finite behind it.
+    pub(crate) fn converted(
+        mut self,
+        change: impl FnOnce(InputShape, &mut [f32]) -> Result<()>,
+    ) -> Result<Self> {
+        change(self.shape, &mut self.samples)?;
+        self.bounds = None;
+        self.origin = Vec::new();
+        self.check()?;
+        Ok(self)
     }
 
     /// Calls `visit(channel, real values)` for each channel of each sample.
