@@ -203,7 +203,9 @@ pub(crate) fn parse_names(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
     let wide = kind(&descriptor).starts_with('U');
     let length: usize = kind(&descriptor)[1..].parse().map_err(|_| damaged())?;
     let width = length.checked_mul(if wide { UTF_32 } else { 1 });
-    let count: Option<usize> = shape.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    let count: Option<usize> = shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
     let held = &bytes[start..];
     let size = count.and_then(|count| count.checked_mul(width?));
     let width = width.filter(|&width| width > 0 && size == Some(held.len()));
@@ -215,7 +217,11 @@ pub(crate) fn parse_names(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
         }
         let big = descriptor.starts_with('>');
         let units = text.as_chunks::<UTF_32>().0.iter().map(|&unit| {
-            let code = if big { u32::from_be_bytes(unit) } else { u32::from_le_bytes(unit) };
+            let code = if big {
+                u32::from_be_bytes(unit)
+            } else {
+                u32::from_le_bytes(unit)
+            };
             char::from_u32(code)
         });
         let text: Option<String> = units.collect();
@@ -256,8 +262,16 @@ fn text_header(path: &Path, bytes: &[u8]) -> Result<Option<(String, Vec<usize>, 
     if !kind(descriptor).starts_with(['U', 'S']) {
         return Ok(None);
     }
-    let count = header.shape.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis));
-    limits::check(path, "labels", count.unwrap_or(usize::MAX), size_of::<String>())?;
+    let count = header
+        .shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    limits::check(
+        path,
+        "labels",
+        count.unwrap_or(usize::MAX),
+        size_of::<String>(),
+    )?;
     Ok(Some((descriptor.clone(), header.shape, start)))
 }
 

@@ -183,7 +183,10 @@ fn channel_bounds(arguments: &Arguments, trained: &Trained) -> Result<Vec<Bounds
         ([], None) if matches!(trained.model.input(), InputShape::Image { .. }) => {
             Err(Error::Argument {
                 argument: "--clip".into(),
-                found: format!("none, and no bounds in {}", arguments.input.weights.display()),
+                found: format!(
+                    "none, and no bounds in {}",
+                    arguments.input.weights.display()
+                ),
                 expected: "the least and greatest value of an image, 0,1 for example".into(),
             })
         }

@@ -68,6 +68,9 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     };
     let seeds = arguments.seeds.unwrap_or(seeds) as usize;
     let plan = Plan::read(&draft, &arguments.regimes.0, seeds)?;
+    for note in plan.notes() {
+        remark(note);
+    }
     let input = plan.input();
     let evaluation = &arguments.evaluation;
     let config = evaluation.config_of(Extent::Quick, input.kind(), samples);

@@ -200,7 +200,11 @@ fn own_info(name: &str, mut options: LoadOptions) -> Result<OwnInfo> {
         Err(refused) => return Err(refused),
     };
     let groups = |part: &Dataset| -> Vec<String> {
-        part.provenance().present().into_iter().map(String::from).collect()
+        part.provenance()
+            .present()
+            .into_iter()
+            .map(String::from)
+            .collect()
     };
     Ok(OwnInfo {
         loaded: Loaded::from(&data),
@@ -218,7 +222,9 @@ fn describe_own(name: &str, info: &OwnInfo) -> String {
     lines.extend(info.notes.clone());
     lines.extend(describe_loaded(&info.loaded));
     let counts = info.loaded.class_names.iter().zip(&info.test_class_counts);
-    let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
+    let counts: Vec<String> = counts
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
     lines.push(format!("test       {}", counts.join(", ")));
     if let Some(rate) = info.rate {
         lines.push(format!("rate       {rate} Hz"));
@@ -230,19 +236,35 @@ fn describe_own(name: &str, info: &OwnInfo) -> String {
         };
         lines.push(format!(
             "channel    {:<16} {} to {}, mean {:.4}, deviation {:.4}{suspicion}",
-            channel.name, channel.least, channel.greatest, channel.mean, channel.deviation
+            channel.name,
+            short(channel.least),
+            short(channel.greatest),
+            channel.mean,
+            channel.deviation
         ));
     }
     if let Some(share) = info.survey.told_by_length {
         lines.push(format!(
-            "! the length of a sample alone tells {:.1} % of the classes: --window cuts all alike",
+            "! the length of a sample alone tells the class with balanced accuracy {:.1} %",
             share * 100.0
         ));
     }
     if info.missing_are_refused {
-        lines.push("! values are missing: training needs --missing interpolate, mean or mask".into());
+        lines.push(
+            "! values are missing: training needs --missing interpolate, mean or mask".into(),
+        );
     }
     lines.join("\n")
+}
+
+/// A value in the digits of single precision where it is one.
+fn short(value: f64) -> String {
+    let near = value as f32;
+    if f64::from(near) == value {
+        near.to_string()
+    } else {
+        value.to_string()
+    }
 }
 
 /// Bytes of a download, on a terminal.

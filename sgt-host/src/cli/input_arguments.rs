@@ -59,7 +59,11 @@ impl InputArguments {
         }
         let labels: Option<Vec<usize>> = samples.labels.iter().copied().collect();
         labels.ok_or_else(|| {
-            let unknown = samples.labels.iter().filter(|label| label.is_none()).count();
+            let unknown = samples
+                .labels
+                .iter()
+                .filter(|label| label.is_none())
+                .count();
             data_error(
                 &self.input,
                 format!("no known class for {unknown} of {count} samples"),

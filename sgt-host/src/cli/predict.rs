@@ -89,8 +89,15 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             Some(accuracy) => format!(", accuracy {accuracy:.4} on {} with a class", known.len()),
             None => String::new(),
         };
-        let what = if is_csv(path) { "probabilities" } else { "logits" };
-        format!("{samples} × {classes} {what} in {}{accuracy}", path.display())
+        let what = if is_csv(path) {
+            "probabilities"
+        } else {
+            "logits"
+        };
+        format!(
+            "{samples} × {classes} {what} in {}{accuracy}",
+            path.display()
+        )
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -147,7 +154,10 @@ fn stream(arguments: &Arguments) -> Result<ExitCode> {
         let logits = logits(&trained.model, &x[..])?;
         check(&logits, classes, name, &chosen.weights)?;
         let group = (!window.group.is_empty()).then_some(window.group.as_str());
-        table.add((group, Some((window.from, window.to)), window.label), &logits)?;
+        table.add(
+            (group, Some((window.from, window.to)), window.label),
+            &logits,
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -79,7 +79,8 @@ pub(super) fn field(text: &str) -> String {
 
 /// Whether a file is to be CSV.
 pub(super) fn is_csv(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
 /// Samples of series as CSV: a line a step, a column a channel.

@@ -107,7 +107,8 @@ impl ReadingArguments {
             }
         };
         let text = |value: &Option<String>| value.clone().map(toml::Value::from);
-        let list = |values: &[String]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
+        let list =
+            |values: &[String]| (!values.is_empty()).then(|| toml::Value::from(values.to_vec()));
         set("label-column", text(&self.label_column));
         set("time-column", text(&self.time_column));
         set("group-column", text(&self.group_column));
@@ -118,11 +119,15 @@ impl ReadingArguments {
         set("step", self.step.map(span));
         set("rate", self.rate.map(toml::Value::from));
         set("max-gap", self.max_gap.map(|gap| (gap as i64).into()));
-        set("window-label", self.window_label.map(|rule| rule.to_string().into()));
+        set(
+            "window-label",
+            self.window_label.map(|rule| rule.to_string().into()),
+        );
         set("missing", self.missing.map(|how| how.to_string().into()));
         set(
             "resize",
-            self.resize.map(|Size(size)| size.map(|side| side as i64).to_vec().into()),
+            self.resize
+                .map(|Size(size)| size.map(|side| side as i64).to_vec().into()),
         );
     }
 
@@ -165,7 +170,10 @@ impl SplitArguments {
         if !self.leave_out.is_empty() {
             set("leave-out", Some(self.leave_out.clone().into()));
         }
-        set("split-seed", self.split_seed.map(|seed| (seed as i64).into()));
+        set(
+            "split-seed",
+            self.split_seed.map(|seed| (seed as i64).into()),
+        );
         set("force-split", self.force_split.then(|| true.into()));
     }
 

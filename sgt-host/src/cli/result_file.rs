@@ -38,7 +38,9 @@ impl ResultFile {
             let names = if names.len() == channels {
                 names
             } else {
-                (1..=channels).map(|channel| format!("channel {channel}")).collect()
+                (1..=channels)
+                    .map(|channel| format!("channel {channel}"))
+                    .collect()
             };
             return file::write_atomic(&self.output, series(values, &names, steps).as_bytes());
         }

@@ -19,7 +19,9 @@ pub(super) fn write(path: &Path, data: &TrainTest) -> Result<()> {
         let provenance = part.provenance();
         if provenance.groups.len() > 1 && !provenance.sources.is_empty() {
             let names = provenance.sources.iter().map(|source| source.group);
-            let names: Vec<String> = names.map(|group| provenance.groups[group].clone()).collect();
+            let names: Vec<String> = names
+                .map(|group| provenance.groups[group].clone())
+                .collect();
             members.push(Member::texts(groups, &names));
         }
     }
@@ -42,8 +44,11 @@ fn values(part: &Dataset, name: &str) -> Member {
         return Member::floats(name, &shape, samples.to_vec());
     }
     let (origin, plane) = (part.origin(), part.shape().positions());
-    let whole = |(place, value): (usize, &f32)| {
-        f64::from(*value) + origin[place / plane % origin.len()]
-    };
-    Member::precise(name, &shape, samples.iter().enumerate().map(whole).collect())
+    let whole =
+        |(place, value): (usize, &f32)| f64::from(*value) + origin[place / plane % origin.len()];
+    Member::precise(
+        name,
+        &shape,
+        samples.iter().enumerate().map(whole).collect(),
+    )
 }

@@ -42,9 +42,8 @@ pub fn parse(
         if line.is_empty() || line[0] == b'%' {
             continue;
         }
-        let line = std::str::from_utf8(line).map_err(|_| {
-            refuse(number, "bytes that are not UTF-8".into(), "text in UTF-8")
-        })?;
+        let line = std::str::from_utf8(line)
+            .map_err(|_| refuse(number, "bytes that are not UTF-8".into(), "text in UTF-8"))?;
         if !in_data {
             let Some(entry) = line.strip_prefix('@') else {
                 let found = format!("{} before @data", excerpt(line));
@@ -62,15 +61,19 @@ pub fn parse(
             }
             continue;
         }
-        let (case, label) = case(line, gaps)
-            .map_err(|(found, expected)| refuse(number, found, expected))?;
+        let (case, label) =
+            case(line, gaps).map_err(|(found, expected)| refuse(number, found, expected))?;
         held += case.values.len() * size_of::<f64>() + CASE;
         limits::check(path, "bytes of recordings", held, 1)?;
         let found = case.values.len() / case.steps;
         let expected = *channels.get_or_insert(found);
         if found != expected {
             let found = format!("{found} channels");
-            return Err(refuse(number, found, &format!("{expected}, as in the first case")));
+            return Err(refuse(
+                number,
+                found,
+                &format!("{expected}, as in the first case"),
+            ));
         }
         labels.push((number, label.to_string()));
         cases.push(case);
@@ -128,16 +131,27 @@ type Flaw = (String, &'static str);
 
 /// The case on a line, its class still open, and the label.
 fn case(line: &str, gaps: bool) -> Result<(Recording, &str), Flaw> {
-    let quote = line.chars().next().filter(|quote| matches!(quote, '\'' | '"'));
+    let quote = line
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '\'' | '"'));
     let (channels, label): (Vec<&str>, &str) = match quote {
         // The text of a relation: its lines are channels, written as \n.
-        Some(quote) if line[1..].contains("\\n") || line.ends_with(quote) || has_comma_after(line, quote) => {
+        Some(quote)
+            if line[1..].contains("\\n")
+                || line.ends_with(quote)
+                || has_comma_after(line, quote) =>
+        {
             let (inside, rest) = line[1..].split_once(quote).ok_or_else(|| {
-                ("a quoted text that does not end".to_string(), "'channels',label")
+                (
+                    "a quoted text that does not end".to_string(),
+                    "'channels',label",
+                )
             })?;
-            let label = rest.trim_start().strip_prefix(',').ok_or_else(|| {
-                ("no label".to_string(), "'channels',label")
-            })?;
+            let label = rest
+                .trim_start()
+                .strip_prefix(',')
+                .ok_or_else(|| ("no label".to_string(), "'channels',label"))?;
             (inside.split("\\n").collect(), label)
         }
         _ => {

@@ -213,8 +213,7 @@ impl Population<'_> {
             add(&mut sum, counts);
             sum
         };
-        let leaves_none =
-            |held: &[usize]| held.iter().zip(&totals).any(|(h, t)| *t > 0 && h == t);
+        let leaves_none = |held: &[usize]| held.iter().zip(&totals).any(|(h, t)| *t > 0 && h == t);
         let mut held = vec![0; self.classes];
         let mut chosen = Vec::new();
         for (group, counts) in &groups {
@@ -269,6 +268,23 @@ impl Population<'_> {
             test.extend_from_slice(&rest[count - held..count]);
             rest = &rest[count..];
         }
+        // As of single samples: one of every class that has two.
+        let mut classes = vec![Vec::new(); self.classes];
+        for &index in &order {
+            classes[self.labels[index]].push(index);
+        }
+        let mut tested = vec![false; self.classes];
+        for &index in &test {
+            tested[self.labels[index]] = true;
+        }
+        for (members, tested) in classes.iter().zip(tested) {
+            if let [_, .., last] = members[..]
+                && !tested
+                && share > 0.0
+            {
+                test.push(last);
+            }
+        }
         test.sort_unstable();
         let mut held: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
         for &index in &test {
@@ -294,7 +310,9 @@ impl Population<'_> {
                 return true;
             };
             let next = spans.partition_point(|&(_, end)| end <= source.start);
-            spans.get(next).is_none_or(|&(start, _)| start >= source.end)
+            spans
+                .get(next)
+                .is_none_or(|&(start, _)| start >= source.end)
         };
         let train = (0..self.labels.len())
             .filter(|index| test.binary_search(index).is_err())
@@ -391,7 +409,10 @@ impl Holdout {
         };
         let names = match self.by {
             SplitBy::Group => {
-                let held = self.test.iter().map(|&index| population.sources[index].group);
+                let held = self
+                    .test
+                    .iter()
+                    .map(|&index| population.sources[index].group);
                 let held: std::collections::BTreeSet<usize> = held.collect();
                 let held: Vec<String> = held
                     .into_iter()

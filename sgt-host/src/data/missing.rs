@@ -103,13 +103,17 @@ impl Fitted {
     /// The mean of each channel; 0 for one of which nothing is known.
     pub(super) fn means(&self) -> Vec<f64> {
         let means = self.sums.iter().zip(&self.counts);
-        means.map(|(sum, &count)| sum / count.max(1) as f64).collect()
+        means
+            .map(|(sum, &count)| sum / count.max(1) as f64)
+            .collect()
     }
 
     /// The channels in which something is missing.
     pub(super) fn gappy(&self) -> Vec<usize> {
         let channels = 0..self.missing.len();
-        channels.filter(|&channel| self.missing[channel] > 0).collect()
+        channels
+            .filter(|&channel| self.missing[channel] > 0)
+            .collect()
     }
 }
 
@@ -165,7 +169,11 @@ pub(super) fn fill(
         }
         for &channel in masked {
             let values = &sample[channel * steps..][..steps];
-            filled.extend(values.iter().map(|value| f32::from(u8::from(value.is_nan()))));
+            filled.extend(
+                values
+                    .iter()
+                    .map(|value| f32::from(u8::from(value.is_nan()))),
+            );
         }
     }
     filled
@@ -180,7 +188,11 @@ pub(super) fn fill_recordings(recordings: &mut Recordings, preprocessing: &Prepr
         let mut masks = Vec::new();
         for &channel in masked {
             let values = &case.values[channel * steps..][..steps];
-            masks.extend(values.iter().map(|value| f64::from(u8::from(value.is_nan()))));
+            masks.extend(
+                values
+                    .iter()
+                    .map(|value| f64::from(u8::from(value.is_nan()))),
+            );
         }
         for (channel, values) in case.values.chunks_exact_mut(steps).enumerate() {
             if by_time {

@@ -74,5 +74,5 @@ pub use reading::{
 pub use sample::{DataKind, InputShape, SeriesOrder};
 pub use series::Length;
 pub use sgt_core::Bounds;
-pub use survey::{ChannelSurvey, Suspicion, Survey};
 pub use split::{Split, balanced_draw, balanced_order, epoch_order, stratified_split};
+pub use survey::{ChannelSurvey, Survey, Suspicion};

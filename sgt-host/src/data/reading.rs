@@ -450,7 +450,10 @@ mod tests {
         for bad in ["", "0", "-1", "0s", "-1s", "nans", "infs", "x", "1.5"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
-        assert_eq!(Span::Seconds(2.56).steps("window", Some(50.0)).unwrap(), 128);
+        assert_eq!(
+            Span::Seconds(2.56).steps("window", Some(50.0)).unwrap(),
+            128
+        );
         assert!(Span::Seconds(2.56).steps("window", None).is_err());
         assert!(Span::Seconds(1e-3).steps("window", Some(50.0)).is_err());
     }

@@ -53,8 +53,8 @@ impl std::fmt::Display for Suspicion {
 pub struct Survey {
     /// Every channel.
     pub channels: Vec<ChannelSurvey>,
-    /// The share of test samples whose class their length alone tells, where that is well above that
-    /// of the largest class.
+    /// The balanced accuracy on the test part of telling the class by the length alone, where that is
+    /// well above chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told_by_length: Option<f64>,
 }
@@ -73,7 +73,9 @@ impl Survey {
             names.get(channel).cloned().unwrap_or_else(numbered)
         };
         Self {
-            channels: channels.map(|channel| survey(train, channel, name(channel))).collect(),
+            channels: channels
+                .map(|channel| survey(train, channel, name(channel)))
+                .collect(),
             told_by_length: told_by_length(data),
         }
     }
@@ -136,31 +138,41 @@ fn survey(train: &Dataset, channel: usize, name: String) -> ChannelSurvey {
     }
 }
 
-/// The accuracy of answering each length with the class that most training samples of it have.
+/// The balanced accuracy of answering each length with the class that has the largest share of its
+/// samples at the nearest training length.
 fn told_by_length(data: &TrainTest) -> Option<f64> {
     let steps = data.train.steps()?;
     if !data.train.is_padded() {
         return None;
     }
-    let classes = data.train.classes().len();
+    let totals = data.train.class_counts();
+    let classes = totals.len();
     let mut counts = vec![vec![0_usize; classes]; steps + 1];
     for index in 0..data.train.len() {
         counts[data.train.valid_steps(index).len()][data.train.labels()[index]] += 1;
     }
-    let all = data.train.class_counts();
-    let most = |counts: &[usize]| (0..classes).max_by_key(|&class| (counts[class], classes - class));
-    let usual = most(&all)?;
-    let (mut told, mut baseline) = (0, 0);
+    let known: Vec<usize> = (0..=steps)
+        .filter(|&length| counts[length].iter().any(|&count| count > 0))
+        .collect();
+    let answer = |length: usize| {
+        let nearest = known.iter().min_by_key(|known| known.abs_diff(length))?;
+        let share = |class: usize| counts[*nearest][class] as f64 / totals[class].max(1) as f64;
+        // Of equal shares the first.
+        let classes = (0..classes).rev();
+        classes.max_by(|&a, &b| share(a).total_cmp(&share(b)))
+    };
+    let mut right = vec![0_u32; classes];
     for index in 0..data.test.len() {
-        let counts = &counts[data.test.valid_steps(index).len()];
-        let answer = if counts.iter().all(|&count| count == 0) {
-            usual
-        } else {
-            most(counts)?
-        };
-        told += usize::from(answer == data.test.labels()[index]);
-        baseline += usize::from(usual == data.test.labels()[index]);
+        let label = data.test.labels()[index];
+        let told = answer(data.test.valid_steps(index).len());
+        right[label] += u32::from(told == Some(label));
     }
-    let share = |count: usize| count as f64 / data.test.len() as f64;
-    (share(told) > share(baseline) + LENGTH_TELLS).then(|| share(told))
+    let tested = data.test.class_counts();
+    let present = (0..classes).filter(|&class| tested[class] > 0);
+    let shares: Vec<f64> = present
+        .map(|class| f64::from(right[class]) / tested[class] as f64)
+        .collect();
+    let balanced = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+    let chance = 1.0 / shares.len().max(1) as f64;
+    (balanced > chance + LENGTH_TELLS).then_some(balanced)
 }

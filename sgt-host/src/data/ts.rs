@@ -215,7 +215,9 @@ fn count(at: Line, value: &str) -> Result<usize> {
 
 /// The case on a line, its class still open, and the label's text.
 fn parse_case<'a>(at: Line, line: &'a str, gaps: bool) -> Result<(Recording, &'a str)> {
-    let Some((series, label)) = line.rsplit_once(':').filter(|(_, label)| !label.contains(')'))
+    let Some((series, label)) = line
+        .rsplit_once(':')
+        .filter(|(_, label)| !label.contains(')'))
     else {
         return Err(at.error("no label", "channels, each ended by ':', then the label"));
     };

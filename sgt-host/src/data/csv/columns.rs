@@ -4,6 +4,7 @@ use super::dialect::{Dialect, fields, unquoted};
 use super::time::Clock;
 use super::{number, text};
 use crate::data::Reading;
+use crate::file::data_error;
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -113,6 +114,18 @@ impl Columns {
         let (channels, ignored): (Vec<usize>, Vec<usize>) = if reading.channels.is_empty() {
             free.partition(|&place| numeric(place))
         } else {
+            let absent = reading.channels.iter();
+            let absent: Vec<String> = absent
+                .filter(|name| find("channels", name).is_err())
+                .cloned()
+                .collect();
+            if !absent.is_empty() {
+                return Err(data_error(
+                    path,
+                    format!("no column for the channels {}", list(&absent)),
+                    format!("them among {}", list(&names)),
+                ));
+            }
             let chosen = reading.channels.iter();
             let chosen: Result<Vec<usize>> = chosen.map(|name| find("channels", name)).collect();
             (chosen?, Vec::new())
@@ -120,7 +133,10 @@ impl Columns {
         if let Some(&both) = channels.iter().find(|&&place| taken(place)) {
             return Err(Error::Argument {
                 argument: "channels".into(),
-                found: format!("{}, which is another column already", names[both].escape_debug()),
+                found: format!(
+                    "{}, which is another column already",
+                    names[both].escape_debug()
+                ),
                 expected: "a column that is neither label, time nor group".into(),
             });
         }

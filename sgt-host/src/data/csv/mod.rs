@@ -87,7 +87,10 @@ impl<'s> Csv<'s> {
         if let Some(first) = beginning.first_mut() {
             *first = without_mark(first);
         }
-        let preamble = beginning.iter().take_while(|record| is_preamble(record)).count();
+        let preamble = beginning
+            .iter()
+            .take_while(|record| is_preamble(record))
+            .count();
         let beginning = &beginning[preamble..];
         if beginning.is_empty() {
             return Err(data_error(&path, "comments alone", "rows of a CSV file"));
@@ -119,7 +122,11 @@ impl<'s> Csv<'s> {
     /// # Panics
     /// Unless there is one value a channel.
     pub fn set_origin(&mut self, origin: &[f64]) {
-        assert_eq!(origin.len(), self.columns.channels.len(), "one value a channel");
+        assert_eq!(
+            origin.len(),
+            self.columns.channels.len(),
+            "one value a channel"
+        );
         self.origin = origin.to_vec();
     }
 

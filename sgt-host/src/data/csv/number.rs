@@ -2,21 +2,8 @@
 
 /// What pandas takes for missing, and the mark of ARFF and `.ts` files.
 const MISSING: [&[u8]; 15] = [
-    b"",
-    b"?",
-    b"NA",
-    b"N/A",
-    b"n/a",
-    b"NaN",
-    b"nan",
-    b"-NaN",
-    b"-nan",
-    b"null",
-    b"NULL",
-    b"None",
-    b"<NA>",
-    b"#N/A",
-    b"#NA",
+    b"", b"?", b"NA", b"N/A", b"n/a", b"NaN", b"nan", b"-NaN", b"-nan", b"null", b"NULL", b"None",
+    b"<NA>", b"#N/A", b"#NA",
 ];
 
 /// Powers of ten that an `f64` holds exactly.
@@ -125,10 +112,29 @@ mod tests {
     #[test]
     fn numbers_are_what_the_standard_library_reads() {
         let texts = [
-            "0", "-0", "1", "-1.5", "+2.25", "3.", ".5", "1e3", "1E-3", "-1.25e+2", "123456789.123",
-            "0.1", "0.30000000000000004", "9007199254740993", "1e22", "1e23", "1.7976931348623157e308",
-            "2.2250738585072014e-308", "4.9e-324", "12345678901234567890", "0.0000000000000000001",
-            "1606420800000000", "1000000000000000000000",
+            "0",
+            "-0",
+            "1",
+            "-1.5",
+            "+2.25",
+            "3.",
+            ".5",
+            "1e3",
+            "1E-3",
+            "-1.25e+2",
+            "123456789.123",
+            "0.1",
+            "0.30000000000000004",
+            "9007199254740993",
+            "1e22",
+            "1e23",
+            "1.7976931348623157e308",
+            "2.2250738585072014e-308",
+            "4.9e-324",
+            "12345678901234567890",
+            "0.0000000000000000001",
+            "1606420800000000",
+            "1000000000000000000000",
         ];
         for text in texts {
             let expected: f64 = text.parse().unwrap();
@@ -145,7 +151,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for bad in ["x", "1.5.2", "1e", "--1", "1,5", "inf", "-Infinity", "0x10", "1_000", "e5", "1e999", "12:30"] {
+        for bad in [
+            "x",
+            "1.5.2",
+            "1e",
+            "--1",
+            "1,5",
+            "inf",
+            "-Infinity",
+            "0x10",
+            "1_000",
+            "e5",
+            "1e999",
+            "12:30",
+        ] {
             assert_eq!(parse(bad.as_bytes(), b'.'), None, "{bad}");
         }
         assert_eq!(parse(b"1.5", b','), None);

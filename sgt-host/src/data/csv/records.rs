@@ -155,7 +155,10 @@ impl<'s> Records<'s> {
             if self.buffer.len() >= LONGEST {
                 return Err(data_error(
                     &self.path,
-                    format!("a record of more than {LONGEST} bytes on line {}", self.lines + 1),
+                    format!(
+                        "a record of more than {LONGEST} bytes on line {}",
+                        self.lines + 1
+                    ),
                     "rows that end",
                 ));
             }

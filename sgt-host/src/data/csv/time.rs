@@ -43,20 +43,30 @@ impl Clock {
         };
         let name = name.to_ascii_lowercase();
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-        Some(if ends(&["_ms", "(ms)", "[ms]", "millis", "milliseconds"]) {
-            Self::Milliseconds
-        } else if ends(&["_us", "(us)", "[us]", "(µs)", "[µs]", "micros", "microseconds"]) {
-            Self::Microseconds
-        } else if ends(&["_ns", "(ns)", "[ns]", "nanoseconds"]) {
-            Self::Nanoseconds
-        } else {
-            match value.abs() {
-                size if size >= NANOSECONDS_FROM => Self::Nanoseconds,
-                size if size >= MICROSECONDS_FROM => Self::Microseconds,
-                size if size >= MILLISECONDS_FROM => Self::Milliseconds,
-                _ => Self::Seconds,
-            }
-        })
+        Some(
+            if ends(&["_ms", "(ms)", "[ms]", "millis", "milliseconds"]) {
+                Self::Milliseconds
+            } else if ends(&[
+                "_us",
+                "(us)",
+                "[us]",
+                "(µs)",
+                "[µs]",
+                "micros",
+                "microseconds",
+            ]) {
+                Self::Microseconds
+            } else if ends(&["_ns", "(ns)", "[ns]", "nanoseconds"]) {
+                Self::Nanoseconds
+            } else {
+                match value.abs() {
+                    size if size >= NANOSECONDS_FROM => Self::Nanoseconds,
+                    size if size >= MICROSECONDS_FROM => Self::Microseconds,
+                    size if size >= MILLISECONDS_FROM => Self::Milliseconds,
+                    _ => Self::Seconds,
+                }
+            },
+        )
     }
 
     /// The time that `field` writes, in seconds; `None` where it is none.
@@ -83,7 +93,11 @@ fn iso(field: &[u8]) -> Option<f64> {
     if !dated {
         return time_of_day(text);
     }
-    let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..10])?);
+    let (year, month, day) = (
+        digits(&text[..4])?,
+        digits(&text[5..7])?,
+        digits(&text[8..10])?,
+    );
     if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
@@ -105,7 +119,11 @@ fn offset(clock: &str) -> Option<(&str, f64)> {
     let Some(at) = clock.rfind(['+', '-']) else {
         return Some((clock, 0.0));
     };
-    let sign = if clock.as_bytes()[at] == b'-' { -1.0 } else { 1.0 };
+    let sign = if clock.as_bytes()[at] == b'-' {
+        -1.0
+    } else {
+        1.0
+    };
     let (hours, minutes) = match &clock[at + 1..] {
         text if text.len() == 2 => (digits(text)?, 0),
         text if text.len() == 4 => (digits(&text[..2])?, digits(&text[2..])?),
@@ -179,7 +197,17 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(iso(text.as_bytes()), Some(expected), "{text}");
         }
-        for bad in ["", "x", "2020-13-01", "2021-02-29", "2020-01-01T", "2020-01-01T25", "12:61", "1.5", "20200101"] {
+        for bad in [
+            "",
+            "x",
+            "2020-13-01",
+            "2021-02-29",
+            "2020-01-01T",
+            "2020-01-01T25",
+            "12:61",
+            "1.5",
+            "20200101",
+        ] {
             assert_eq!(iso(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -44,7 +44,11 @@ pub(in crate::data) fn read(path: &Path, reading: &Reading) -> Result<(RawCases,
         )
     })?;
     if steps == 0 {
-        return Err(data_error(path, "no column of numbers", "the steps of a sample"));
+        return Err(data_error(
+            path,
+            "no column of numbers",
+            "the steps of a sample",
+        ));
     }
     let mut cases = RawCases {
         channels,
@@ -80,7 +84,9 @@ pub(in crate::data) fn read(path: &Path, reading: &Reading) -> Result<(RawCases,
 
 fn beginning<'r>(records: &'r mut Records<'_>) -> Result<Vec<&'r [u8]>> {
     let records = records.peek(SAMPLE)?.into_iter();
-    let plain = records.map(without_mark).filter(|record| !is_preamble(record));
+    let plain = records
+        .map(without_mark)
+        .filter(|record| !is_preamble(record));
     Ok(plain.collect())
 }
 
@@ -147,4 +153,3 @@ fn layout(columns: &[String]) -> Option<(Vec<String>, usize)> {
     let names = channels.iter().map(|(name, _)| (*name).to_string());
     alike.then(|| (names.collect(), steps))
 }
-

@@ -85,7 +85,12 @@ pub(super) fn load_npz(parts: &Parts, options: &LoadOptions) -> Result<TrainTest
             "x [samples, channels, steps] or [samples, channels, height, width], and y [samples]",
         ));
     };
-    let own = part(&parts.train, &mut contents, [&X_TEST, &Y_TEST, &GROUPS_TEST], reading)?;
+    let own = part(
+        &parts.train,
+        &mut contents,
+        [&X_TEST, &Y_TEST, &GROUPS_TEST],
+        reading,
+    )?;
     let test = match (&parts.test, own) {
         (None, own) => own,
         (Some(_), Some(_)) => {
@@ -97,7 +102,12 @@ pub(super) fn load_npz(parts: &Parts, options: &LoadOptions) -> Result<TrainTest
         }
         (Some(path), None) => {
             let mut contents = npz::contents(path)?;
-            let test = match part(path, &mut contents, [&X_TEST, &Y_TEST, &GROUPS_TEST], reading)? {
+            let test = match part(
+                path,
+                &mut contents,
+                [&X_TEST, &Y_TEST, &GROUPS_TEST],
+                reading,
+            )? {
                 Some(test) => Some(test),
                 None => part(path, &mut contents, [&X, &Y, &GROUPS], reading)?,
             };
@@ -118,7 +128,10 @@ pub(super) fn load_npz(parts: &Parts, options: &LoadOptions) -> Result<TrainTest
         legend.rate = rate.values.first().copied().filter(|rate| *rate > 0.0);
     }
     if !contents.is_empty() {
-        let rest: Vec<String> = contents.keys().map(|n| n.escape_debug().to_string()).collect();
+        let rest: Vec<String> = contents
+            .keys()
+            .map(|n| n.escape_debug().to_string())
+            .collect();
         legend.notes.push(format!(
             "{}: arrays left alone: {}",
             path.display(),
@@ -149,9 +162,8 @@ fn part(
     let Some(content) = take(contents, x) else {
         return Ok(None);
     };
-    let labels = take(contents, y).ok_or_else(|| {
-        data_error(path, format!("{} without {}", x[0], y[0]), "both")
-    })?;
+    let labels = take(contents, y)
+        .ok_or_else(|| data_error(path, format!("{} without {}", x[0], y[0]), "both"))?;
     let inside = path.join(x[0]);
     Ok(Some(Arrays {
         path: path.into(),
@@ -206,7 +218,11 @@ fn finish(
     let names = |labels: &[String]| classes::names(labels.iter().map(String::as_str));
     let found = names(&train.labels);
     // Numbers may be places in a list of names.
-    let numbers = |found: &String| found.parse::<usize>().is_ok_and(|n| n < legend.classes.len());
+    let numbers = |found: &String| {
+        found
+            .parse::<usize>()
+            .is_ok_and(|n| n < legend.classes.len())
+    };
     let by_place = !legend.classes.is_empty() && found.iter().all(numbers);
     let class_names = if legend.classes.is_empty() {
         found
@@ -223,7 +239,10 @@ fn finish(
         }
         let class = |label: &String| {
             let place = if by_place {
-                label.parse().ok().filter(|&n: &usize| n < class_names.len())
+                label
+                    .parse()
+                    .ok()
+                    .filter(|&n: &usize| n < class_names.len())
             } else {
                 classes::find(label, &class_names)
             };
@@ -271,7 +290,13 @@ fn finish(
         Some((test, labels)) => {
             let (test_groups, test_sources) = groups(&test.groups, labels.len());
             let grouped = !train.groups.is_empty() && !test.groups.is_empty();
-            let known = |groups, sources| if grouped { (groups, sources) } else { Default::default() };
+            let known = |groups, sources| {
+                if grouped {
+                    (groups, sources)
+                } else {
+                    Default::default()
+                }
+            };
             let train = Flat {
                 values: train.x.values,
                 labels: train_labels,
@@ -299,7 +324,9 @@ fn finish(
             builder.notes.push(holdout.describe(reading, &population));
             let size = shape.len();
             let part = |indices: &[usize]| {
-                let values = indices.iter().flat_map(|&i| &train.x.values[i * size..][..size]);
+                let values = indices
+                    .iter()
+                    .flat_map(|&i| &train.x.values[i * size..][..size]);
                 Flat {
                     values: values.copied().collect(),
                     labels: indices.iter().map(|&i| train_labels[i]).collect(),
@@ -351,7 +378,12 @@ pub(super) struct Builder<'p> {
 }
 
 impl Builder<'_> {
-    pub(super) fn finish(mut self, mut train: Flat, mut test: Flat, reading: &Reading) -> Result<TrainTest> {
+    pub(super) fn finish(
+        mut self,
+        mut train: Flat,
+        mut test: Flat,
+        reading: &Reading,
+    ) -> Result<TrainTest> {
         let shape = self.shape;
         let (channels, plane) = (shape.channels(), shape.positions());
         let bounds = picture_units(shape, &mut train.values, train.bytes);
@@ -371,11 +403,16 @@ impl Builder<'_> {
         let name = self.path.display().to_string();
         missing::settle(&mut preprocessing, &fitted, gaps, &name)?;
         if gaps > 0 {
-            self.notes.push(format!("{gaps} missing values: {}", reading.missing));
+            self.notes
+                .push(format!("{gaps} missing values: {}", reading.missing));
         }
         let masks = preprocessing.masked.len();
         let whole = match shape {
-            InputShape::Series { steps, channels, order } => InputShape::Series {
+            InputShape::Series {
+                steps,
+                channels,
+                order,
+            } => InputShape::Series {
                 steps,
                 channels: channels + masks,
                 order,
@@ -408,7 +445,14 @@ impl Builder<'_> {
                 ..Provenance::default()
             };
             let name = data_name(self.path);
-            let data = Dataset::new(name, self.classes.clone(), whole, values, flat.labels, bounds)?;
+            let data = Dataset::new(
+                name,
+                self.classes.clone(),
+                whole,
+                values,
+                flat.labels,
+                bounds,
+            )?;
             let data = data.with_axes(axes.clone())?.with_provenance(provenance)?;
             Ok(data.with_preprocessing(Some(preprocessing.clone())))
         };

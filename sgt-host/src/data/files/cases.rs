@@ -6,8 +6,8 @@ use crate::data::load::LoadOptions;
 use crate::data::missing::{self, Fitted};
 use crate::data::series::{self, RawCases, Recordings};
 use crate::data::{
-    Axes, Missing, Population, Preprocessing, Provenance, Reading, Source, TrainTest, arff, classes,
-    ts,
+    Axes, Missing, Population, Preprocessing, Provenance, Reading, Source, TrainTest, arff,
+    classes, ts,
 };
 use crate::file::{data_error, excerpt, read_decompressed};
 use crate::{Error, Result};
@@ -31,7 +31,11 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
     let reading = &options.reading;
     let train = read_archive(&parts.train, None, reading)?;
     let test = match &parts.test {
-        Some(test) => Some(read_archive(test, Some(&train.recordings.classes), reading)?),
+        Some(test) => Some(read_archive(
+            test,
+            Some(&train.recordings.classes),
+            reading,
+        )?),
         None => None,
     };
     finish(parts, train, test, options, true)
@@ -48,7 +52,10 @@ pub(super) fn read_archive(
     let (recordings, channels) = if ending(path) == "arff" {
         arff::parse(path, &bytes, classes, gaps)?
     } else {
-        (ts::parse_with_gaps(path, &bytes, classes, gaps)?, Vec::new())
+        (
+            ts::parse_with_gaps(path, &bytes, classes, gaps)?,
+            Vec::new(),
+        )
     };
     let steps = recordings.cases.iter().map(|case| case.steps).enumerate();
     Ok(Cases {

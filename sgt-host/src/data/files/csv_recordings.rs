@@ -9,8 +9,8 @@ use crate::data::missing::{self, Fitted};
 use crate::data::recording::{Cut, Dropped, Pace, Recorder, Segment, UNLABELLED, Window, cut};
 use crate::data::series::{RawCase, RawCases};
 use crate::data::{
-    Axes, Dataset, InputShape, Missing, Population, Preprocessing, Provenance, Reading, SeriesOrder,
-    Source, TrainTest, classes,
+    Axes, Dataset, InputShape, Missing, Population, Preprocessing, Provenance, Reading,
+    SeriesOrder, Source, TrainTest, classes,
 };
 use crate::file::{data_error, excerpt};
 use crate::{Error, Result, limits};
@@ -145,7 +145,11 @@ impl Recordings {
                 if ids.names.len() >= usize::from(UNLABELLED) {
                     return Err(data_error(
                         &file.path,
-                        format!("more than {} labels, on line {}", ids.names.len(), csv.line()),
+                        format!(
+                            "more than {} labels, on line {}",
+                            ids.names.len(),
+                            csv.line()
+                        ),
                         "classes: another column as --label-column",
                     ));
                 }
@@ -298,7 +302,11 @@ impl Recordings {
                 )
             })
         };
-        let places = self.labels.iter().map(place).collect::<Result<Vec<u16>>>()?;
+        let places = self
+            .labels
+            .iter()
+            .map(place)
+            .collect::<Result<Vec<u16>>>()?;
         for segment in &mut self.segments {
             for label in &mut segment.labels {
                 if let Some(&class) = places.get(usize::from(*label)) {
@@ -450,10 +458,19 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
     let windows_of = Windows { rule, classes };
     match test {
         Some(mut test) => {
-            let (held, dropped) = test.windows(parts.test.as_deref().unwrap_or(&parts.train), rule, &windows_of.classes, true)?;
+            let (held, dropped) = test.windows(
+                parts.test.as_deref().unwrap_or(&parts.train),
+                rule,
+                &windows_of.classes,
+                true,
+            )?;
             notes.append(&mut test.notes);
-            notes.push(format!("test: {}", describe(held.len(), rule, test.rate, dropped)));
-            let data = windows_of.finish(parts, (&train, &windows), (&test, &held), &reading, notes)?;
+            notes.push(format!(
+                "test: {}",
+                describe(held.len(), rule, test.rate, dropped)
+            ));
+            let data =
+                windows_of.finish(parts, (&train, &windows), (&test, &held), &reading, notes)?;
             let test = parts.test.as_deref().unwrap_or(&parts.train);
             check_leaks(data, test, &reading, false)
         }
@@ -484,11 +501,18 @@ fn load_wide(parts: &Parts, reading: &Reading, options: &LoadOptions) -> Result<
     let name = data_name(&parts.train);
     let (raw, said) = read_wide(&parts.train, reading)?;
     let mut train = cases::encode(&parts.train, name.clone(), raw, None)?;
-    train.notes.push(format!("{}: {said}", parts.train.display()));
+    train
+        .notes
+        .push(format!("{}: {said}", parts.train.display()));
     let test = match &parts.test {
         Some(test) => {
             let (raw, _) = read_wide(test, reading)?;
-            Some(cases::encode(test, name, raw, Some(&train.recordings.classes))?)
+            Some(cases::encode(
+                test,
+                name,
+                raw,
+                Some(&train.recordings.classes),
+            )?)
         }
         None => None,
     };
@@ -510,8 +534,12 @@ fn whole_recordings(
     if train.segments.len() < 2 {
         return Err(Error::Argument {
             argument: "window".into(),
-            found: format!("none for one recording of {} steps", train.segments.first().map_or(0, Segment::len)),
-            expected: "a window, 128 or 2.56s for example; --wide where each row is a sample".into(),
+            found: format!(
+                "none for one recording of {} steps",
+                train.segments.first().map_or(0, Segment::len)
+            ),
+            expected: "a window, 128 or 2.56s for example; --wide where each row is a sample"
+                .into(),
         });
     }
     let whole = |path: &Path, mut set: Recordings| -> Result<Cases> {
@@ -533,10 +561,16 @@ fn whole_recordings(
                 true,
                 &mut Dropped::default(),
             );
-            let Some(window) = window.first() else { continue };
-            let values = segment.channels.iter().zip(&set.origin).flat_map(|(values, origin)| {
-                values.iter().map(move |&value| f64::from(value) + origin)
-            });
+            let Some(window) = window.first() else {
+                continue;
+            };
+            let values = segment
+                .channels
+                .iter()
+                .zip(&set.origin)
+                .flat_map(|(values, origin)| {
+                    values.iter().map(move |&value| f64::from(value) + origin)
+                });
             raw.cases.push(RawCase {
                 label: classes[usize::from(window.label)].clone(),
                 group: Some(set.groups[segment.group].clone()),
@@ -571,7 +605,9 @@ fn said(dropped: Dropped) -> String {
         (dropped.short, "recordings that are shorter"),
     ];
     let parts = counts.into_iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if parts.is_empty() {
         String::new()
     } else {
@@ -634,7 +670,10 @@ impl Windows {
                 *fill += origin;
             }
             if gaps > 0 {
-                notes.push(format!("{gaps} missing training values: {}", reading.missing));
+                notes.push(format!(
+                    "{gaps} missing training values: {}",
+                    reading.missing
+                ));
             }
         }
         let masks = preprocessing.masked.len();
@@ -693,4 +732,3 @@ impl Windows {
         })
     }
 }
-

@@ -5,9 +5,7 @@ use super::{FileFormat, PICTURES, cases, ending, format_of, pictures};
 use crate::data::csv::{Csv, Row, read_wide, text};
 use crate::data::missing;
 use crate::data::recording::{Cut, Dropped, Pace, Recorder, Segment, UNLABELLED, cut};
-use crate::data::{
-    InputShape, Missing, Preprocessing, Provenance, Reading, Source, classes,
-};
+use crate::data::{InputShape, Missing, Preprocessing, Provenance, Reading, Source, classes};
 use crate::file::{data_error, read_decompressed};
 use crate::npy::Array;
 use crate::weights::Metadata;
@@ -92,7 +90,11 @@ fn read_pictures(path: &Path, metadata: &Metadata) -> Result<FileSamples> {
     limits::check(path, "pixels", found.len().saturating_mul(shape.len()), 8)?;
     for (file, class) in &found {
         values.extend(pictures::sample(file, shape)?.into_iter().map(f64::from));
-        labels.push(class.as_ref().and_then(|class| classes::find(class, &metadata.classes)));
+        labels.push(
+            class
+                .as_ref()
+                .and_then(|class| classes::find(class, &metadata.classes)),
+        );
     }
     let mut dims = vec![found.len()];
     dims.extend(shape.dims());
@@ -129,7 +131,9 @@ impl<'m> Known<'m> {
             metadata,
             channels,
             steps: metadata.input.positions(),
-            origin: origin.get(..channels).map_or(vec![0.0; channels], <[f64]>::to_vec),
+            origin: origin
+                .get(..channels)
+                .map_or(vec![0.0; channels], <[f64]>::to_vec),
             preprocessing: Preprocessing {
                 reading: reading.clone(),
                 ..preprocessing
@@ -241,7 +245,10 @@ impl<'m> Known<'m> {
         if found.labels.is_empty() {
             return Err(data_error(
                 path,
-                format!("no recording of {} steps ({} shorter ones)", self.steps, dropped.short),
+                format!(
+                    "no recording of {} steps ({} shorter ones)",
+                    self.steps, dropped.short
+                ),
                 "a window's length or more",
             ));
         }
@@ -378,10 +385,17 @@ impl<'m> Known<'m> {
             };
             array = self.finish(found, samples)?.values;
         }
-        let names = (labels.len() == count).then_some(labels).unwrap_or_default();
+        let names = (labels.len() == count)
+            .then_some(labels)
+            .unwrap_or_default();
         let class = |label: &String| {
             let by_name = classes::find(label, &self.metadata.classes);
-            by_name.or_else(|| label.parse().ok().filter(|&n: &usize| n < self.metadata.classes.len()))
+            by_name.or_else(|| {
+                label
+                    .parse()
+                    .ok()
+                    .filter(|&n: &usize| n < self.metadata.classes.len())
+            })
         };
         Ok(FileSamples {
             values: array,
@@ -422,7 +436,16 @@ fn over(trained: &Reading, asked: &Reading) -> Reading {
     macro_rules! lay {
         ($($key:ident),+) => { $(if asked.$key.is_some() { reading.$key.clone_from(&asked.$key); })+ };
     }
-    lay!(label_column, time_column, group_column, header, step, rate, max_gap, window);
+    lay!(
+        label_column,
+        time_column,
+        group_column,
+        header,
+        step,
+        rate,
+        max_gap,
+        window
+    );
     reading.wide |= asked.wide;
     if asked.missing != Missing::Refuse {
         reading.missing = asked.missing;
@@ -548,11 +571,16 @@ impl<'s, 'm> Stream<'s, 'm> {
         });
         if self.groups.len() > limits::STEPS {
             let found = format!("more than {} groups", limits::STEPS);
-            return Err(data_error(self.csv.path(), found, "persons, devices or sessions"));
+            return Err(data_error(
+                self.csv.path(),
+                found,
+                "persons, devices or sessions",
+            ));
         }
         let class = classes::find(&text(&self.row.label), &self.known.metadata.classes);
         let class = class.map_or(UNLABELLED, |class| class as u16);
-        self.recorder.push(group, self.row.time, &self.row.values, class);
+        self.recorder
+            .push(group, self.row.time, &self.row.values, class);
         for ended in self.recorder.take_finished() {
             self.next[ended.group] = 0;
         }
@@ -577,7 +605,8 @@ impl<'s, 'm> Stream<'s, 'm> {
             );
             let mut samples = Vec::new();
             let mut valid = Vec::new();
-            self.known.append(segment, range.clone(), &mut samples, &mut valid);
+            self.known
+                .append(segment, range.clone(), &mut samples, &mut valid);
             let found = FileSamples {
                 values: Array {
                     shape: Vec::new(),

@@ -1,8 +1,8 @@
 //! What a test part must not share with the training part.
 
+use crate::Result;
 use crate::data::{Dataset, Provenance, Reading, Shared, TrainTest};
 use crate::file::data_error;
-use crate::Result;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,7 +19,10 @@ pub(super) fn check_leaks(
     reading: &Reading,
     published: bool,
 ) -> Result<TrainTest> {
-    let TrainTest { mut train, test: held } = data;
+    let TrainTest {
+        mut train,
+        test: held,
+    } = data;
     let shared = shared(&train, &held);
     if shared.is_empty() {
         return Ok(TrainTest { train, test: held });
@@ -33,9 +36,9 @@ pub(super) fn check_leaks(
         ));
     }
     let mut provenance = train.provenance().clone();
-    provenance
-        .notes
-        .push(format!("the test part shares {shared} with the training part"));
+    provenance.notes.push(format!(
+        "the test part shares {shared} with the training part"
+    ));
     train = train.with_provenance(provenance)?;
     let provenance = Provenance {
         shared,

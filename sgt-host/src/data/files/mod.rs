@@ -10,8 +10,8 @@ mod pictures;
 pub use csv_recordings::{RecordingFile, Recordings, WindowRule};
 pub use input::{FileSamples, Stream, StreamWindow, read_array, read_samples};
 
-use super::load::LoadOptions;
 use super::TrainTest;
+use super::load::LoadOptions;
 use crate::file::{data_error, io_error, parent};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -195,6 +195,8 @@ pub(super) fn load(source: &str, format: FileFormat, options: &LoadOptions) -> R
     }
     if parts.test.is_some() {
         no_split(options)?;
+    } else {
+        no_forgotten_test(path, options)?;
     }
     match format {
         FileFormat::Ts | FileFormat::Arff => cases::load(&parts, options),
@@ -202,6 +204,24 @@ pub(super) fn load(source: &str, format: FileFormat, options: &LoadOptions) -> R
         FileFormat::Npz => arrays::load_npz(&parts, options),
         FileFormat::Pictures => pictures::load(&parts, options),
         FileFormat::NpyPair => arrays::load_pair(source, options),
+    }
+}
+
+/// Refuses a file whose name promises a test part that is not there, unless a split is asked for.
+fn no_forgotten_test(path: &Path, options: &LoadOptions) -> Result<()> {
+    let reading = &options.reading;
+    let asked = reading.split.is_some() || reading.fold.is_some() || !reading.leave_out.is_empty();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match name.rsplit_once("_TRAIN.") {
+        Some((stem, end)) if !asked && path.is_file() && !end.starts_with("npz") => {
+            let end = end.strip_suffix(".gz").unwrap_or(end);
+            Err(data_error(
+                path,
+                format!("no {stem}_TEST.{end} beside it"),
+                "one, a test file named by --test, or --split",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -20,7 +20,9 @@ fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
             continue;
         }
         let inside = path.strip_prefix(folder).unwrap_or(&path);
-        let class = inside.parent().and_then(|parent| parent.components().next());
+        let class = inside
+            .parent()
+            .and_then(|parent| parent.components().next());
         let Some(class) = class else {
             return Err(data_error(
                 &path,
@@ -32,7 +34,11 @@ fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
         pictures.push((path, class));
     }
     if pictures.is_empty() {
-        return Err(data_error(folder, "no picture", "PNG or JPEG files in class folders"));
+        return Err(data_error(
+            folder,
+            "no picture",
+            "PNG or JPEG files in class folders",
+        ));
     }
     Ok(pictures)
 }
@@ -74,14 +80,24 @@ fn is_grey(picture: &DynamicImage) -> bool {
 /// The pixels `[channels, height, width]` from 0 to 1; what is transparent counts as opaque.
 fn pixels(picture: &DynamicImage, channels: usize, values: &mut Vec<f32>) {
     let scale = |byte: u8| f32::from(byte) / 255.0;
-    if channels == 1 {
+    if channels == 1 && is_grey(picture) {
         values.extend(picture.to_luma8().into_raw().into_iter().map(scale));
         return;
     }
     let raw = picture.to_rgb8().into_raw();
+    if channels == 1 {
+        values.extend(raw.as_chunks::<3>().0.iter().copied().map(luma).map(scale));
+        return;
+    }
     for channel in 0..channels {
         values.extend(raw[channel..].iter().step_by(channels).copied().map(scale));
     }
+}
+
+/// The grey of a colour as ITU-R 601 has it, and Pillow computes it.
+fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    let sum = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;
+    ((sum + 0x8000) >> 16) as u8
 }
 
 /// Pictures of one part, decoded.
@@ -168,7 +184,12 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
         Some(test) => Some(album(test, reading.resize)?),
         None => None,
     };
-    let all = || train.pictures.iter().chain(test.iter().flat_map(|t| &t.pictures));
+    let all = || {
+        train
+            .pictures
+            .iter()
+            .chain(test.iter().flat_map(|t| &t.pictures))
+    };
     let channels = if all().all(is_grey) { 1 } else { 3 };
     let first = &train.pictures[0];
     let shape = InputShape::image(channels, first.height() as usize, first.width() as usize);
@@ -176,7 +197,11 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
     let names = classes::names(train.classes.iter().map(String::as_str));
     let flat = |album: &Album, path: &Path| -> Result<Flat> {
         if !album.pictures.iter().all(|picture| fits(&picture)) {
-            return Err(data_error(path, "pictures of another size", format!("{shape}")));
+            return Err(data_error(
+                path,
+                "pictures of another size",
+                format!("{shape}"),
+            ));
         }
         let mut values = Vec::with_capacity(album.pictures.len() * shape.len());
         for picture in &album.pictures {

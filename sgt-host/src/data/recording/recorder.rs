@@ -188,7 +188,8 @@ impl Open {
     fn resample(&mut self, period: f64, time: f64, values: &[f32]) {
         let close = period * ON_GRID;
         loop {
-            let step = self.segment.start + (self.segment.forgotten + self.segment.len()) as f64 * period;
+            let step =
+                self.segment.start + (self.segment.forgotten + self.segment.len()) as f64 * period;
             if step > time + close {
                 return;
             }
