@@ -56,7 +56,7 @@ fn recordings_are_trained_on_and_answered() {
         "{record}"
     );
     // The same files are read the same way again.
-    succeeds(folder, "evaluate run --samples 20 --out tables");
+    succeeds(folder, "evaluate run --samples 20 --extent quick");
 
     let weights = "--weights run/weights.safetensors --input walk.csv";
     let said = succeeds(folder, &format!("predict {weights} --output p.csv --json"));

@@ -1,6 +1,6 @@
 //! `sgt attack`.
 
-use super::input_arguments::InputArguments;
+use super::input_arguments::{InputArguments, say};
 use super::output::Output;
 use super::result_file::{ResultFile, outside};
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let labels = arguments
         .input
         .labels(&trained, &found, arguments.labels.as_deref());
-    let valid = found.valid;
+    let (valid, notes) = (found.valid, found.provenance.notes);
     let x = trained.samples(path, found.values)?;
     let labels = labels?;
     let samples = labels.len();
@@ -159,6 +159,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             *value = value.clamp(bounds.low.into(), bounds.high.into());
         }
     }
+    say(&notes);
     let precise = trained.needs_precision();
     arguments.result.write(&trained, &values, precise)?;
     output.print(&attacked, || {

@@ -1,6 +1,6 @@
 //! `sgt attribute`.
 
-use super::input_arguments::InputArguments;
+use super::input_arguments::{InputArguments, say};
 use super::output::{Output, remark};
 use super::result_file::{ResultFile, outside};
 use crate::attribution::{Baseline, Method, Settings, attribute};
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     let labels = arguments
         .input
         .labels(&trained, &found, arguments.labels.as_deref());
-    let valid = found.valid;
+    let (valid, notes) = (found.valid, found.provenance.notes);
     let x = trained.samples(path, found.values)?;
     let labels = labels?;
     let is_image = matches!(trained.model.input(), InputShape::Image { .. });
@@ -114,6 +114,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         gap: found.gap,
     };
     let values = trained.attributions_for_file(found.values);
+    say(&notes);
     let values: Vec<f64> = values.into_iter().map(f64::from).collect();
     arguments.result.write(&trained, &values, false)?;
     output.print(&attributed, || {

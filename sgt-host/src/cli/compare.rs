@@ -68,9 +68,6 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     };
     let seeds = arguments.seeds.unwrap_or(seeds) as usize;
     let plan = Plan::read(&draft, &arguments.regimes.0, seeds)?;
-    for note in plan.notes() {
-        remark(note);
-    }
     let input = plan.input();
     let evaluation = &arguments.evaluation;
     let config = evaluation.config_of(Extent::Quick, input.kind(), samples);
@@ -92,6 +89,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let _lock = Lock::take(&arguments.out)?;
     let interrupt = Interrupt::watch()?;
     let go_on = again(Some("--resume"), &["--overwrite"]);
+    // Not before: an error is one line.
+    for note in plan.notes() {
+        remark(note);
+    }
     let display = ComparisonDisplay::new(output, plan.runs());
     let trained = plan.train(Some(place), interrupt.asked(), |notice| {
         display.training(notice);

@@ -31,9 +31,6 @@ impl InputArguments {
         if !is_npy(&self.input) {
             let trained = Trained::read(&self.weights, self.model.as_deref(), &[])?;
             let found = read_samples(&self.input, &trained.metadata, &self.reading.reading()?)?;
-            for note in &found.provenance.notes {
-                remark(note);
-            }
             return Ok((trained, found));
         }
         // Read once: it may be a pipe.
@@ -70,6 +67,13 @@ impl InputArguments {
                 "--labels FILE.npy, or a column of classes that --label-column names",
             )
         })
+    }
+}
+
+/// Says what was found out; when all is computed, since an error is one line.
+pub(super) fn say(notes: &[String]) {
+    for note in notes {
+        remark(note);
     }
 }
 

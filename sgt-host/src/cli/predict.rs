@@ -1,6 +1,6 @@
 //! `sgt predict`.
 
-use super::input_arguments::InputArguments;
+use super::input_arguments::{InputArguments, say};
 use super::output::{Output, remark};
 use super::prediction_table::{PredictionTable, is_csv};
 use super::result_file::{Destination, outside};
@@ -59,6 +59,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     check(&logits, classes, input, &arguments.input.weights)?;
     let samples = logits.len() / classes;
     let predicted = predictions(&logits, classes);
+    say(&found.provenance.notes);
     if is_csv(path) {
         let mut table = PredictionTable::new(&trained.metadata.classes);
         for sample in 0..samples {

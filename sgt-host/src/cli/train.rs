@@ -54,9 +54,6 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         return train(folder, &session, Some(common), output);
     }
     let session = Session::open(&draft(arguments, common)?)?;
-    for note in session.notes() {
-        remark(note);
-    }
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => PathBuf::from("runs").join(session.name()),
@@ -93,6 +90,10 @@ fn train(
         trainer.restore(checkpoint)?;
     }
     let interrupt = Interrupt::watch()?;
+    // Not before: an error is one line.
+    for note in session.notes() {
+        remark(note);
+    }
     let epochs = config.training.epochs;
     let display = TrainingDisplay::new(
         output,
