@@ -212,7 +212,7 @@ proptest! {
             } else {
                 for (index, (value, exact)) in values.iter().zip(exact).enumerate() {
                     let whole = f64::from(*value) + origin[index / length];
-                    prop_assert!((whole - f64::from(*exact)).abs() <= 1e-6 * exact.abs().max(1.0) as f64);
+                    prop_assert!((whole - f64::from(*exact)).abs() <= 1e-6 * f64::from(exact.abs().max(1.0)));
                 }
             }
         }

@@ -195,6 +195,67 @@ fn missing_and_swapped_channels_are_named_and_put_in_order() {
 }
 
 #[test]
+fn a_run_on_recordings_is_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "--set data.validation=0.2");
+    let weights = std::fs::read(folder.join("run/weights.safetensors")).unwrap();
+    // Finished: nothing is trained, and the same is written.
+    succeeds(folder, "train --resume run");
+    assert_eq!(
+        std::fs::read(folder.join("run/weights.safetensors")).unwrap(),
+        weights
+    );
+    // Other windows of the same file are other data.
+    let config = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    std::fs::write(
+        folder.join("run/config.toml"),
+        config.replace("step = 16", "step = 8"),
+    )
+    .unwrap();
+    fails(
+        folder,
+        "train --resume run",
+        1,
+        &["data.reading.step = 8", "expected 16"],
+    );
+}
+
+#[test]
+fn a_network_without_names_of_channels_reads_columns_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Far from 0, so that values are held relative to an origin.
+    let mut text = String::from("@classLabel true still walk\n@data\n");
+    let mut table = String::from("a,b,label\n");
+    for case in 0..20 {
+        let swing = f64::from(case % 2);
+        let value = |step: u32| 1e6 + swing * f64::from(step).sin() + f64::from(case) * 1e-2;
+        let line: Vec<String> = (0..16).map(|step| format!("{:.3}", value(step))).collect();
+        let label = ["still", "walk"][case as usize % 2];
+        let _ = writeln!(text, "{0}:{0}:{label}", line.join(","));
+        for step in line {
+            let _ = writeln!(table, "{step},{step},{label}");
+        }
+    }
+    std::fs::write(folder.join("own.ts"), text).unwrap();
+    std::fs::write(folder.join("own.csv"), table).unwrap();
+    succeeds(folder, "train --data own.ts --epochs 1 --out run");
+    let predict = "predict --weights run/weights.safetensors";
+    succeeds(folder, &format!("{predict} --input own.ts --output a.npy"));
+    succeeds(
+        folder,
+        &format!("{predict} --input own.csv --label-column label --window 16 --output b.npy"),
+    );
+    let read = |name: &str| sgt_host::npy::read(&folder.join(name)).unwrap();
+    let (a, b) = (read("a.npy"), read("b.npy"));
+    assert_eq!(a.shape, b.shape);
+    for (a, b) in a.values.iter().zip(&b.values) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
+#[test]
 fn windows_are_written_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

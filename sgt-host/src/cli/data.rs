@@ -82,7 +82,7 @@ impl OwnArguments {
             data_dir: Some(folder.into()),
             test: self.test.clone(),
             length: None,
-            reading: self.split.over(self.reading.reading()?)?,
+            reading: self.split.over(self.reading.reading())?,
         })
     }
 }

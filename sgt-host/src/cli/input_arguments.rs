@@ -30,7 +30,7 @@ impl InputArguments {
     pub(super) fn read(&self) -> Result<(Trained, FileSamples)> {
         if !is_npy(&self.input) {
             let trained = Trained::read(&self.weights, self.model.as_deref(), &[])?;
-            let found = read_samples(&self.input, &trained.metadata, &self.reading.reading()?)?;
+            let found = read_samples(&self.input, &trained.metadata, &self.reading.reading())?;
             return Ok((trained, found));
         }
         // Read once: it may be a pipe.
@@ -38,7 +38,7 @@ impl InputArguments {
         let shape = npy::parse_shape(&self.input, &bytes)?;
         let sample = shape.get(1..).unwrap_or_default();
         let trained = Trained::read(&self.weights, self.model.as_deref(), sample)?;
-        let reading = self.reading.reading()?;
+        let reading = self.reading.reading();
         let found = read_array(&self.input, &bytes, &trained.metadata, &reading)?;
         Ok((trained, found))
     }

@@ -135,7 +135,7 @@ fn stream(arguments: &Arguments) -> Result<ExitCode> {
     };
     let target = path.unwrap_or(Path::new("standard output"));
     let name = Path::new("standard input");
-    let reading = chosen.reading.reading()?;
+    let reading = chosen.reading.reading();
     let mut stream = Stream::new(name, std::io::stdin(), &trained.metadata, &reading)?;
     remark(&stream.describe());
     let mut table = PredictionTable::new(&trained.metadata.classes);

@@ -79,7 +79,7 @@ pub(super) struct SplitArguments {
     leave_out: Vec<String>,
     /// Seeds the split, which is the same for every run [default: 0].
     #[arg(long, value_name = "N", help_heading = SPLIT_HEADING)]
-    split_seed: Option<u64>,
+    split_seed: Option<u32>,
     /// Go on with a test part that shares groups or samples with the training part, and say so in every
     /// table.
     #[arg(long, help_heading = SPLIT_HEADING)]
@@ -118,7 +118,7 @@ impl ReadingArguments {
         set("window", self.window.map(span));
         set("step", self.step.map(span));
         set("rate", self.rate.map(toml::Value::from));
-        set("max-gap", self.max_gap.map(|gap| (gap as i64).into()));
+        set("max-gap", self.max_gap.map(|gap| whole(gap).into()));
         set(
             "window-label",
             self.window_label.map(|rule| rule.to_string().into()),
@@ -127,16 +127,13 @@ impl ReadingArguments {
         set(
             "resize",
             self.resize
-                .map(|Size(size)| size.map(|side| side as i64).to_vec().into()),
+                .map(|Size(size)| size.map(whole).to_vec().into()),
         );
     }
 
     /// The options that are given.
-    ///
-    /// # Errors
-    /// As [`Reading::check`].
-    pub(super) fn reading(&self) -> Result<Reading> {
-        let reading = Reading {
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
             label_column: self.label_column.clone(),
             time_column: self.time_column.clone(),
             group_column: self.group_column.clone(),
@@ -151,8 +148,7 @@ impl ReadingArguments {
             missing: self.missing.unwrap_or_default(),
             resize: self.resize.map(|Size(size)| size),
             ..Reading::default()
-        };
-        Ok(reading)
+        }
     }
 }
 
@@ -172,7 +168,7 @@ impl SplitArguments {
         }
         set(
             "split-seed",
-            self.split_seed.map(|seed| (seed as i64).into()),
+            self.split_seed.map(|seed| i64::from(seed).into()),
         );
         set("force-split", self.force_split.then(|| true.into()));
     }
@@ -187,7 +183,7 @@ impl SplitArguments {
             split_by: self.split_by,
             fold: self.fold,
             leave_out: self.leave_out.clone(),
-            split_seed: self.split_seed.unwrap_or_default(),
+            split_seed: self.split_seed.unwrap_or_default().into(),
             force_split: self.force_split,
             ..reading
         };
@@ -208,9 +204,14 @@ impl SplitArguments {
     }
 }
 
+/// A count as TOML holds it.
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 fn span(span: Span) -> toml::Value {
     match span {
-        Span::Steps(steps) => (steps as i64).into(),
+        Span::Steps(steps) => whole(steps).into(),
         Span::Seconds(_) => span.to_string().into(),
     }
 }

@@ -93,8 +93,7 @@ fn exponent(rest: &[u8]) -> Option<i32> {
     };
     let (negative, digits) = match exponent {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
     };
     if digits.is_empty() || digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -286,60 +286,57 @@ fn finish(
         notes: legend.notes,
     };
     let (own_groups, own_sources) = groups(&train.groups, train_labels.len());
-    match test {
-        Some((test, labels)) => {
-            let (test_groups, test_sources) = groups(&test.groups, labels.len());
-            let grouped = !train.groups.is_empty() && !test.groups.is_empty();
-            let known = |groups, sources| {
-                if grouped {
-                    (groups, sources)
-                } else {
-                    Default::default()
-                }
-            };
-            let train = Flat {
-                values: train.x.values,
-                labels: train_labels,
-                origin: known(own_groups, own_sources),
+    if let Some((test, labels)) = test {
+        let (test_groups, test_sources) = groups(&test.groups, labels.len());
+        let grouped = !train.groups.is_empty() && !test.groups.is_empty();
+        let known = |groups, sources| {
+            if grouped {
+                (groups, sources)
+            } else {
+                Default::default()
+            }
+        };
+        let train = Flat {
+            values: train.x.values,
+            labels: train_labels,
+            origin: known(own_groups, own_sources),
+            bytes: train.bytes,
+        };
+        let place = test.path;
+        let test = Flat {
+            values: test.x.values,
+            labels,
+            origin: known(test_groups, test_sources),
+            bytes: test.bytes,
+        };
+        let data = builder.finish(train, test, reading)?;
+        check_leaks(data, &place, reading, false)
+    } else {
+        let population = Population {
+            labels: &train_labels,
+            classes: builder.classes.len(),
+            sources: &own_sources,
+            groups: &own_groups,
+        };
+        let holdout = population.hold_out(reading)?;
+        builder.notes.push(holdout.describe(reading, &population));
+        let size = shape.len();
+        let part = |indices: &[usize]| {
+            let values = indices
+                .iter()
+                .flat_map(|&i| &train.x.values[i * size..][..size]);
+            Flat {
+                values: values.copied().collect(),
+                labels: indices.iter().map(|&i| train_labels[i]).collect(),
+                origin: (
+                    own_groups.clone(),
+                    indices.iter().map(|&i| own_sources[i]).collect(),
+                ),
                 bytes: train.bytes,
-            };
-            let place = test.path;
-            let test = Flat {
-                values: test.x.values,
-                labels,
-                origin: known(test_groups, test_sources),
-                bytes: test.bytes,
-            };
-            let data = builder.finish(train, test, reading)?;
-            check_leaks(data, &place, reading, false)
-        }
-        None => {
-            let population = Population {
-                labels: &train_labels,
-                classes: builder.classes.len(),
-                sources: &own_sources,
-                groups: &own_groups,
-            };
-            let holdout = population.hold_out(reading)?;
-            builder.notes.push(holdout.describe(reading, &population));
-            let size = shape.len();
-            let part = |indices: &[usize]| {
-                let values = indices
-                    .iter()
-                    .flat_map(|&i| &train.x.values[i * size..][..size]);
-                Flat {
-                    values: values.copied().collect(),
-                    labels: indices.iter().map(|&i| train_labels[i]).collect(),
-                    origin: (
-                        own_groups.clone(),
-                        indices.iter().map(|&i| own_sources[i]).collect(),
-                    ),
-                    bytes: train.bytes,
-                }
-            };
-            let (fitted, held) = (part(&holdout.train), part(&holdout.test));
-            builder.finish(fitted, held, reading)
-        }
+            }
+        };
+        let (fitted, held) = (part(&holdout.train), part(&holdout.test));
+        builder.finish(fitted, held, reading)
     }
 }
 

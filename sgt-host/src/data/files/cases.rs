@@ -158,7 +158,7 @@ pub(super) fn finish(
     let own_test = test.is_some();
     let (train, test) = match test {
         Some(test) => (train, test),
-        None => split(train, reading, &mut notes)?,
+        None => split(&train, reading, &mut notes)?,
     };
     if train.recordings.channels != test.recordings.channels {
         return Err(Error::Shape {
@@ -256,7 +256,7 @@ pub(super) fn settled(reading: &Reading) -> Reading {
     }
 }
 
-fn split(all: Cases, reading: &Reading, notes: &mut Vec<String>) -> Result<(Cases, Cases)> {
+fn split(all: &Cases, reading: &Reading, notes: &mut Vec<String>) -> Result<(Cases, Cases)> {
     let labels: Vec<usize> = all.recordings.cases.iter().map(|case| case.label).collect();
     let population = Population {
         labels: &labels,

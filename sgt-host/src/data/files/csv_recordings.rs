@@ -15,6 +15,7 @@ use crate::data::{
 use crate::file::{data_error, excerpt};
 use crate::{Error, Result, limits};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Rows between two looks at the memory.
@@ -89,8 +90,8 @@ pub(super) fn list(path: &Path) -> Result<Vec<RecordingFile>> {
 }
 
 impl Recordings {
-    /// Reads files one after the other; `like` are recordings whose channels, origins, rate and labels
-    /// these must have.
+    /// Reads files one after the other; `like` are recordings whose channels (any names, where it has
+    /// none), origins, rate and labels these must have.
     ///
     /// # Errors
     /// As [`Csv::open`] and [`Csv::read`].
@@ -105,7 +106,7 @@ impl Recordings {
             None => Self::default(),
         };
         let mut reading = reading.clone();
-        if like.is_some() {
+        if !found.channels.is_empty() {
             reading.channels.clone_from(&found.channels);
         }
         let mut ids = Ids::of(&found.labels);
@@ -222,7 +223,17 @@ impl Recordings {
             csv.columns.describe()
         ));
         if settled {
+            let found = csv.columns.channels.len();
+            if found != self.origin.len() {
+                return Err(data_error(
+                    csv.path(),
+                    format!("{found} channels"),
+                    format!("{}; --channels names them", self.origin.len()),
+                ));
+            }
             csv.set_origin(&self.origin);
+            self.channels.clone_from(&csv.columns.channels);
+            reading.channels.clone_from(&self.channels);
             return Ok(());
         }
         self.origin = csv.origin().to_vec();
@@ -262,10 +273,10 @@ impl Recordings {
         };
         let mut note = format!("{rows} rows{rate} in {} recordings", self.segments.len());
         if gaps > 0 {
-            note += &format!("; cut at {gaps} gaps of more than {gap} steps");
+            let _ = write!(note, "; cut at {gaps} gaps of more than {gap} steps");
         }
         if jumps > 0 {
-            note += &format!("; cut where the time goes back, {jumps} times");
+            let _ = write!(note, "; cut where the time goes back, {jumps} times");
         }
         self.notes.push(note);
     }
@@ -372,14 +383,13 @@ impl Ids {
         if !self.names.is_empty() && self.last.0 == label {
             return self.last.1;
         }
-        let number = match self.numbers.get(label) {
-            Some(&number) => number,
-            None => {
-                let number = self.names.len() as u16;
-                self.names.push(text(label));
-                self.numbers.insert(label.to_vec(), number);
-                number
-            }
+        let number = if let Some(&number) = self.numbers.get(label) {
+            number
+        } else {
+            let number = self.names.len() as u16;
+            self.names.push(text(label));
+            self.numbers.insert(label.to_vec(), number);
+            number
         };
         self.last = (label.to_vec(), number);
         number
@@ -433,7 +443,7 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
             reading,
             ..options.clone()
         };
-        return whole_recordings(parts, train, test, classes, &options);
+        return whole_recordings(parts, train, test, &classes, &options);
     };
     let length = window.steps("window", train.rate)?;
     let step = match reading.step {
@@ -456,39 +466,35 @@ pub(super) fn load(parts: &Parts, options: &LoadOptions) -> Result<TrainTest> {
     let mut notes = std::mem::take(&mut train.notes);
     notes.push(describe(windows.len(), rule, train.rate, dropped));
     let windows_of = Windows { rule, classes };
-    match test {
-        Some(mut test) => {
-            let (held, dropped) = test.windows(
-                parts.test.as_deref().unwrap_or(&parts.train),
-                rule,
-                &windows_of.classes,
-                true,
-            )?;
-            notes.append(&mut test.notes);
-            notes.push(format!(
-                "test: {}",
-                describe(held.len(), rule, test.rate, dropped)
-            ));
-            let data =
-                windows_of.finish(parts, (&train, &windows), (&test, &held), &reading, notes)?;
-            let test = parts.test.as_deref().unwrap_or(&parts.train);
-            check_leaks(data, test, &reading, false)
-        }
-        None => {
-            let sources: Vec<Source> = windows.iter().map(|w| train.source(w, length)).collect();
-            let labels: Vec<usize> = windows.iter().map(|w| w.label.into()).collect();
-            let population = Population {
-                labels: &labels,
-                classes: windows_of.classes.len(),
-                sources: &sources,
-                groups: &train.groups,
-            };
-            let holdout = population.hold_out(&reading)?;
-            notes.push(holdout.describe(&reading, &population));
-            let pick = |indices: &[usize]| indices.iter().map(|&i| windows[i]).collect::<Vec<_>>();
-            let (fitted, held) = (pick(&holdout.train), pick(&holdout.test));
-            windows_of.finish(parts, (&train, &fitted), (&train, &held), &reading, notes)
-        }
+    if let Some(mut test) = test {
+        let (held, dropped) = test.windows(
+            parts.test.as_deref().unwrap_or(&parts.train),
+            rule,
+            &windows_of.classes,
+            true,
+        )?;
+        notes.append(&mut test.notes);
+        notes.push(format!(
+            "test: {}",
+            describe(held.len(), rule, test.rate, dropped)
+        ));
+        let data = windows_of.finish(parts, (&train, &windows), (&test, &held), &reading, notes)?;
+        let test = parts.test.as_deref().unwrap_or(&parts.train);
+        check_leaks(data, test, &reading, false)
+    } else {
+        let sources: Vec<Source> = windows.iter().map(|w| train.source(w, length)).collect();
+        let labels: Vec<usize> = windows.iter().map(|w| w.label.into()).collect();
+        let population = Population {
+            labels: &labels,
+            classes: windows_of.classes.len(),
+            sources: &sources,
+            groups: &train.groups,
+        };
+        let holdout = population.hold_out(&reading)?;
+        notes.push(holdout.describe(&reading, &population));
+        let pick = |indices: &[usize]| indices.iter().map(|&i| windows[i]).collect::<Vec<_>>();
+        let (fitted, held) = (pick(&holdout.train), pick(&holdout.test));
+        windows_of.finish(parts, (&train, &fitted), (&train, &held), &reading, notes)
     }
 }
 
@@ -528,7 +534,7 @@ fn whole_recordings(
     parts: &Parts,
     train: Recordings,
     test: Option<Recordings>,
-    classes: Vec<String>,
+    classes: &[String],
     options: &LoadOptions,
 ) -> Result<TrainTest> {
     if train.segments.len() < 2 {
@@ -543,7 +549,12 @@ fn whole_recordings(
         });
     }
     let whole = |path: &Path, mut set: Recordings| -> Result<Cases> {
-        set.relabel(path, &classes)?;
+        set.relabel(path, classes)?;
+        let count = set
+            .segments
+            .iter()
+            .map(|segment| segment.len() * set.channels.len());
+        limits::check(path, "values of recordings", count.sum(), size_of::<f64>())?;
         let mut raw = RawCases {
             channels: set.channels.clone(),
             cases: Vec::new(),
@@ -579,7 +590,7 @@ fn whole_recordings(
             });
             sources.push(set.source(window, segment.len()));
         }
-        let mut cases = cases::encode(path, data_name(&parts.train), raw, Some(&classes))?;
+        let mut cases = cases::encode(path, data_name(&parts.train), raw, Some(classes))?;
         for (own, source) in cases.sources.iter_mut().zip(sources) {
             *own = Source {
                 group: own.group,

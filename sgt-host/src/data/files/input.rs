@@ -168,28 +168,24 @@ impl<'m> Known<'m> {
         self.check_series(path)?;
         if self.reading.wide {
             let reading = self.reading.clone();
-            let (raw, _) = read_wide(path, &reading)?;
-            let mut raw = raw;
-            for case in &mut raw.cases {
+            let (mut raw, _) = read_wide(path, &reading)?;
+            let classes = &self.metadata.classes;
+            let known = |label: &str| classes::find(label, classes);
+            let labels: Vec<Option<usize>> =
+                raw.cases.iter().map(|case| known(&case.label)).collect();
+            for (case, label) in raw.cases.iter_mut().zip(&labels) {
                 // A class that the network has not is no reason to refuse the sample.
-                if classes::find(&case.label, &self.metadata.classes).is_none() {
-                    case.label.clone_from(&self.metadata.classes[0]);
+                if label.is_none() {
+                    case.label.clone_from(&classes[0]);
                 }
             }
-            let name = super::data_name(path);
-            let read = cases::encode(path, name, raw, Some(&self.metadata.classes))?;
-            return self.align(path, read);
+            let read = cases::encode(path, super::data_name(path), raw, Some(classes))?;
+            let found = self.align(path, read)?;
+            return Ok(FileSamples { labels, ..found });
         }
         let files: Vec<RecordingFile> = list(path)?;
         let like = self.like();
-        let set = Recordings::read(&files, &self.reading, self.is_named().then_some(&like))?;
-        if set.channels.len() != self.channels {
-            return Err(data_error(
-                path,
-                format!("{} channels", set.channels.len()),
-                format!("{}, as the network reads", self.channels),
-            ));
-        }
+        let set = Recordings::read(&files, &self.reading, Some(&like))?;
         let length = match self.reading.window {
             Some(window) => window.steps("window", set.rate)?,
             None => 0,
@@ -385,9 +381,7 @@ impl<'m> Known<'m> {
             };
             array = self.finish(found, samples)?.values;
         }
-        let names = (labels.len() == count)
-            .then_some(labels)
-            .unwrap_or_default();
+        let names = if labels.len() == count { labels } else { &[] };
         let class = |label: &String| {
             let by_name = classes::find(label, &self.metadata.classes);
             by_name.or_else(|| {
