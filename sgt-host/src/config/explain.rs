@@ -238,6 +238,30 @@ const MEANINGS: &[(&str, &str)] = &[
         "what the cross-entropy of each class counts: none, balanced or { values = [one a class] }",
     ),
     (
+        "training.augmentation.jitter",
+        "Gaussian noise: its deviation, in training deviations for series, input units for images; 0 when absent",
+    ),
+    (
+        "training.augmentation.scaling",
+        "series: the deviation of a factor around 1 for each channel; 0 when absent",
+    ),
+    (
+        "training.augmentation.rotation",
+        "series: the largest angle by which triples of channels are turned, in degrees; 0 when absent",
+    ),
+    (
+        "training.augmentation.time-shift",
+        "series: the largest share of its steps that a sample is moved by; 0 when absent",
+    ),
+    (
+        "training.augmentation.shift",
+        "images: the most pixels that they are moved by; 0 when absent",
+    ),
+    (
+        "training.augmentation.flip",
+        "images: true mirrors half of them left to right",
+    ),
+    (
         "training.clipping",
         "of gradients: { name = \"none\" }, { name = \"global-norm\", maximum = X } or { name = \"value\", limit = X }",
     ),

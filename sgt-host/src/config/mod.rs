@@ -19,6 +19,7 @@
 //! policy = "uniform"         # or { constant = 0.5 }, { gaussian = { mean = 0.0, std = 1.0 } }
 //! ```
 
+mod augmentation;
 mod balance;
 mod draft;
 mod explain;
@@ -28,6 +29,7 @@ mod schedule;
 mod settings;
 
 pub use crate::data::DataKind;
+pub use augmentation::Augmentation;
 pub use balance::{Batches, ClassWeights};
 pub use draft::{ConfigDraft, Preset};
 pub use explain::{Explanation, explain};
@@ -140,6 +142,9 @@ pub struct TrainingConfig {
     pub batches: Batches,
     /// What a sample's cross-entropy counts, by its class.
     pub class_weights: ClassWeights,
+    /// How samples are varied each time they are trained on.
+    #[serde(default, skip_serializing_if = "Augmentation::is_off")]
+    pub augmentation: Augmentation,
     /// What is done to a large gradient.
     pub clipping: GradientClipping,
     /// How the learning rate changes during the run.
@@ -227,6 +232,7 @@ impl RunConfig {
             let expected = "finite weights above 0";
             return check.refuse("training.class-weights", weight, expected);
         }
+        check.prefixed("training.", self.training.augmentation.check())?;
         check.prefixed("", self.optimizer.check())?;
         check.prefixed("training.", self.training.clipping.check())?;
         check.prefixed("training.", self.training.schedule.check())?;

@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use super::{Axes, InputShape, Preprocessing, Provenance, SeriesOrder};
+use super::{Axes, InputShape, Normalization, Preprocessing, Provenance, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use sgt_core::Bounds;
@@ -31,6 +31,8 @@ pub struct Dataset {
     axes: Axes,
     provenance: Provenance,
     preprocessing: Option<Preprocessing>,
+    /// What it was standardised by.
+    units: Option<Normalization>,
 }
 
 impl Dataset {
@@ -62,6 +64,7 @@ impl Dataset {
             axes: Axes::default(),
             provenance: Provenance::default(),
             preprocessing: None,
+            units: None,
         };
         dataset.check()?;
         Ok(dataset)
@@ -352,6 +355,11 @@ impl Dataset {
         counts
     }
 
+    /// What the samples were standardised by; `None` in the units of their file.
+    pub(crate) const fn units(&self) -> Option<&Normalization> {
+        self.units.as_ref()
+    }
+
     /// The least and greatest real value.
     pub fn range(&self) -> Bounds {
         let mut range = Bounds {
@@ -397,6 +405,7 @@ impl Dataset {
             axes: self.axes.clone(),
             provenance: self.provenance.subset(indices),
             preprocessing: self.preprocessing.clone(),
+            units: self.units.clone(),
         })
     }
 
@@ -429,16 +438,13 @@ impl Dataset {
         Ok(())
     }
 
-    /// Changes the samples in place, and leaves what they are called: for units that the network is
-    /// trained in.
+    /// The samples standardised, in place: the values in the file's units are not needed any more.
     ///
     /// # Errors
-    /// As `change`, and [`Error::Argument`] for a value that is not finite behind it.
-    pub(crate) fn converted(
-        mut self,
-        change: impl FnOnce(InputShape, &mut [f32]) -> Result<()>,
-    ) -> Result<Self> {
-        change(self.shape, &mut self.samples)?;
+    /// As [`Normalization::apply`], and [`Error::Argument`] for a value that is not finite behind it.
+    pub(crate) fn standardised(mut self, normalization: &Normalization) -> Result<Self> {
+        normalization.apply(self.shape, &mut self.samples)?;
+        self.units = Some(normalization.clone());
         self.bounds = None;
         self.origin = Vec::new();
         self.check()?;

@@ -89,15 +89,15 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
     }
     let inside = Normalization::identity(train.shape().channels());
     let training = TrainingData {
-        train: standardised(train, &normalization)?,
+        train: train.standardised(&normalization)?,
         validation: match validation {
-            Some(part) => Some(standardised(part, &normalization)?),
+            Some(part) => Some(part.standardised(&normalization)?),
             None => None,
         },
     };
     Ok(Prepared {
         training,
-        test: standardised(test, &normalization)?,
+        test: test.standardised(&normalization)?,
         normalization,
         inside,
     })
@@ -115,9 +115,4 @@ fn check_classes(train: &Dataset) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-/// In place: the values in the file's units are not needed any more.
-fn standardised(data: Dataset, normalization: &Normalization) -> Result<Dataset> {
-    data.converted(|shape, samples| normalization.apply(shape, samples))
 }
