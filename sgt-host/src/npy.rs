@@ -67,6 +67,7 @@ pub(crate) fn parse_precise_with_gaps(path: &Path, bytes: &[u8]) -> Result<Array
 }
 
 /// The axes of the array.
+#[cfg(feature = "cli")]
 pub(crate) fn parse_shape(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
     Ok(parse_header(path, bytes)?.shape)
 }
