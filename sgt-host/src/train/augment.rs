@@ -160,7 +160,7 @@ impl Augmenter {
             if most == 0 {
                 0
             } else {
-                rng.below(span) as isize - most.cast_signed()
+                (rng.below(span) as usize).cast_signed() - most.cast_signed()
             }
         };
         let (down, right) = (draw(), draw());
