@@ -405,7 +405,7 @@ fn sets_without_download_say_so() {
         ),
         (
             "mnits",
-            "data: found mnits, expected a .ts file or one of mnist,",
+            "data: found mnits, expected a file, a folder or one of mnist,",
         ),
     ] {
         let error = fetch(name, folder.path(), None, &mut quiet).unwrap_err();

@@ -192,11 +192,11 @@ fn hostile_ts_is_refused_with_the_line() {
         ),
         (
             with("4,5,6", "4,?,6"),
-            "line 8: a missing value (?), expected a number: fill it in or leave the case out",
+            "line 8: a missing value (?), expected a number; --missing interpolate, mean or mask",
         ),
         (
             with("4,5", "4,nan"),
-            "line 8: \"nan\", expected a finite number",
+            "line 8: a missing value (nan), expected a number; --missing",
         ),
         (
             with("4,5", "4,1e99"),
@@ -210,10 +210,6 @@ fn hostile_ts_is_refused_with_the_line() {
         (
             with("1,2,3:4,5,6:run", "1 2 3"),
             "line 8: no label, expected",
-        ),
-        (
-            with("@TIMESTAMPS false", "@timestamps true"),
-            "line 3: time stamps",
         ),
         (
             with("@dimensions 2", "@dimensions 3"),

@@ -34,6 +34,7 @@ fn trained(description: &Description, bounds: Option<Bounds>) -> Trained {
             .collect(),
         normalization: Normalization::new(mean, vec![0.3; channels]).unwrap(),
         bounds,
+        preprocessing: None,
         regime: "sgt".into(),
         seed: 1,
         version: "0.1.0".into(),

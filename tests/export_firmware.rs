@@ -44,6 +44,7 @@ fn trained(description: &Description) -> Trained {
             .map(|class| format!("\"{class}\"\\\n"))
             .collect(),
         normalization: Normalization::new(mean, vec![0.3; channels]).unwrap(),
+        preprocessing: None,
         bounds: None,
         regime: "sgt\n#[x]".into(),
         seed: 1,

@@ -402,6 +402,7 @@ fn check_accepted(description: &Description) {
         classes: trained.class_names().to_vec(),
         normalization: Normalization::identity(input.channels()),
         bounds: None,
+        preprocessing: None,
         regime: "sgt".into(),
         seed: 3,
         version: "0.0.0".into(),

@@ -40,6 +40,7 @@ fn metadata() -> Metadata {
             low: -1.0,
             high: 0.3,
         }),
+        preprocessing: None,
         regime: "sgt".into(),
         seed: u64::MAX,
         version: "0.1.0".into(),

@@ -49,29 +49,55 @@ pub fn read_precise(path: &Path) -> Result<Array<f64>> {
 /// [`Error::Data`] when the header is damaged, the element type is none of those above, the data
 /// are longer or shorter than the shape says, or a value is NaN or infinite as an `f32`.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
-    convert(path, bytes, |value| value as f32)
+    convert(path, bytes, |value| value as f32, false)
 }
 
-fn parse_precise(path: &Path, bytes: &[u8]) -> Result<Array<f64>> {
-    convert(path, bytes, |value| value)
+pub(crate) fn parse_precise(path: &Path, bytes: &[u8]) -> Result<Array<f64>> {
+    convert(path, bytes, |value| value, false)
+}
+
+/// [`parse`] where NaN, a missing value, is read.
+pub(crate) fn parse_with_gaps(path: &Path, bytes: &[u8]) -> Result<Array> {
+    convert(path, bytes, |value| value as f32, true)
+}
+
+/// [`parse_precise`] where NaN, a missing value, is read.
+pub(crate) fn parse_precise_with_gaps(path: &Path, bytes: &[u8]) -> Result<Array<f64>> {
+    convert(path, bytes, |value| value, true)
+}
+
+/// The axes of the array.
+#[cfg(feature = "cli")]
+pub(crate) fn parse_shape(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
+    Ok(parse_header(path, bytes)?.shape)
+}
+
+/// Whether the array's elements are bytes, as those of images often are.
+pub(crate) fn holds_bytes(path: &Path, bytes: &[u8]) -> Result<bool> {
+    Ok(kind(&parse_header(path, bytes)?.descriptor) == "u1")
 }
 
 /// The array with every value by way of an `f64`, which holds all of them but 64-bit integers.
-fn convert<T: Copy>(path: &Path, bytes: &[u8], of: impl Fn(f64) -> T + Copy) -> Result<Array<T>> {
+fn convert<T: Copy>(
+    path: &Path,
+    bytes: &[u8],
+    of: impl Fn(f64) -> T + Copy,
+    gaps: bool,
+) -> Result<Array<T>> {
     let header = parse_header(path, bytes)?;
     limits::check(path, "values", header.count(), size_of::<T>())?;
     let descriptor = header.descriptor.as_str();
     let values = match kind(descriptor) {
-        "f4" => elements::<f32, T>(path, bytes, f64::from, of)?,
-        "f8" => elements::<f64, T>(path, bytes, |v| v, of)?,
-        "u1" => elements::<u8, T>(path, bytes, f64::from, of)?,
-        "i1" => elements::<i8, T>(path, bytes, f64::from, of)?,
-        "u2" => elements::<u16, T>(path, bytes, f64::from, of)?,
-        "i2" => elements::<i16, T>(path, bytes, f64::from, of)?,
-        "u4" => elements::<u32, T>(path, bytes, f64::from, of)?,
-        "i4" => elements::<i32, T>(path, bytes, f64::from, of)?,
-        "u8" => elements::<u64, T>(path, bytes, |v| v as f64, of)?,
-        "i8" => elements::<i64, T>(path, bytes, |v| v as f64, of)?,
+        "f4" => elements::<f32, T>(path, bytes, f64::from, of, gaps)?,
+        "f8" => elements::<f64, T>(path, bytes, |v| v, of, gaps)?,
+        "u1" => elements::<u8, T>(path, bytes, f64::from, of, gaps)?,
+        "i1" => elements::<i8, T>(path, bytes, f64::from, of, gaps)?,
+        "u2" => elements::<u16, T>(path, bytes, f64::from, of, gaps)?,
+        "i2" => elements::<i16, T>(path, bytes, f64::from, of, gaps)?,
+        "u4" => elements::<u32, T>(path, bytes, f64::from, of, gaps)?,
+        "i4" => elements::<i32, T>(path, bytes, f64::from, of, gaps)?,
+        "u8" => elements::<u64, T>(path, bytes, |v| v as f64, of, gaps)?,
+        "i8" => elements::<i64, T>(path, bytes, |v| v as f64, of, gaps)?,
         _ => return Err(foreign(path, descriptor)),
     };
     Ok(Array {
@@ -156,6 +182,115 @@ pub fn parse_labels(path: &Path, bytes: &[u8], classes: usize) -> Result<Vec<usi
     array.values.iter().enumerate().map(label).collect()
 }
 
+/// Parses labels of any kind, `[samples]` or `[samples, 1]`: texts as they are, numbers as short as
+/// they can be written.
+///
+/// # Errors
+/// [`Error::Data`] as [`parse`], on more than one axis, and on texts that are damaged.
+pub(crate) fn parse_names(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
+    let Some((descriptor, shape, start)) = text_header(path, bytes)? else {
+        let array = parse_precise(path, bytes)?;
+        check_one_axis(path, &array.shape)?;
+        return Ok(array.values.iter().map(f64::to_string).collect());
+    };
+    check_one_axis(path, &shape)?;
+    let damaged = || {
+        data_error(
+            path,
+            format!("damaged texts (type {})", excerpt(&descriptor)),
+            "labels as numpy.save writes them",
+        )
+    };
+    let wide = kind(&descriptor).starts_with('U');
+    let length: usize = kind(&descriptor)[1..].parse().map_err(|_| damaged())?;
+    let width = length.checked_mul(if wide { UTF_32 } else { 1 });
+    let count: Option<usize> = shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    let held = &bytes[start..];
+    let size = count.and_then(|count| count.checked_mul(width?));
+    let width = width.filter(|&width| width > 0 && size == Some(held.len()));
+    let width = width.ok_or_else(damaged)?;
+    let name = |text: &[u8]| {
+        if !wide {
+            let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+            return String::from_utf8(text.to_vec()).ok();
+        }
+        let big = descriptor.starts_with('>');
+        let units = text.as_chunks::<UTF_32>().0.iter().map(|&unit| {
+            let code = if big {
+                u32::from_be_bytes(unit)
+            } else {
+                u32::from_le_bytes(unit)
+            };
+            char::from_u32(code)
+        });
+        let text: Option<String> = units.collect();
+        text.map(|text| text.trim_end_matches('\0').to_string())
+    };
+    let names = held.chunks_exact(width).map(name);
+    names.collect::<Option<_>>().ok_or_else(damaged)
+}
+
+/// Bytes of a character in NumPy's texts.
+const UTF_32: usize = 4;
+
+fn check_one_axis(path: &Path, shape: &[usize]) -> Result<()> {
+    match shape {
+        [_] | [_, 1] => Ok(()),
+        _ => Err(data_error(
+            path,
+            format!("shape {shape:?}"),
+            "labels of shape [samples]",
+        )),
+    }
+}
+
+/// Type, shape and start of the values of an array of texts; `None` for other arrays.
+fn text_header(path: &Path, bytes: &[u8]) -> Result<Option<(String, Vec<usize>, usize)>> {
+    let Some((text, start)) = header_text(bytes) else {
+        return Ok(None);
+    };
+    if text.len() > MAX_HEADER || nesting(text) > MAX_NESTING {
+        return Ok(None);
+    }
+    let Ok(header) = Header::from_reader(&mut &*bytes) else {
+        return Ok(None);
+    };
+    let Some(descriptor) = header.type_descriptor.as_string() else {
+        return Ok(None);
+    };
+    if !kind(descriptor).starts_with(['U', 'S']) {
+        return Ok(None);
+    }
+    let count = header
+        .shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    limits::check(
+        path,
+        "labels",
+        count.unwrap_or(usize::MAX),
+        size_of::<String>(),
+    )?;
+    Ok(Some((descriptor.clone(), header.shape, start)))
+}
+
+/// The header's text and where the values start.
+fn header_text(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (length, start): (usize, usize) = match *bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            (u16::from_le_bytes([a, b]).into(), 10)
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d, ..] => {
+            (u32::from_le_bytes([a, b, c, d]) as usize, 12)
+        }
+        _ => return None,
+    };
+    let end = start.checked_add(length)?;
+    Some((bytes.get(start..end)?, end))
+}
+
 /// Writes `values` of `shape` as little-endian `f4`, whole or not at all.
 ///
 /// # Errors
@@ -228,16 +363,8 @@ fn parse_header(path: &Path, bytes: &[u8]) -> Result<CheckedHeader> {
         };
         return Err(data_error(path, found, "a NumPy array (.npy)"));
     }
-    let (length, start): (usize, usize) = match *bytes {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => (usize::from(u16::from_le_bytes([a, b])), 10),
-        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => {
-            (u32::from_le_bytes([a, b, c, d]) as usize, 12)
-        }
-        _ => return Err(damaged()),
-    };
-    let text = bytes.get(start..start.saturating_add(length));
-    let text = text.filter(|text| text.len() <= MAX_HEADER && nesting(text) <= MAX_NESTING);
-    if text.is_none() {
+    let (text, start) = header_text(bytes).ok_or_else(damaged)?;
+    if text.len() > MAX_HEADER || nesting(text) > MAX_NESTING {
         return Err(damaged());
     }
     let header = Header::from_reader(&mut &*bytes).map_err(|_| damaged())?;
@@ -256,7 +383,7 @@ fn parse_header(path: &Path, bytes: &[u8]) -> Result<CheckedHeader> {
         let mut factors = header.shape.iter();
         factors.try_fold(size as usize, |bytes, &axis| bytes.checked_mul(axis))
     });
-    let held = bytes.len() - start - length;
+    let held = bytes.len() - start;
     if declared == Some(0) || header.shape.contains(&0) {
         return Err(data_error(
             path,
@@ -300,13 +427,14 @@ fn elements<E: ReadableElement + Copy, T>(
     bytes: &[u8],
     wide: impl Fn(E) -> f64,
     convert: impl Fn(f64) -> T,
+    gaps: bool,
 ) -> Result<Vec<T>> {
     let array = ArrayD::<E>::read_npy(bytes)
         .map_err(|_| data_error(path, "damaged npy data", "an array of numbers"))?;
     let element = |(index, &value): (usize, &E)| {
         let value = wide(value);
         // Computation is in single precision, whose range is smaller.
-        if (value as f32).is_finite() {
+        if (value as f32).is_finite() || (gaps && value.is_nan()) {
             return Ok(convert(value));
         }
         Err(data_error(

@@ -22,6 +22,8 @@ enum Values {
     Floats(Vec<f32>),
     Integers(Vec<i64>),
     Bytes(Vec<u8>),
+    Texts(Vec<String>),
+    Precise(Vec<f64>),
 }
 
 impl Member {
@@ -57,8 +59,28 @@ impl Member {
         }
     }
 
+    /// Texts, as `U`.
+    pub fn texts(name: &str, texts: &[String]) -> Self {
+        Self {
+            name: name.into(),
+            shape: vec![texts.len()],
+            values: Values::Texts(texts.to_vec()),
+        }
+    }
+
+    /// Little-endian `f8`.
+    pub fn precise(name: &str, shape: &[usize], values: Vec<f64>) -> Self {
+        Self {
+            name: name.into(),
+            shape: shape.to_vec(),
+            values: Values::Precise(values),
+        }
+    }
+
     fn encode(&self) -> Result<Vec<u8>> {
         match &self.values {
+            Values::Texts(texts) => Ok(encode_texts(texts)),
+            Values::Precise(values) => encode(&self.shape, values),
             Values::Floats(values) => encode(&self.shape, values),
             Values::Integers(values) => encode(&self.shape, values),
             Values::Bytes(values) => encode(&self.shape, values),
@@ -80,6 +102,30 @@ fn encode<T: WritableElement + Clone>(shape: &[usize], values: &[T]) -> Result<V
         expected: "an array that can be written".into(),
     })?;
     Ok(bytes)
+}
+
+/// Texts as NumPy has them: every one in as many UTF-32 units as the longest needs.
+fn encode_texts(texts: &[String]) -> Vec<u8> {
+    const ALIGNMENT: usize = 64;
+    let longest = texts.iter().map(|text| text.chars().count()).max();
+    let longest = longest.unwrap_or(0).max(1);
+    let count = texts.len();
+    let mut header =
+        format!("{{'descr': '<U{longest}', 'fortran_order': False, 'shape': ({count},), }}");
+    // Magic, version, length, and the line end that the header ends with.
+    let around = 10 + 1;
+    while !(header.len() + around).is_multiple_of(ALIGNMENT) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for text in texts {
+        let units = text.chars().map(u32::from).chain(std::iter::repeat(0));
+        bytes.extend(units.take(longest).flat_map(u32::to_le_bytes));
+    }
+    bytes
 }
 
 /// Writes `members`, uncompressed and in their order, whole or not at all. Equal members give equal
@@ -183,22 +229,33 @@ mod zip {
     }
 }
 
+/// The content of every array file in the archive at `path`, by its name without `.npy`, unparsed.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Data`] when the archive is damaged or has an array twice.
+pub(crate) fn contents(path: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut contents = BTreeMap::new();
+    for (name, content) in archive::members(path, &read(path)?)? {
+        let Some(name) = name.strip_suffix(".npy") else {
+            continue;
+        };
+        if contents.insert(name.to_string(), content).is_some() {
+            let found = format!("{} twice", name.escape_debug());
+            return Err(data_error(path, found, "every array once"));
+        }
+    }
+    Ok(contents)
+}
+
 /// Reads every array, by its name without `.npy`.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] when the archive is damaged, has an array twice or one that
 /// [`npy::parse`] refuses.
 pub fn read_all(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let mut arrays = BTreeMap::new();
-    for (name, content) in archive::members(path, &read(path)?)? {
-        let Some(name) = name.strip_suffix(".npy") else {
-            continue;
-        };
-        let array = npy::parse(&path.join(name), &content)?;
-        if arrays.insert(name.to_string(), array).is_some() {
-            let found = format!("{} twice", name.escape_debug());
-            return Err(data_error(path, found, "every array once"));
-        }
-    }
-    Ok(arrays)
+    let arrays = contents(path)?.into_iter().map(|(name, content)| {
+        let array = npy::parse(&path.join(&name), &content)?;
+        Ok((name, array))
+    });
+    arrays.collect()
 }

@@ -6,7 +6,7 @@
 //! goes unnoticed.
 
 use crate::binding::{Binding, short};
-use crate::data::{Bounds, Normalization};
+use crate::data::{Bounds, Normalization, Preprocessing};
 use crate::file::{data_error, hexadecimal, one_line, read, sha256, write_atomic};
 use crate::network::{Description, InputShape, Parameter, Parameters};
 use crate::{Error, Result};
@@ -45,6 +45,9 @@ pub struct Metadata {
     pub normalization: Normalization,
     /// The values an input may take, in input units.
     pub bounds: Option<Bounds>,
+    /// What files go through before the network reads them; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
     /// The training regime.
     pub regime: String,
     /// The seed of the run.

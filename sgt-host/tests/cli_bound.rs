@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{fails, run, series, sgt, stderr, succeeds, write_series};
+use common::{fails, run, series, sgt, stderr, succeeds, test_series, write_series};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -142,7 +142,7 @@ fn what_is_evaluated_is_what_was_trained() {
     std::fs::write(&train, &text).unwrap();
 
     let test = folder.path().join("waves_TEST.ts");
-    let swapped = series(10)
+    let swapped = test_series()
         .replace(":up", ":x")
         .replace(":down", ":up")
         .replace(":x", ":down");
@@ -153,7 +153,7 @@ fn what_is_evaluated_is_what_was_trained() {
         1,
         &["waves_TEST.ts", "test data", "SHA-256"],
     );
-    std::fs::write(&test, series(10)).unwrap();
+    std::fs::write(&test, test_series()).unwrap();
     succeeds(folder.path(), evaluate);
 }
 

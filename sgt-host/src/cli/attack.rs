@@ -1,5 +1,6 @@
 //! `sgt attack`.
 
+use super::input_arguments::{InputArguments, say};
 use super::output::Output;
 use super::result_file::{ResultFile, outside};
 use crate::attack::{AttackConfig, AttackKind, Goal, Norm, attack};
@@ -15,18 +16,11 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Weights of sgt train.
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
-    /// The network, where the weights do not say it: a name of sgt models, or a description.
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    model: Option<String>,
-    /// Samples, [samples, channels, steps] or [samples, channels, height, width].
+    #[command(flatten)]
+    input: InputArguments,
+    /// Their true classes, one a sample [default: those that the input says].
     #[arg(long, value_name = "FILE.npy")]
-    input: PathBuf,
-    /// Their true classes, one a sample.
-    #[arg(long, value_name = "FILE.npy")]
-    labels: PathBuf,
+    labels: Option<PathBuf>,
     /// Classes to be taken for, one a sample; any wrong one without.
     #[arg(long, value_name = "FILE.npy")]
     targets: Option<PathBuf>,
@@ -85,10 +79,9 @@ struct Attacked<'a> {
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     arguments.result.check_free()?;
-    let input = npy::read_precise(&arguments.input)?;
-    let shape = input.shape.clone();
-    let sample = shape.get(1..).unwrap_or_default();
-    let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
+    let (trained, found) = arguments.input.read()?;
+    let path = &arguments.input.input;
+    let input = &found.values;
     let classes = trained.model.classes();
     let bounds = channel_bounds(arguments, &trained)?;
     let (channels, plane) = (
@@ -101,16 +94,20 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         let values: Vec<f64> = own.flatten().copied().collect();
         if let Some(outside) = outside(&values, Some(bounds)) {
             return Err(data_error(
-                &arguments.input,
+                path,
                 format!("{outside}, in channel {channel}"),
                 "values inside the bounds, which an attack may not leave: --clip says others, once \
                  for all channels or once for each",
             ));
         }
     }
-    let x = trained.samples(&arguments.input, input)?;
-    let samples = shape[0];
-    let labels = npy::read_labels_of(&arguments.labels, classes, samples)?;
+    let labels = arguments
+        .input
+        .labels(&trained, &found, arguments.labels.as_deref());
+    let (valid, notes) = (found.valid, found.provenance.notes);
+    let x = trained.samples(path, found.values)?;
+    let labels = labels?;
+    let samples = labels.len();
     let targets = match &arguments.targets {
         Some(path) => Some(npy::read_labels_of(path, classes, samples)?),
         None => None,
@@ -137,7 +134,11 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     if !arguments.clip.is_empty() {
         classifier = classifier.with_channel_bounds(trained.channel_bounds(&bounds))?;
     }
-    let batch = Labelled::new(&x, &labels);
+    let batch = Labelled {
+        x: &x,
+        labels: &labels,
+        valid: &valid,
+    };
     let found = attack(&classifier, batch, goal, &config, arguments.seed)?;
     let pairs = found.predicted.iter().zip(&labels);
     let right = pairs
@@ -158,12 +159,9 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
             *value = value.clamp(bounds.low.into(), bounds.high.into());
         }
     }
-    if trained.needs_precision() {
-        npy::write_precise(&arguments.result.output, &shape, &values)?;
-    } else {
-        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-        npy::write(&arguments.result.output, &shape, &values)?;
-    }
+    say(&notes);
+    let precise = trained.needs_precision();
+    arguments.result.write(&trained, &values, precise)?;
     output.print(&attacked, || {
         format!(
             "accuracy {:.4} on {} samples under {} ε {}; success rate {:.4}\n{}",
@@ -186,7 +184,10 @@ fn channel_bounds(arguments: &Arguments, trained: &Trained) -> Result<Vec<Bounds
         ([], None) if matches!(trained.model.input(), InputShape::Image { .. }) => {
             Err(Error::Argument {
                 argument: "--clip".into(),
-                found: format!("none, and no bounds in {}", arguments.weights.display()),
+                found: format!(
+                    "none, and no bounds in {}",
+                    arguments.input.weights.display()
+                ),
                 expected: "the least and greatest value of an image, 0,1 for example".into(),
             })
         }

@@ -1,10 +1,10 @@
 //! `sgt attribute`.
 
+use super::input_arguments::{InputArguments, say};
 use super::output::{Output, remark};
 use super::result_file::{ResultFile, outside};
 use crate::attribution::{Baseline, Method, Settings, attribute};
 use crate::network::{InputShape, Labelled, Model, Rescaling, Score};
-use crate::run::Trained;
 use crate::{Error, Result, npy};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -13,18 +13,11 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Weights of sgt train.
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
-    /// The network, where the weights do not say it: a name of sgt models, or a description.
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    model: Option<String>,
-    /// Samples, [samples, channels, steps] or [samples, channels, height, width].
+    #[command(flatten)]
+    input: InputArguments,
+    /// Their classes, one a sample [default: those that the input says].
     #[arg(long, value_name = "FILE.npy")]
-    input: PathBuf,
-    /// Their classes, one a sample.
-    #[arg(long, value_name = "FILE.npy")]
-    labels: PathBuf,
+    labels: Option<PathBuf>,
     /// gradient, absolute-gradient, input-x-gradient, integrated-gradients, smoothgrad,
     /// smoothgrad-squared, gradient-shap, deeplift, deeplift-shap, occlusion, step-occlusion,
     /// cell-occlusion, temporal-rescaling, win-tsr, shuffled or random. Gradients are per unit of the
@@ -69,15 +62,17 @@ struct Attributed<'a> {
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     arguments.result.check_free()?;
-    let input = npy::read_precise(&arguments.input)?;
-    let shape = input.shape.clone();
-    let sample = shape.get(1..).unwrap_or_default();
-    let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
-    if let Some(outside) = outside(&input.values, trained.metadata.bounds) {
-        remark(&format!("{}: {outside}", arguments.input.display()));
+    let (trained, found) = arguments.input.read()?;
+    let path = &arguments.input.input;
+    if let Some(outside) = outside(&found.values.values, trained.metadata.bounds) {
+        remark(&format!("{}: {outside}", path.display()));
     }
-    let x = trained.samples(&arguments.input, input)?;
-    let labels = npy::read_labels_of(&arguments.labels, trained.model.classes(), shape[0])?;
+    let labels = arguments
+        .input
+        .labels(&trained, &found, arguments.labels.as_deref());
+    let (valid, notes) = (found.valid, found.provenance.notes);
+    let x = trained.samples(path, found.values)?;
+    let labels = labels?;
     let is_image = matches!(trained.model.input(), InputShape::Image { .. });
     let usual = Path::new(if is_image { "zero" } else { "mean" });
     let baseline = arguments.baseline.as_deref().unwrap_or(usual);
@@ -104,7 +99,11 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     };
     let found = attribute(
         &trained.model,
-        Labelled::new(&x, &labels),
+        Labelled {
+            x: &x,
+            labels: &labels,
+            valid: &valid,
+        },
         &method,
         &settings,
     )?;
@@ -115,7 +114,9 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
         gap: found.gap,
     };
     let values = trained.attributions_for_file(found.values);
-    npy::write(&arguments.result.output, &shape, &values)?;
+    say(&notes);
+    let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+    arguments.result.write(&trained, &values, false)?;
     output.print(&attributed, || {
         let gap = attributed.gap.as_ref().map_or(String::new(), |gap| {
             let largest = gap.iter().fold(0.0_f32, |most, gap| most.max(gap.abs()));

@@ -95,6 +95,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     }
     let interrupt = Interrupt::watch()?;
     let go_on = again(Some("--resume"), &["--overwrite"]);
+    // Not before: an error is one line.
+    for note in plan.notes() {
+        remark(note);
+    }
     let display = ComparisonDisplay::new(output, plan.runs());
     let curves = Curves::new(&arguments.curves);
     let trained = plan.train(Some(place), interrupt.asked(), |notice| {

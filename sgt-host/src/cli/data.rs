@@ -1,13 +1,15 @@
 //! `sgt data`.
 
 use super::Common;
-use super::output::Output;
+use super::output::{Output, remark};
+use super::reading_arguments::{ReadingArguments, SplitArguments};
+use super::windows_file;
 use crate::Result;
 use crate::data::catalog::{self, Availability, CaseShape, Info, Loaded};
 use crate::data::fetch::FetchProgress;
 use crate::data::load::is_file;
 use crate::data::synthetic::{Set, Synthetic};
-use crate::data::{LoadOptions, data_dir, fetch, load};
+use crate::data::{Dataset, LoadOptions, Missing, Survey, data_dir, fetch, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -20,9 +22,25 @@ pub(super) enum Command {
     List,
     /// What a data set holds, whose it is, and whether it is here.
     Info {
-        /// Its name, or a NAME_TRAIN.ts file with its test file beside it.
-        #[arg(value_name = "NAME|FILE")]
+        /// Its name, or a file or folder of one's own.
+        #[arg(value_name = "NAME|FILE|DIR")]
         name: String,
+        #[command(flatten)]
+        own: Box<OwnArguments>,
+    },
+    /// Write what would be trained on: windows and classes of both parts, as npz.
+    Windows {
+        /// A file or folder of one's own, or a name.
+        #[arg(value_name = "FILE|DIR|NAME")]
+        name: String,
+        /// Where it goes: x, y, x_test, y_test, classes, and what is known of channels, rate and groups.
+        #[arg(long, value_name = "FILE.npz")]
+        out: PathBuf,
+        /// Replace a file that is already there.
+        #[arg(long)]
+        overwrite: bool,
+        #[command(flatten)]
+        own: Box<OwnArguments>,
     },
     /// List the generated sets whose truth is known, or write one.
     Synthetic {
@@ -43,6 +61,30 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL", hide = true)]
         mirror: Option<String>,
     },
+}
+
+/// How files of one's own are read.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OwnArguments {
+    /// The test part [default: NAME_TEST beside NAME_TRAIN, test beside train in a folder, x_test in an
+    /// archive; else a split].
+    #[arg(long, value_name = "FILE|DIR")]
+    test: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArguments,
+    #[command(flatten)]
+    split: SplitArguments,
+}
+
+impl OwnArguments {
+    fn options(&self, folder: &Path) -> Result<LoadOptions> {
+        Ok(LoadOptions {
+            data_dir: Some(folder.into()),
+            test: self.test.clone(),
+            length: None,
+            reading: self.split.over(self.reading.reading())?,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -72,17 +114,36 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
                 .collect();
             output.print(&lines, || list(&lines))?;
         }
-        Command::Info { name } if is_file(name) => {
-            let loaded = Loaded::from(&load(name, &LoadOptions::default())?);
-            output.print(&loaded, || {
-                let mut lines = vec![name.clone()];
-                lines.extend(describe_loaded(&loaded));
-                lines.join("\n")
-            })?;
+        Command::Info { name, own } if is_file(name) => {
+            let info = own_info(name, own.options(&folder)?)?;
+            output.print(&info, || describe_own(name, &info))?;
         }
-        Command::Info { name } => {
+        Command::Info { name, .. } => {
             let info = catalog::info(name, &folder)?;
             output.print(&info, || describe(&info))?;
+        }
+        Command::Windows {
+            name,
+            out,
+            overwrite,
+            own,
+        } => {
+            crate::file::check_free("--out", out, *overwrite)?;
+            let data = load(name, &own.options(&folder)?)?;
+            for note in &data.train.provenance().notes {
+                remark(note);
+            }
+            windows_file::write(out, &data)?;
+            let written = Written {
+                out,
+                cases: [data.train.len(), data.test.len()],
+                sample: data.train.shape().dims(),
+            };
+            output.print(&written, || {
+                let [train, test] = written.cases;
+                let sample = &written.sample;
+                format!("{train} + {test} samples {sample:?} in {}", out.display())
+            })?;
         }
         Command::Synthetic { set, out } => synthetic(set.as_ref(), out.as_deref(), output)?,
         Command::Fetch { name, to, mirror } => {
@@ -104,6 +165,106 @@ pub(super) fn run(command: &Command, common: &Common, output: &Output) -> Result
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Written<'w> {
+    out: &'w Path,
+    cases: [usize; 2],
+    sample: Vec<usize>,
+}
+
+/// What is said of one's own files.
+#[derive(Serialize)]
+struct OwnInfo {
+    #[serde(flatten)]
+    loaded: Loaded,
+    notes: Vec<String>,
+    rate: Option<f64>,
+    test_class_counts: Vec<usize>,
+    groups: [Vec<String>; 2],
+    missing_are_refused: bool,
+    survey: Survey,
+}
+
+/// Reads files whatever is missing in them; training on them asks for a decision.
+fn own_info(name: &str, mut options: LoadOptions) -> Result<OwnInfo> {
+    let undecided = options.reading.missing == Missing::Refuse;
+    let strict = load(name, &options);
+    let data = match strict {
+        Ok(data) => data,
+        Err(refused) if undecided => {
+            options.reading.missing = Missing::Mean;
+            load(name, &options).map_err(|_| refused)?
+        }
+        Err(refused) => return Err(refused),
+    };
+    let groups = |part: &Dataset| -> Vec<String> {
+        part.provenance()
+            .present()
+            .into_iter()
+            .map(String::from)
+            .collect()
+    };
+    Ok(OwnInfo {
+        loaded: Loaded::from(&data),
+        notes: data.train.provenance().notes.clone(),
+        rate: data.train.axes().rate,
+        test_class_counts: data.test.class_counts(),
+        groups: [groups(&data.train), groups(&data.test)],
+        missing_are_refused: undecided && options.reading.missing == Missing::Mean,
+        survey: Survey::of(&data),
+    })
+}
+
+fn describe_own(name: &str, info: &OwnInfo) -> String {
+    let mut lines = vec![name.to_string()];
+    lines.extend(info.notes.clone());
+    lines.extend(describe_loaded(&info.loaded));
+    let counts = info.loaded.class_names.iter().zip(&info.test_class_counts);
+    let counts: Vec<String> = counts
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    lines.push(format!("test       {}", counts.join(", ")));
+    if let Some(rate) = info.rate {
+        lines.push(format!("rate       {rate} Hz"));
+    }
+    for channel in &info.survey.channels {
+        let suspicion = match channel.suspicion {
+            Some(suspicion) => format!("  ! {suspicion}"),
+            None => String::new(),
+        };
+        lines.push(format!(
+            "channel    {:<16} {} to {}, mean {:.4}, deviation {:.4}{suspicion}",
+            channel.name,
+            short(channel.least),
+            short(channel.greatest),
+            channel.mean,
+            channel.deviation
+        ));
+    }
+    if let Some(share) = info.survey.told_by_length {
+        lines.push(format!(
+            "! the length of a sample alone tells the class with balanced accuracy {:.1} %",
+            share * 100.0
+        ));
+    }
+    if info.missing_are_refused {
+        lines.push(
+            "! values are missing: training needs --missing interpolate, mean or mask".into(),
+        );
+    }
+    lines.join("\n")
+}
+
+/// A value in the digits of single precision where it is one.
+fn short(value: f64) -> String {
+    let near = value as f32;
+    if f64::from(near) == value {
+        near.to_string()
+    } else {
+        value.to_string()
+    }
 }
 
 /// Bytes of a download, on a terminal.

@@ -17,19 +17,23 @@ mod evaluate;
 mod evaluation_arguments;
 mod example;
 mod export;
+mod input_arguments;
 mod interrupt;
 mod list;
 mod models;
 mod names;
 mod output;
 mod predict;
+mod prediction_table;
 mod progress;
+mod reading_arguments;
 mod report;
 mod result_file;
 mod run_arguments;
 mod sample;
 mod sweep;
 mod train;
+mod windows_file;
 
 use crate::instructions::{self, InstructionSet};
 use crate::{Error, Result, limits};
@@ -92,7 +96,7 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Train one network.
     Train(train::Arguments),
-    /// Compute the logits of samples.
+    /// Classify samples, recordings or a stream.
     Predict(predict::Arguments),
     /// Perturb samples so that a network errs.
     Attack(attack::Arguments),

@@ -1,29 +1,31 @@
 //! `sgt predict`.
 
+use super::input_arguments::{InputArguments, say};
 use super::output::{Output, remark};
-use super::result_file::{ResultFile, outside};
+use super::prediction_table::{PredictionTable, is_csv};
+use super::result_file::{Destination, outside};
+use crate::data::files::Stream;
 use crate::file::data_error;
 use crate::metrics::outputs::{logits, predictions};
-use crate::network::Model;
+use crate::network::{Model, Samples};
 use crate::run::Trained;
-use crate::{Result, npy};
+use crate::{Error, Result, npy};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// What stands for standard input and output.
+const STANDARD: &str = "-";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Weights of sgt train.
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
-    /// The network, where the weights do not say it: a name of sgt models, or a description.
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    model: Option<String>,
-    /// Samples, [samples, channels, steps] or [samples, channels, height, width].
-    #[arg(long, value_name = "FILE.npy")]
-    input: PathBuf,
+    /// With --input -, rows of a CSV file are read from standard input as they come, and each window is
+    /// answered as soon as it is whole.
     #[command(flatten)]
-    result: ResultFile,
+    input: InputArguments,
+    #[command(flatten)]
+    result: Destination,
 }
 
 #[derive(Serialize)]
@@ -32,41 +34,142 @@ struct Prediction<'p> {
     samples: usize,
     classes: &'p [String],
     predicted: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
 }
 
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
+    if arguments.input.input.as_os_str() == STANDARD {
+        return stream(arguments);
+    }
+    let path = arguments.result.path()?;
     arguments.result.check_free()?;
-    let input = npy::read_precise(&arguments.input)?;
-    let sample = input.shape.get(1..).unwrap_or_default();
-    let trained = Trained::read(&arguments.weights, arguments.model.as_deref(), sample)?;
-    if let Some(outside) = outside(&input.values, trained.metadata.bounds) {
-        remark(&format!("{}: {outside}", arguments.input.display()));
+    let (trained, found) = arguments.input.read()?;
+    let input = &arguments.input.input;
+    if let Some(outside) = outside(&found.values.values, trained.metadata.bounds) {
+        remark(&format!("{}: {outside}", input.display()));
     }
-    let x = trained.samples(&arguments.input, input)?;
+    let x = trained.samples(input, found.values)?;
     let classes = trained.model.classes();
-    let logits = logits(&trained.model, &x)?;
+    let samples = Samples {
+        x: &x,
+        valid: &found.valid,
+    };
+    let logits = logits(&trained.model, samples)?;
+    check(&logits, classes, input, &arguments.input.weights)?;
     let samples = logits.len() / classes;
-    if let Some(place) = logits.iter().position(|logit| !logit.is_finite()) {
-        let (sample, class) = (place / classes, place % classes);
-        return Err(data_error(
-            &arguments.input,
-            format!(
-                "logit {} of class {class} for sample {sample}",
-                logits[place]
-            ),
-            format!("finite logits from {}", arguments.weights.display()),
-        ));
+    let predicted = predictions(&logits, classes);
+    say(&found.provenance.notes);
+    if is_csv(path) {
+        let mut table = PredictionTable::new(&trained.metadata.classes);
+        for sample in 0..samples {
+            let source = found.provenance.sources.get(sample);
+            let group = source.map(|source| found.provenance.groups[source.group].as_str());
+            let time = source.map(|source| (source.from, source.to));
+            let row = &logits[sample * classes..][..classes];
+            table.add((group, time, found.labels[sample]), row)?;
+        }
+        crate::file::write_atomic(path, table.text().as_bytes())?;
+    } else {
+        npy::write(path, &[samples, classes], &logits)?;
     }
-    let path = &arguments.result.output;
-    npy::write(path, &[samples, classes], &logits)?;
+    let known = found.labels.iter().zip(&predicted);
+    let known: Vec<bool> = known
+        .filter_map(|(label, predicted)| Some((*label)? == *predicted))
+        .collect();
+    let right = known.iter().filter(|right| **right).count();
     let prediction = Prediction {
         output: path,
         samples,
         classes: &trained.metadata.classes,
-        predicted: predictions(&logits, classes),
+        predicted,
+        accuracy: (!known.is_empty()).then(|| right as f64 / known.len() as f64),
     };
     output.print(&prediction, || {
-        format!("{samples} × {classes} logits in {}", path.display())
+        let accuracy = match prediction.accuracy {
+            Some(accuracy) => format!(", accuracy {accuracy:.4} on {} with a class", known.len()),
+            None => String::new(),
+        };
+        let what = if is_csv(path) {
+            "probabilities"
+        } else {
+            "logits"
+        };
+        format!(
+            "{samples} × {classes} {what} in {}{accuracy}",
+            path.display()
+        )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses what is no answer.
+fn check(logits: &[f32], classes: usize, input: &Path, weights: &Path) -> Result<()> {
+    let Some(place) = logits.iter().position(|logit| !logit.is_finite()) else {
+        return Ok(());
+    };
+    let (sample, class) = (place / classes, place % classes);
+    Err(data_error(
+        input,
+        format!(
+            "logit {} of class {class} for sample {sample}",
+            logits[place]
+        ),
+        format!("finite logits from {}", weights.display()),
+    ))
+}
+
+/// Answers window by window, a line of CSV each.
+fn stream(arguments: &Arguments) -> Result<ExitCode> {
+    let chosen = &arguments.input;
+    let trained = Trained::read(&chosen.weights, chosen.model.as_deref(), &[])?;
+    let path = arguments.result.output.as_deref();
+    let path = path.filter(|path| path.as_os_str() != STANDARD);
+    let mut out: Box<dyn Write> = match path {
+        Some(path) => {
+            arguments.result.check_free()?;
+            let file = std::fs::File::create(path);
+            Box::new(file.map_err(|source| crate::file::io_error(path, "write", source))?)
+        }
+        None => Box::new(std::io::stdout()),
+    };
+    let target = path.unwrap_or(Path::new("standard output"));
+    let name = Path::new("standard input");
+    let reading = chosen.reading.reading();
+    let mut stream = Stream::new(name, std::io::stdin(), &trained.metadata, &reading)?;
+    remark(&stream.describe());
+    let mut table = PredictionTable::new(&trained.metadata.classes);
+    let classes = trained.model.classes();
+    loop {
+        let text = table.take();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            // Nobody reads any more.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
+            Err(source) => return Err(crate::file::io_error(target, "write", source)),
+        }
+        let Some(window) = stream.next_window()? else {
+            break;
+        };
+        let x = trained.samples(name, window.values)?;
+        let logits = logits(&trained.model, &x[..])?;
+        check(&logits, classes, name, &chosen.weights)?;
+        let group = (!window.group.is_empty()).then_some(window.group.as_str());
+        table.add(
+            (group, Some((window.from, window.to)), window.label),
+            &logits,
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Destination {
+    /// The file, which only a stream can do without.
+    fn path(&self) -> Result<&PathBuf> {
+        self.output.as_ref().ok_or_else(|| Error::Argument {
+            argument: "--output".into(),
+            found: "none".into(),
+            expected: "a file, FILE.npy or FILE.csv".into(),
+        })
+    }
 }

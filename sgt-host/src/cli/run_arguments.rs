@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::list::trimmed;
+use super::reading_arguments::{ReadingArguments, SplitArguments};
 use crate::config::{ClassWeights, ConfigDraft, Preset};
 use crate::data::data_dir;
 use crate::{Error, Result};
@@ -10,12 +11,14 @@ use std::path::{Path, PathBuf};
 /// What `train` and `compare` have in common.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
-    /// A named data set, or a NAME_TRAIN.ts file [default: basic-motions; compare: an example of
-    /// 5 epochs over uci-har-subset].
-    #[arg(long, value_name = "NAME|FILE")]
+    /// A named data set, or one's own: a CSV file or a folder of them, npz, x.npy,y.npy, ts, arff, a
+    /// folder of pictures in class folders [default: basic-motions; compare: an example of 5 epochs
+    /// over uci-har-subset].
+    #[arg(long, value_name = "NAME|FILE|DIR")]
     data: Option<String>,
-    /// The test file [default: NAME_TEST.ts beside NAME_TRAIN.ts].
-    #[arg(long, value_name = "FILE")]
+    /// The test part [default: NAME_TEST beside NAME_TRAIN, test beside train in a folder, x_test in an
+    /// archive; else a split].
+    #[arg(long, value_name = "FILE|DIR")]
     test: Option<PathBuf>,
     /// The network: a name of sgt models, or the description of one's own [default: sensor-cnn for
     /// series, mnist-cnn for images].
@@ -43,6 +46,10 @@ pub(super) struct RunArguments {
     /// Fill every batch from all classes alike.
     #[arg(long)]
     balanced_batches: bool,
+    #[command(flatten)]
+    reading: ReadingArguments,
+    #[command(flatten)]
+    split: SplitArguments,
 }
 
 impl RunArguments {
@@ -77,6 +84,8 @@ impl RunArguments {
         if let Some(test) = &self.test {
             draft.set("data.test", text(test)?);
         }
+        self.reading.lay(&mut draft);
+        self.split.lay(&mut draft);
         if let Some(model) = &self.model {
             draft.set("model", model.as_str());
         }

@@ -108,6 +108,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
         }
     }
     let interrupt = Interrupt::watch()?;
+    // Not before: an error is one line.
+    for note in plan.notes() {
+        remark(note);
+    }
     let display = Display::new(output, plan.runs());
     let curves = Curves::new(&arguments.curves);
     let swept = plan.train(&runs, existing, interrupt.asked(), |notice| {

@@ -37,7 +37,9 @@ pub(super) struct Arguments {
     curves: CurveArguments,
     /// Go on with the run in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "test", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
+        "data", "test", "label_column", "time_column", "group_column", "channels", "header", "wide",
+        "window", "step", "rate", "max_gap", "window_label", "missing", "resize", "split", "split_by",
+        "fold", "leave_out", "split_seed", "force_split", "model", "hidden", "regime", "preset", "config", "keys", "epochs", "seed",
         "out", "overwrite", "class_weights", "balanced_batches",
     ])]
     resume: Option<PathBuf>,
@@ -95,6 +97,10 @@ fn train(
         trainer.restore(checkpoint)?;
     }
     let interrupt = Interrupt::watch()?;
+    // Not before: an error is one line.
+    for note in session.notes() {
+        remark(note);
+    }
     let epochs = config.training.epochs;
     let display = TrainingDisplay::new(
         output,

@@ -1,5 +1,6 @@
 //! Finished runs, put together by what tells them apart and measured alike.
 
+use super::Warning;
 use super::jobs::side_by_side;
 use super::{
     ClassCount, Comparison, Evidence, MeasuredRun, RegimeRuns, compare, verdict, warnings,
@@ -133,7 +134,12 @@ pub fn measure(
         &runs[0].training_classes,
         &test.class_counts(),
     );
-    let warnings = warnings(&classes, &regimes, &rows);
+    let mut warnings = warnings(&classes, &regimes, &rows);
+    let shared = &runs[0].test.provenance().shared;
+    if !shared.is_empty() {
+        let shared = shared.clone();
+        warnings.insert(0, Warning::SharedTestPart { shared });
+    }
     let names: Vec<String> = regimes.iter().map(|regime| regime.name.clone()).collect();
     let verdict = verdict(&Evidence {
         regimes: &names,

@@ -97,6 +97,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What was found out when the data was read, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.data.train.provenance().notes
+    }
+
     /// The shape of the data's samples.
     pub fn input(&self) -> InputShape {
         self.data.test.shape()

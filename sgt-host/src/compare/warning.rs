@@ -2,6 +2,7 @@
 
 use super::{ClassCount, ComparisonRow, RegimeRuns};
 use crate::attack::AttackKind;
+use crate::data::Shared;
 use crate::evaluation::{About, grouped};
 use crate::metrics::bootstrap::Interval;
 use crate::metrics::{Classification, Fill, Metric};
@@ -47,6 +48,11 @@ pub enum Warning {
     UntestedClasses {
         /// Those classes.
         classes: Vec<String>,
+    },
+    /// The test part shares groups or samples with the training part.
+    SharedTestPart {
+        /// What it shares.
+        shared: Shared,
     },
     /// Networks of a regime never answer with some class of the test part.
     NeverPredicted {
@@ -421,6 +427,10 @@ impl Warning {
                     points(1.0 / (*samples).max(1) as f64)
                 )
             }
+            Self::SharedTestPart { shared } => format!(
+                "The test part shares {shared} with the training part: the numbers say less of \
+                 what was not seen in training."
+            ),
             Self::FewSeeds { seeds: 1 } => {
                 "There is one run of a regime: no deviation can be given, and no difference \
                  between regimes can be told from the chance of a start; take 3 seeds at least."

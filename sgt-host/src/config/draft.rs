@@ -258,7 +258,7 @@ fn lay_over(below: &mut Table, above: &Table) {
     }
 }
 
-/// Removes from `below` what cannot stand beside `above`: another source's test file, or the
+/// Removes from `below` what cannot stand beside `above`: another source's test file and options, or the
 /// parameters of another optimizer.
 fn drop_rivals(section: &str, below: &mut Table, above: &Table) {
     let changed = |key: &str| {
@@ -269,6 +269,7 @@ fn drop_rivals(section: &str, below: &mut Table, above: &Table) {
     match section {
         "data" if changed("source") => {
             below.remove("test");
+            below.remove("reading");
         }
         "optimizer" if changed("name") => below.clear(),
         _ => {}

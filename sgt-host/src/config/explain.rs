@@ -50,16 +50,89 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "data.source",
-        "a name of sgt data list, or a NAME_TRAIN.ts file",
+        "a name of sgt data list, or a file or folder of one's own",
     ),
     (
         "data.test",
-        "the test file; NAME_TEST.ts beside the training file when absent",
+        "the test part; NAME_TEST beside NAME_TRAIN, else a split, when absent",
     ),
     ("data.folder", "the folder of named sets"),
     (
         "data.length",
         "the common length of series: longest, shortest or { steps = N }",
+    ),
+    (
+        "data.reading.label-column",
+        "csv: the column of classes; label, class, activity, target or the folder's name when absent",
+    ),
+    (
+        "data.reading.time-column",
+        "csv: the column of times; time, timestamp, datetime or date when absent, none for none",
+    ),
+    (
+        "data.reading.group-column",
+        "csv: the column of persons, devices or sessions; each file is a group when absent",
+    ),
+    (
+        "data.reading.channels",
+        "csv: a list of columns; every other column of numbers when absent",
+    ),
+    (
+        "data.reading.header",
+        "csv: whether the first row holds names; found out when absent",
+    ),
+    (
+        "data.reading.wide",
+        "csv: true where one row is a whole sample",
+    ),
+    (
+        "data.reading.window",
+        "the length of a window: steps, or seconds as \"2.56s\"; whole recordings when absent",
+    ),
+    (
+        "data.reading.step",
+        "how far windows are apart; their length when absent",
+    ),
+    (
+        "data.reading.rate",
+        "steps a second: recordings with times are resampled to it",
+    ),
+    (
+        "data.reading.max-gap",
+        "steps that may be missing before a recording is cut; 5 when absent",
+    ),
+    (
+        "data.reading.window-label",
+        "the class of a window: majority when absent, last, pure",
+    ),
+    (
+        "data.reading.missing",
+        "missing values: refuse when absent, interpolate, mean, mask",
+    ),
+    (
+        "data.reading.resize",
+        "the height and width of pictures: a list of two",
+    ),
+    (
+        "data.reading.split",
+        "the share to train on where there is no test part; 0.8 when absent",
+    ),
+    (
+        "data.reading.split-by",
+        "what a split keeps together: group, time, sample",
+    ),
+    (
+        "data.reading.fold",
+        "which of several parts is tested on: \"1/5\"",
+    ),
+    (
+        "data.reading.leave-out",
+        "the groups that are tested on: a list",
+    ),
+    ("data.reading.split-seed", "seeds the split; 0 when absent"),
+    (
+        "data.reading.force-split",
+        "true to go on with a test part that shares groups or samples with the training part",
     ),
     (
         "data.validation",
@@ -163,6 +236,30 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "training.class-weights",
         "what the cross-entropy of each class counts: none, balanced or { values = [one a class] }",
+    ),
+    (
+        "training.augmentation.jitter",
+        "Gaussian noise: its deviation, in training deviations for series, input units for images; 0 when absent",
+    ),
+    (
+        "training.augmentation.scaling",
+        "series: the deviation of a factor around 1 for each channel; 0 when absent",
+    ),
+    (
+        "training.augmentation.rotation",
+        "series: the largest angle by which triples of channels are turned, in degrees; 0 when absent",
+    ),
+    (
+        "training.augmentation.time-shift",
+        "series: the largest share of its steps that a sample is moved by; 0 when absent",
+    ),
+    (
+        "training.augmentation.shift",
+        "images: the most pixels that they are moved by; 0 when absent",
+    ),
+    (
+        "training.augmentation.flip",
+        "images: true mirrors half of them left to right",
     ),
     (
         "training.clipping",

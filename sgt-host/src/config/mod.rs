@@ -19,6 +19,7 @@
 //! policy = "uniform"         # or { constant = 0.5 }, { gaussian = { mean = 0.0, std = 1.0 } }
 //! ```
 
+mod augmentation;
 mod balance;
 mod draft;
 mod explain;
@@ -28,6 +29,7 @@ mod schedule;
 mod settings;
 
 pub use crate::data::DataKind;
+pub use augmentation::Augmentation;
 pub use balance::{Batches, ClassWeights};
 pub use draft::{ConfigDraft, Preset};
 pub use explain::{Explanation, explain};
@@ -38,7 +40,7 @@ pub use settings::{Difference, changes, differences};
 pub use sgt_core::{Importance, Policy, Scope};
 
 use crate::attack::AttackConfig;
-use crate::data::Length;
+use crate::data::{Length, Reading};
 use crate::network::{Description, Grouping, Score};
 use crate::optimizer::{GradientClipping, LearningRateSchedule, OptimizerConfig};
 use crate::{Error, Result, limits};
@@ -82,7 +84,7 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataConfig {
-    /// A set of `sgt data list`, or the path of a `NAME_TRAIN.ts` file.
+    /// A set of `sgt data list`, or the path of a file or folder of one's own.
     pub source: String,
     /// The test file beside a training file; `NAME_TEST.ts` beside `NAME_TRAIN.ts` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +95,9 @@ pub struct DataConfig {
     /// The common length of series; the set's own choice when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<Length>,
+    /// How one's own files become samples.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
     /// The share of the training part, below 1, that is set aside to choose the epoch to keep.
     pub validation: f32,
     /// Whether values are standardised by the training part's mean and deviation per channel.
@@ -137,6 +142,9 @@ pub struct TrainingConfig {
     pub batches: Batches,
     /// What a sample's cross-entropy counts, by its class.
     pub class_weights: ClassWeights,
+    /// How samples are varied each time they are trained on.
+    #[serde(default, skip_serializing_if = "Augmentation::is_off")]
+    pub augmentation: Augmentation,
     /// What is done to a large gradient.
     pub clipping: GradientClipping,
     /// How the learning rate changes during the run.
@@ -216,6 +224,7 @@ impl RunConfig {
             }
             _ => {}
         }
+        check.prefixed("data.reading.", self.data.reading.check())?;
         check.prefixed("attack.", self.attack.check())?;
         check.count("training.epochs", self.training.epochs)?;
         check.count("training.batch", self.training.batch)?;
@@ -223,6 +232,7 @@ impl RunConfig {
             let expected = "finite weights above 0";
             return check.refuse("training.class-weights", weight, expected);
         }
+        check.prefixed("training.", self.training.augmentation.check())?;
         check.prefixed("", self.optimizer.check())?;
         check.prefixed("training.", self.training.clipping.check())?;
         check.prefixed("training.", self.training.schedule.check())?;

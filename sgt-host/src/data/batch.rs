@@ -73,6 +73,11 @@ impl Batch {
         }
     }
 
+    /// The values, to be varied, and the real steps of each sample.
+    pub(crate) fn x_mut(&mut self) -> (&mut [f32], &[Range<usize>]) {
+        (&mut self.x, &self.valid)
+    }
+
     /// `batch × input.len()` values.
     pub fn x(&self) -> &[f32] {
         &self.x

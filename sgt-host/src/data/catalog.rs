@@ -445,7 +445,7 @@ pub fn entry(name: &str) -> Result<&'static Entry> {
         Error::Argument {
             argument: "data".into(),
             found: name.escape_debug().to_string(),
-            expected: format!("a .ts file or one of {}", names.join(", ")),
+            expected: format!("a file, a folder or one of {}", names.join(", ")),
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Labelled samples of one shape.
 
-use super::{Axes, InputShape, SeriesOrder};
+use super::{Axes, InputShape, Normalization, Preprocessing, Provenance, SeriesOrder};
 use crate::npy::Array;
 use crate::{Error, Result};
 use sgt_core::Bounds;
@@ -29,6 +29,10 @@ pub struct Dataset {
     bounds: Option<Bounds>,
     origin: Vec<f64>,
     axes: Axes,
+    provenance: Provenance,
+    preprocessing: Option<Preprocessing>,
+    /// What it was standardised by.
+    units: Option<Normalization>,
 }
 
 impl Dataset {
@@ -58,6 +62,9 @@ impl Dataset {
             bounds,
             origin: Vec::new(),
             axes: Axes::default(),
+            provenance: Provenance::default(),
+            preprocessing: None,
+            units: None,
         };
         dataset.check()?;
         Ok(dataset)
@@ -163,6 +170,43 @@ impl Dataset {
         }
         self.axes = axes;
         Ok(self)
+    }
+
+    /// Says where the samples come from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is no source or one a sample, of a group that is named.
+    pub fn with_provenance(mut self, provenance: Provenance) -> Result<Self> {
+        let sources = &provenance.sources;
+        let named = |group: usize| group < provenance.groups.len();
+        let fits = sources.is_empty() || sources.len() == self.len();
+        if !fits || !sources.iter().all(|source| named(source.group)) {
+            return Err(Error::Shape {
+                operation: "provenance",
+                found: format!("{} sources", sources.len()),
+                expected: format!("none or {}, one a sample, of named groups", self.len()),
+            });
+        }
+        self.provenance = provenance;
+        Ok(self)
+    }
+
+    /// Where the samples come from.
+    pub const fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Says what the files went through to become these samples.
+    #[must_use]
+    pub fn with_preprocessing(mut self, preprocessing: Option<Preprocessing>) -> Self {
+        self.preprocessing = preprocessing;
+        self
+    }
+
+    /// What the files went through to become these samples; `None` for data sets known by name and
+    /// for samples that were handed over in memory.
+    pub const fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.preprocessing.as_ref()
     }
 
     /// What the axes are called and measured in.
@@ -311,6 +355,11 @@ impl Dataset {
         counts
     }
 
+    /// What the samples were standardised by; `None` in the units of their file.
+    pub(crate) const fn units(&self) -> Option<&Normalization> {
+        self.units.as_ref()
+    }
+
     /// The least and greatest real value.
     pub fn range(&self) -> Bounds {
         let mut range = Bounds {
@@ -354,6 +403,9 @@ impl Dataset {
             bounds: self.bounds,
             origin: self.origin.clone(),
             axes: self.axes.clone(),
+            provenance: self.provenance.subset(indices),
+            preprocessing: self.preprocessing.clone(),
+            units: self.units.clone(),
         })
     }
 
@@ -384,6 +436,19 @@ impl Dataset {
             }
         }
         Ok(())
+    }
+
+    /// The samples standardised, in place: the values in the file's units are not needed any more.
+    ///
+    /// # Errors
+    /// As [`Normalization::apply`], and [`Error::Argument`] for a value that is not finite behind it.
+    pub(crate) fn standardised(mut self, normalization: &Normalization) -> Result<Self> {
+        normalization.apply(self.shape, &mut self.samples)?;
+        self.units = Some(normalization.clone());
+        self.bounds = None;
+        self.origin = Vec::new();
+        self.check()?;
+        Ok(self)
     }
 
     /// Calls `visit(channel, real values)` for each channel of each sample.

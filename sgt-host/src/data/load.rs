@@ -2,7 +2,7 @@
 
 use super::catalog::{self, Entry, Format, Origin};
 use super::series::{self, Length, Recordings};
-use super::{Dataset, TrainTest, cifar, embedded, har, idx, synthetic, ts};
+use super::{Dataset, Reading, TrainTest, cifar, embedded, files, har, idx, synthetic, ts};
 use crate::file::{data_error, io_error, read_decompressed};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub struct LoadOptions {
     /// The common length of series; `None` takes the data set's own: [`Length::Longest`], but
     /// that of the shortest recording where the length would give a class away (`magicwand`).
     pub length: Option<Length>,
+    /// How a person's own files become samples.
+    pub reading: Reading,
 }
 
 /// The data directory: `chosen` if given, else what `SGT_DATA` says, else `./data`.
@@ -31,8 +33,10 @@ pub fn data_dir(chosen: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Reads a data set: a name of the [`catalog`], the path of a `.ts` (or `.ts.gz`) file whose
-/// classes and length count, or a generated one, `synthetic:NAME?key=value` ([`synthetic`]).
+/// Reads a data set: a name of the [`catalog`], a person's own files ([`files`](mod@files)), or a
+/// generated one, `synthetic:NAME?key=value` ([`synthetic`]).
+///
+/// Of a pair of files the classes and the length of the training part count.
 ///
 /// # Errors
 /// [`Error::Argument`] when it is neither, [`Error::Data`] when the data set is not in the data
@@ -41,9 +45,17 @@ pub fn load(name_or_file: &str, options: &LoadOptions) -> Result<TrainTest> {
     if name_or_file.starts_with(synthetic::SCHEME) {
         return generate(name_or_file, options);
     }
-    let path = Path::new(name_or_file);
     let unknown = match catalog::entry(name_or_file) {
-        Ok(entry) if options.test.is_none() => return load_entry(entry, options),
+        Ok(entry) if options.test.is_none() => {
+            if !options.reading.is_default() {
+                return Err(Error::Argument {
+                    argument: "data.reading".into(),
+                    found: format!("options of one's own files beside {}", entry.name),
+                    expected: "none: how a named set is read is known".into(),
+                });
+            }
+            return load_entry(entry, options);
+        }
         Ok(entry) => {
             return Err(Error::Argument {
                 argument: "test".into(),
@@ -53,35 +65,30 @@ pub fn load(name_or_file: &str, options: &LoadOptions) -> Result<TrainTest> {
         }
         Err(unknown) => unknown,
     };
-    if !is_ts(path) {
-        return Err(unknown);
+    match files::format_of(name_or_file) {
+        Some(format) => files::load(name_or_file, format, options),
+        None if Path::new(name_or_file).is_dir() => Err(data_error(
+            Path::new(name_or_file),
+            "a folder without data",
+            "CSV files, or pictures in class folders",
+        )),
+        None => Err(unknown),
     }
-    if !path.exists() {
-        return Err(data_error(path, "no such file", "a .ts file"));
-    }
-    let [train, test] = files(name_or_file, options)?;
-    load_ts(&train, &test, options.length.unwrap_or_default())
 }
 
-/// The files that [`load`] reads for the path of a `.ts` file: training and test part; the name
-/// itself, twice, for a name.
-///
-/// # Errors
-/// As [`load`], when there is no test file.
-pub fn files(name_or_file: &str, options: &LoadOptions) -> Result<[PathBuf; 2]> {
+/// The files that [`load`] reads for a person's own data: training and test part; the name itself,
+/// twice, where one file or a name holds both.
+pub fn files_of(name_or_file: &str, options: &LoadOptions) -> [PathBuf; 2] {
     let path = Path::new(name_or_file);
-    let test = match &options.test {
-        Some(test) => test.clone(),
-        None if is_ts(path) => test_beside(path)?,
-        None => path.into(),
-    };
-    Ok([path.into(), test])
+    let parts = files::parts(path, options);
+    let test = parts.test.unwrap_or_else(|| path.into());
+    [parts.train, test]
 }
 
-/// True when `name` can only be the path of a file.
+/// True when `name` can only be the path of a file or folder.
 #[cfg(feature = "cli")]
 pub(crate) fn is_file(name: &str) -> bool {
-    is_ts(Path::new(name))
+    files::format_of(name).is_some()
 }
 
 /// A generated set has its own test part, and series of one length.
@@ -90,6 +97,7 @@ fn generate(source: &str, options: &LoadOptions) -> Result<TrainTest> {
     let surplus = match (&options.test, options.length) {
         (Some(_), _) => Some("test"),
         (None, Some(_)) => Some("length"),
+        (None, None) if !options.reading.is_default() => Some("data.reading"),
         (None, None) => None,
     };
     if let Some(argument) = surplus {
@@ -100,33 +108,6 @@ fn generate(source: &str, options: &LoadOptions) -> Result<TrainTest> {
         });
     }
     Ok(request.generate()?.into_data())
-}
-
-fn is_ts(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.to_ascii_lowercase();
-    let plain = Path::new(name.strip_suffix(".gz").unwrap_or(&name));
-    plain.extension().is_some_and(|ending| ending == "ts")
-}
-
-/// `NAME_TEST.ts` beside `NAME_TRAIN.ts`, either of them with or without `.gz`.
-fn test_beside(train: &Path) -> Result<PathBuf> {
-    let name = train.file_name().unwrap_or_default().to_string_lossy();
-    let Some((stem, _)) = name.rsplit_once("_TRAIN.") else {
-        return Err(Error::Argument {
-            argument: "test".into(),
-            found: format!("none beside {}", train.display()),
-            expected: "a test file, or a training file called NAME_TRAIN.ts".into(),
-        });
-    };
-    let stem = format!("{stem}_TEST.ts");
-    existing(&crate::file::parent(train), &stem).ok_or_else(|| {
-        data_error(
-            train,
-            format!("no {stem} beside it"),
-            "one, or a test file named by --test",
-        )
-    })
 }
 
 fn load_ts(train: &Path, test: &Path, length: Length) -> Result<TrainTest> {

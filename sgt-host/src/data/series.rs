@@ -29,6 +29,24 @@ pub struct Recordings {
     pub cases: Vec<Recording>,
 }
 
+/// A recording whose class is a text still.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct RawCase {
+    pub(super) label: String,
+    /// Whom or what it is of, where the file says it.
+    pub(super) group: Option<String>,
+    pub(super) steps: usize,
+    /// `[channels, steps]`, NaN where a value is missing.
+    pub(super) values: Vec<f64>,
+}
+
+/// What a file of such recordings holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct RawCases {
+    pub(super) channels: Vec<String>,
+    pub(super) cases: Vec<RawCase>,
+}
+
 /// The common length that series are brought to: longer ones keep their last steps, shorter
 /// ones are padded in front. The training part alone decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,27 +139,35 @@ fn check_padding(parts: &[&Recordings], steps: usize) -> Result<()> {
 /// What is subtracted from each channel before its values become `f32`: the mean of the kept steps
 /// where it is large ([`LARGE_OFFSET`]), 0 elsewhere; nothing where that is so of every channel.
 fn origin(train: &Recordings, steps: usize) -> Vec<f64> {
-    let mut origin = vec![0.0; train.channels];
-    for (channel, origin) in origin.iter_mut().enumerate() {
+    let origin = |channel: usize| {
         let kept = || {
             train.cases.iter().flat_map(move |case| {
                 let series = &case.values[channel * case.steps..][..case.steps];
-                &series[case.steps - case.steps.min(steps)..]
+                series[case.steps - case.steps.min(steps)..].iter().copied()
             })
         };
-        let count = kept().count() as f64;
-        let mean = kept().sum::<f64>() / count;
-        let square = kept().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-        let largest = kept().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-        let deviation = if square > 0.0 { square.sqrt() } else { 1.0 };
-        if largest > LARGE_OFFSET * deviation {
-            *origin = mean;
-        }
-    }
+        large_offset(kept)
+    };
+    let mut origin: Vec<f64> = (0..train.channels).map(origin).collect();
     if origin.iter().all(|&origin| origin == 0.0) {
         origin.clear();
     }
     origin
+}
+
+/// The mean of `values` where it is so large beside their deviation that an `f32` would lose what
+/// matters of them, 0 elsewhere.
+pub(super) fn large_offset<I: Iterator<Item = f64>>(values: impl Fn() -> I) -> f64 {
+    let count = values().count().max(1) as f64;
+    let mean = values().sum::<f64>() / count;
+    let square = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    let largest = values().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let deviation = if square > 0.0 { square.sqrt() } else { 1.0 };
+    if largest > LARGE_OFFSET * deviation {
+        mean
+    } else {
+        0.0
+    }
 }
 
 fn to_dataset(recordings: &Recordings, steps: usize, origin: &[f64]) -> Result<Dataset> {

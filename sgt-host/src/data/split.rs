@@ -140,7 +140,7 @@ pub fn balanced_draw(labels: &[usize], most: usize, seed: u64) -> Vec<usize> {
 }
 
 /// Fisher and Yates: every order is equally likely (for fewer than 2³² values).
-fn shuffle<T>(values: &mut [T], rng: &mut impl Random) {
+pub(super) fn shuffle<T>(values: &mut [T], rng: &mut impl Random) {
     for last in (1..values.len()).rev() {
         let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
         values.swap(last, rng.below(bound) as usize);

@@ -18,9 +18,23 @@ use std::path::Path;
 /// and data are UTF-8.
 ///
 /// # Errors
-/// [`Error::Data`] with the line, on anything else: time stamps, regression targets, missing
-/// values (`?`), ragged rows, numbers that are not finite, a label that is no class, no case.
+/// [`Error::Data`] with the line, on anything else: regression targets, missing values (`?`, `NaN`),
+/// ragged rows, numbers that are not finite, a label that is no class, no case. Values with time
+/// stamps, `(time,value)`, are taken in their order.
 pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Recordings> {
+    parse_with_gaps(path, bytes, classes, false)
+}
+
+/// [`parse`] where, with `gaps`, missing values are read, as NaN.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_with_gaps(
+    path: &Path,
+    bytes: &[u8],
+    classes: Option<&[String]>,
+    gaps: bool,
+) -> Result<Recordings> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
         return Err(data_error(path, "an empty file", "a .ts file"));
@@ -49,7 +63,7 @@ pub fn parse(path: &Path, bytes: &[u8], classes: Option<&[String]>) -> Result<Re
             in_data = header.take(at, line)?;
             continue;
         }
-        let (case, label) = parse_case(at, line)?;
+        let (case, label) = parse_case(at, line, gaps)?;
         held += case.values.len() * size_of::<f64>() + CASE;
         limits::check(path, "bytes of recordings", held, 1)?;
         let found = case.values.len() / case.steps;
@@ -159,9 +173,6 @@ impl Header {
             "problemname" if !value.is_empty() && !value.contains(char::is_control) => {
                 self.name = Some(value.into());
             }
-            "timestamps" if flag(at, value)? => {
-                return Err(at.error("time stamps", "evenly sampled values (@timeStamps false)"));
-            }
             "targetlabel" if flag(at, value)? => {
                 return Err(at.error("a regression target", "class labels (@classLabel true …)"));
             }
@@ -203,16 +214,19 @@ fn count(at: Line, value: &str) -> Result<usize> {
 }
 
 /// The case on a line, its class still open, and the label's text.
-fn parse_case<'a>(at: Line, line: &'a str) -> Result<(Recording, &'a str)> {
-    let Some((series, label)) = line.rsplit_once(':') else {
+fn parse_case<'a>(at: Line, line: &'a str, gaps: bool) -> Result<(Recording, &'a str)> {
+    let Some((series, label)) = line
+        .rsplit_once(':')
+        .filter(|(_, label)| !label.contains(')'))
+    else {
         return Err(at.error("no label", "channels, each ended by ':', then the label"));
     };
     let mut values = Vec::new();
     let mut steps = None;
-    for (channel, text) in series.split(':').enumerate() {
+    for (channel, text) in parts(series, ':').enumerate() {
         let start = values.len();
-        for value in text.split(',') {
-            values.push(parse_value(at, value.trim())?);
+        for value in parts(text, ',') {
+            values.push(parse_value(at, without_time(at, value.trim())?, gaps)?);
         }
         let found = values.len() - start;
         let expected = *steps.get_or_insert(found);
@@ -231,16 +245,43 @@ fn parse_case<'a>(at: Line, line: &'a str) -> Result<(Recording, &'a str)> {
     Ok((case, label.trim()))
 }
 
-fn parse_value(at: Line, text: &str) -> Result<f64> {
+/// `text` between separators that stand in no parentheses.
+fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    text.split(move |c| {
+        match c {
+            '(' => inside = true,
+            ')' => inside = false,
+            _ => {}
+        }
+        c == separator && !inside
+    })
+}
+
+/// The value of `(time,value)`, or the value alone.
+fn without_time<'a>(at: Line, text: &'a str) -> Result<&'a str> {
+    let Some(inside) = text.strip_prefix('(') else {
+        return Ok(text);
+    };
+    let pair = inside.strip_suffix(')');
+    match pair.and_then(|pair| pair.rsplit_once(',')) {
+        Some((_, value)) => Ok(value.trim()),
+        None => Err(at.error(excerpt(text), "(time,value)")),
+    }
+}
+
+fn parse_value(at: Line, text: &str, gaps: bool) -> Result<f64> {
     match text.parse::<f64>() {
         // Training is in single precision, whose range is smaller.
         Ok(value) if (value as f32).is_finite() => Ok(value),
-        Ok(_) => Err(at.error(excerpt(text), "a finite number")),
-        Err(_) if text == "?" => Err(at.error(
-            "a missing value (?)",
-            "a number: fill it in or leave the case out",
+        Ok(value) if gaps && value.is_nan() => Ok(f64::NAN),
+        Ok(value) if !value.is_nan() => Err(at.error(excerpt(text), "a finite number")),
+        Err(_) if text == "?" && gaps => Ok(f64::NAN),
+        Err(_) if text != "?" => Err(at.error(excerpt(text), "a number")),
+        _ => Err(at.error(
+            format!("a missing value ({text})"),
+            "a number; --missing interpolate, mean or mask reads it",
         )),
-        Err(_) => Err(at.error(excerpt(text), "a number")),
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Record {
     /// under another, and then the bits are those of neither.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instructions: Vec<InstructionSet>,
+    /// What was found out when the data was read, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_notes: Vec<String>,
 }
 
 impl Record {

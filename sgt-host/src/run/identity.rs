@@ -3,7 +3,7 @@
 use super::Record;
 use crate::binding::{Binding, short};
 use crate::config::{DataConfig, RunConfig, changes};
-use crate::data::load::{LoadOptions, files};
+use crate::data::load::{LoadOptions, files_of};
 use crate::file::data_error;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ fn data_files(data: &DataConfig) -> [PathBuf; 2] {
         test: data.test.clone(),
         ..LoadOptions::default()
     };
-    files(&data.source, &options).unwrap_or_else(|_| [(); 2].map(|()| PathBuf::from(&data.source)))
+    files_of(&data.source, &options)
 }
 
 /// Refuses tensors that are not the ones that `record` was written for.

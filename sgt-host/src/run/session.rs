@@ -3,6 +3,7 @@
 use super::{Identity, Record, RunFolder};
 use crate::binding::{Binding, DataDigests};
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
+use crate::data::files::format_of;
 use crate::data::{Dataset, LoadOptions, Normalization, TrainTest, load};
 use crate::metrics::Classification;
 use crate::metrics::classification::confusion;
@@ -22,6 +23,7 @@ pub struct Session {
     config: RunConfig,
     prepared: Prepared,
     digests: DataDigests,
+    notes: Vec<String>,
 }
 
 impl Session {
@@ -58,7 +60,12 @@ impl Session {
         } = &mut config.data;
         *test = test.as_deref().map(absolute).transpose()?;
         *folder = folder.as_deref().map(absolute).transpose()?;
-        if Path::new(source).is_file() {
+        if let Some((x, y)) = source.split_once(',')
+            && Path::new(x.trim()).is_file()
+        {
+            let [x, y] = [x, y].map(|part| absolute(Path::new(part.trim())));
+            *source = format!("{},{}", x?.display(), y?.display());
+        } else if format_of(source).is_some() && Path::new(source).exists() {
             *source = absolute(Path::new(source))?.display().to_string();
         }
         settle_network(&mut config, data)?;
@@ -92,11 +99,13 @@ impl Session {
         data: TrainTest,
         digests: DataDigests,
     ) -> Result<Self> {
+        let notes = data.train.provenance().notes.clone();
         let prepared = prepare(data, &config.data, config.seed)?;
         Ok(Self {
             config,
             prepared,
             digests,
+            notes,
         })
     }
 
@@ -120,6 +129,11 @@ impl Session {
     /// What is fitted and what chooses.
     pub fn training_data(&self) -> &TrainingData {
         &self.prepared.training
+    }
+
+    /// What was found out when the data was read, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What is reported.
@@ -244,6 +258,7 @@ impl Session {
             seconds: time.as_secs_f64(),
             binding: Some(self.binding(model.network().description())?),
             tensors: None,
+            data_notes: self.notes.clone(),
             instructions: progress.instructions.clone(),
         };
         if let Some(folder) = folder {
@@ -264,6 +279,7 @@ impl Session {
             classes: train.classes().to_vec(),
             normalization: self.prepared.normalization.clone(),
             bounds: train.bounds(),
+            preprocessing: train.preprocessing().cloned(),
             regime: self.config.regime.name().into(),
             seed: self.config.seed,
             version: Record::VERSION.into(),
@@ -346,6 +362,7 @@ fn read_data(config: &DataConfig) -> Result<TrainTest> {
         data_dir: config.folder.clone(),
         test: config.test.clone(),
         length: config.length,
+        reading: config.reading.clone(),
     };
     load(&config.source, &options)
 }

@@ -291,6 +291,7 @@ fn foreign(weights: &Weights, name: &str, sample: &[usize]) -> Result<Metadata> 
         normalization: Normalization::identity(description.input.channels()),
         description: Some(description),
         bounds: None,
+        preprocessing: None,
         regime: "unknown".into(),
         seed: 0,
         version: "unknown".into(),

@@ -46,6 +46,9 @@ const KEPT: [&str; 6] = [
     "data.validation",
 ];
 
+/// The beginning of the keys that say how files become samples.
+const READING: &str = "data.reading";
+
 /// Digits of a trial's number in the name of its folders.
 const DIGITS: usize = 4;
 /// What a run scored, in its folder.
@@ -104,7 +107,7 @@ impl Plan {
         for trial in trials {
             let mut own = draft.clone();
             for (key, value) in &trial.settings {
-                if KEPT.contains(&key.as_str()) {
+                if KEPT.contains(&key.as_str()) || key.starts_with(READING) {
                     return Err(Error::Argument {
                         argument: "--grid".into(),
                         found: key.clone(),
@@ -142,6 +145,12 @@ impl Plan {
             Trainer::new(session.config(), session.training_data(), classifier)?;
         }
         Ok(plan)
+    }
+
+    /// What was found out when the data was read, a line each.
+    pub fn notes(&self) -> &[String] {
+        let first = self.data.first();
+        first.map_or(&[], |(data, _)| &data.train.provenance().notes)
     }
 
     /// The number of runs.

@@ -2,7 +2,7 @@
 
 use super::{Purpose, derive_seed};
 use crate::config::DataConfig;
-use crate::data::{Dataset, Normalization, TrainTest, stratified_split};
+use crate::data::{Dataset, Normalization, TrainTest};
 use crate::{Result, file};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -46,7 +46,8 @@ impl TrainingData {
     }
 }
 
-/// Splits the validation part off the training part and standardises by what is left.
+/// Splits the validation part off the training part ([`Dataset::validation_split`]) and standardises
+/// by what is left.
 ///
 /// A data set without bounds (series) is standardised here: its unit is each channel's training
 /// deviation from then on, for ε and masks too, since sensors of different kinds have no unit
@@ -62,8 +63,7 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
     let mut validation = None;
     if config.validation > 0.0 {
         let seed = derive_seed(seed, Purpose::Split, [0, 0]);
-        let classes = train.classes().len();
-        let split = stratified_split(train.labels(), classes, config.validation, seed)?;
+        let split = train.validation_split(config.validation, seed)?;
         validation = Some(train.subset(&split.validation)?);
         train = train.subset(&split.train)?;
     }
@@ -89,15 +89,15 @@ pub fn prepare(data: TrainTest, config: &DataConfig, seed: u64) -> Result<Prepar
     }
     let inside = Normalization::identity(train.shape().channels());
     let training = TrainingData {
-        train: standardised(&train, &normalization)?,
+        train: train.standardised(&normalization)?,
         validation: match validation {
-            Some(part) => Some(standardised(&part, &normalization)?),
+            Some(part) => Some(part.standardised(&normalization)?),
             None => None,
         },
     };
     Ok(Prepared {
         training,
-        test: standardised(&test, &normalization)?,
+        test: test.standardised(&normalization)?,
         normalization,
         inside,
     })
@@ -115,18 +115,4 @@ fn check_classes(train: &Dataset) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-fn standardised(data: &Dataset, normalization: &Normalization) -> Result<Dataset> {
-    let mut samples = data.samples().to_vec();
-    normalization.apply(data.shape(), &mut samples)?;
-    let classes = data.classes().to_vec();
-    let labels = data.labels().to_vec();
-    let whole = Dataset::new(data.name(), classes, data.shape(), samples, labels, None)?;
-    let whole = whole.with_axes(data.axes().clone())?;
-    if !data.is_padded() {
-        return Ok(whole);
-    }
-    let real = (0..data.len()).map(|index| data.valid_steps(index).len());
-    whole.with_real_steps(real.collect())
 }

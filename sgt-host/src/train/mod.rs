@@ -10,6 +10,7 @@
 //! | [`quality`](fn@quality) | loss and accuracy over a data set |
 //! | [`derive_seed`] | one seed for each random thing |
 
+mod augment;
 mod data;
 mod guide;
 mod masking;

@@ -18,6 +18,8 @@ pub enum Purpose {
     Masking,
     /// An attack's random start.
     Attack,
+    /// How a sample is varied in an epoch.
+    Augmentation,
 }
 
 /// The seed for `purpose` at `place` (an epoch and a step or sample, for example).

@@ -1,5 +1,6 @@
 //! The training loop, one step at a time.
 
+use super::augment::Augmenter;
 use super::quality::quality;
 use super::step::{Moment, Stepper};
 use super::stopping::{Verdict, judge};
@@ -25,6 +26,7 @@ pub struct Trainer<'d, M: Model> {
     best_parameters: Option<Vec<f32>>,
     order: Vec<usize>,
     batch: Batch,
+    augmenter: Augmenter,
 }
 
 /// What [`Trainer::advance`] did.
@@ -74,7 +76,8 @@ impl<'d, M: Model> Trainer<'d, M> {
         let stepper = Stepper::new(&model, config, weights)?;
         // Checks the shape, and the labels against the classes, before the first step.
         let mut batch = Batch::new();
-        batch.fill(&data.train, &[0], model.input())?;
+        let input = model.input();
+        batch.fill(&data.train, &[0], input)?;
         if data.train.classes().len() != model.classes() {
             return Err(Error::Shape {
                 operation: "training",
@@ -104,6 +107,13 @@ impl<'d, M: Model> Trainer<'d, M> {
             },
             best_parameters: None,
             order: Vec::new(),
+            augmenter: Augmenter::new(
+                config.training.augmentation,
+                input,
+                data.train.bounds(),
+                data.train.units().cloned(),
+                config.seed,
+            ),
             batch,
         };
         trainer.start_epoch();
@@ -264,6 +274,8 @@ impl<'d, M: Model> Trainer<'d, M> {
         let places = &self.order[start..end];
         self.batch
             .fill(&self.data.train, places, self.model.input())?;
+        let (x, valid) = self.batch.x_mut();
+        self.augmenter.vary(x, valid, places, self.progress.epoch);
         let moment = Moment {
             epoch: self.progress.epoch,
             step: self.progress.step,

@@ -60,11 +60,21 @@ pub fn fails(folder: &Path, arguments: &str, code: i32, parts: &[&str]) {
 
 /// A `.ts` file of two classes that differ in their sign, `cases` of 2 channels × 12 steps.
 pub fn series(cases: usize) -> String {
+    series_of(0..cases)
+}
+
+/// The test part: other cases of the same kind.
+pub fn test_series() -> String {
+    series_of(20..30)
+}
+
+/// The cases of [`series`] with these numbers.
+fn series_of(cases: std::ops::Range<usize>) -> String {
     let mut text = String::from(
         "@problemName waves\n@timeStamps false\n@univariate false\n@dimensions 2\n\
          @equalLength true\n@seriesLength 12\n@classLabel true up down\n@data\n",
     );
-    for case in 0..cases {
+    for case in cases {
         let sign = if case % 2 == 0 { 1.0 } else { -1.0 };
         let channel = |phase: f64| {
             let value = |step: usize| {
@@ -84,5 +94,5 @@ pub fn series(cases: usize) -> String {
 /// Writes `waves_TRAIN.ts` and `waves_TEST.ts` into `folder`.
 pub fn write_series(folder: &Path) {
     std::fs::write(folder.join("waves_TRAIN.ts"), series(20)).unwrap();
-    std::fs::write(folder.join("waves_TEST.ts"), series(10)).unwrap();
+    std::fs::write(folder.join("waves_TEST.ts"), test_series()).unwrap();
 }
