@@ -224,7 +224,7 @@ fn compare(ranked: &mut [TrialOutcome], criterion: Criterion) {
             // Scores in coarse steps can differ by the same on every seed. That has no deviation, but is
             // no certainty either: chance gives every difference the same sign so often.
             let p = if pair.deviation == 0.0 && pair.difference != 0.0 {
-                0.5_f64.powi(pair.pairs as i32 - 1)
+                0.5_f64.powf(pair.pairs as f64 - 1.0)
             } else {
                 pair.p_value
             };

@@ -177,7 +177,7 @@ impl Plan {
         for &(trial, seed) in &self.jobs() {
             let kind = self.data[self.read[trial]].0.train.shape().kind();
             let config = self.config(trial, seed);
-            let path = self.path(folder, trial, seed);
+            let path = run_folder(folder, trial, seed);
             check_place(&path, &config, kind, existing, "sweep")?;
         }
         Ok(())
@@ -265,11 +265,6 @@ impl Plan {
         Session::with_digests(self.config(trial, seed), data.clone(), digests.clone())
     }
 
-    /// The folder of a run: `0007-2` for seed 2 of trial 7.
-    fn path(&self, folder: &Path, trial: usize, seed: u64) -> PathBuf {
-        folder.join(format!("{trial:0DIGITS$}-{seed}"))
-    }
-
     /// Empties the runs that are to be replaced, those of an earlier sweep that this one has not, too.
     fn begun(&self, folder: &Path, existing: Existing) -> Result<Existing> {
         if existing != Existing::Replace {
@@ -278,7 +273,7 @@ impl Plan {
         let own: Vec<PathBuf> = self
             .jobs()
             .into_iter()
-            .map(|(trial, seed)| self.path(folder, trial, seed))
+            .map(|(trial, seed)| run_folder(folder, trial, seed))
             .collect();
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -317,7 +312,7 @@ impl Plan {
         watch: &(impl Fn(Notice<'_>) + Sync),
     ) -> Result<Option<RunScore>> {
         let session = self.session(trial, seed)?;
-        let path = self.path(folder, trial, seed);
+        let path = run_folder(folder, trial, seed);
         let epochs = session.config().training.epochs;
         let epoch = |row: &EpochRow| {
             watch(Notice::Epoch {
@@ -371,7 +366,7 @@ impl Plan {
         let mut finished = Vec::new();
         for seed in 0..self.seeds as u64 {
             let session = self.session(trial, seed)?;
-            let path = self.path(folder, trial, seed);
+            let path = run_folder(folder, trial, seed);
             let run = match train_in(&session, &path, Existing::Resume, interrupt, |_| {})? {
                 Placed::Interrupted => return Ok(None),
                 Placed::Measured(folder, record) => {
@@ -400,10 +395,15 @@ impl Plan {
             test_loss: over(|run| run.record.test_loss)?,
             test_samples: finished.first().map_or(0, |run| run.test.len()),
             runs: (0..self.seeds as u64)
-                .map(|seed| self.path(folder, trial, seed))
+                .map(|seed| run_folder(folder, trial, seed))
                 .collect(),
         }))
     }
+}
+
+/// The folder of a run: `0007-2` for seed 2 of trial 7.
+fn run_folder(folder: &Path, trial: usize, seed: u64) -> PathBuf {
+    folder.join(format!("{trial:0DIGITS$}-{seed}"))
 }
 
 /// What a run scored before, if it did.
