@@ -1,16 +1,15 @@
 //! Files as a finished network reads them: the same windows, channels and fillings as in training.
 
-use super::csv_recordings::{RecordingFile, Recordings, WindowRule, list};
+use super::csv_recordings::{RecordingFile, Recordings, list};
 use super::{FileFormat, PICTURES, cases, ending, format_of, pictures};
-use crate::data::csv::{Csv, Row, read_wide, text};
+use crate::data::csv::read_wide;
 use crate::data::missing;
-use crate::data::recording::{Cut, Dropped, Pace, Recorder, Segment, UNLABELLED, cut};
+use crate::data::recording::{Cut, Dropped, Segment, cut};
 use crate::data::{InputShape, Missing, Preprocessing, Provenance, Reading, Source, classes};
 use crate::file::{data_error, read_decompressed};
 use crate::npy::Array;
 use crate::weights::Metadata;
 use crate::{Error, Result, limits, npy, npz};
-use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -110,18 +109,18 @@ fn read_pictures(path: &Path, metadata: &Metadata) -> Result<FileSamples> {
 }
 
 /// What is known of the files that a network reads.
-struct Known<'m> {
-    metadata: &'m Metadata,
-    preprocessing: Preprocessing,
-    reading: Reading,
+pub(super) struct Known<'m> {
+    pub(super) metadata: &'m Metadata,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) reading: Reading,
     /// Channels that files hold, without those that say where another is missing.
-    channels: usize,
-    steps: usize,
-    origin: Vec<f64>,
+    pub(super) channels: usize,
+    pub(super) steps: usize,
+    pub(super) origin: Vec<f64>,
 }
 
 impl<'m> Known<'m> {
-    fn of(metadata: &'m Metadata, asked: &Reading) -> Self {
+    pub(super) fn of(metadata: &'m Metadata, asked: &Reading) -> Self {
         let preprocessing = metadata.preprocessing.clone().unwrap_or_default();
         let reading = over(&preprocessing.reading, asked);
         let masks = preprocessing.masked.len();
@@ -143,7 +142,7 @@ impl<'m> Known<'m> {
     }
 
     /// Recordings whose channels, origins and rate those of a file must be.
-    fn like(&self) -> Recordings {
+    pub(super) fn like(&self) -> Recordings {
         Recordings {
             channels: self.preprocessing.channels.clone(),
             origin: self.origin.clone(),
@@ -153,11 +152,11 @@ impl<'m> Known<'m> {
         }
     }
 
-    fn is_named(&self) -> bool {
+    pub(super) fn is_named(&self) -> bool {
         self.preprocessing.channels.len() == self.channels
     }
 
-    fn check_series(&self, path: &Path) -> Result<()> {
+    pub(super) fn check_series(&self, path: &Path) -> Result<()> {
         match self.metadata.input {
             InputShape::Series { .. } => Ok(()),
             shape => Err(data_error(path, "recordings", format!("{shape}"))),
@@ -252,7 +251,7 @@ impl<'m> Known<'m> {
     }
 
     /// Appends the window, padded in front or cut at its beginning to the network's steps.
-    fn append(
+    pub(super) fn append(
         &self,
         segment: &Segment,
         range: Range<usize>,
@@ -308,7 +307,7 @@ impl<'m> Known<'m> {
     }
 
     /// Fills what is missing or padded, and puts the samples into the files' units.
-    fn finish(&self, mut found: FileSamples, samples: Vec<f32>) -> Result<FileSamples> {
+    pub(super) fn finish(&self, mut found: FileSamples, samples: Vec<f32>) -> Result<FileSamples> {
         let count = found.labels.len();
         let mean = self.metadata.normalization.mean();
         let size = self.channels * self.steps;
@@ -404,7 +403,7 @@ impl<'m> Known<'m> {
 }
 
 /// The class of a window, where its rows say one that the network knows.
-fn label(
+pub(super) fn label(
     segment: &Segment,
     range: Range<usize>,
     rule: Cut,
@@ -452,181 +451,4 @@ fn over(trained: &Reading, asked: &Reading) -> Reading {
         reading.group_column = None;
     }
     reading
-}
-
-/// Windows of rows that come bit by bit, as a device sends them.
-pub struct Stream<'s, 'm> {
-    csv: Csv<'s>,
-    known: Known<'m>,
-    rule: WindowRule,
-    recorder: Recorder,
-    row: Row,
-    groups: Vec<String>,
-    /// Of each group: the first step of the next window.
-    next: Vec<usize>,
-    ready: std::collections::VecDeque<StreamWindow>,
-}
-
-/// A window of a stream.
-#[derive(Clone, Debug)]
-pub struct StreamWindow {
-    /// `[1, channels, steps]`, in the stream's units.
-    pub values: Array<f64>,
-    /// Whom or what it is of; empty without a column of groups.
-    pub group: String,
-    /// When its first step was, in seconds, or its number.
-    pub from: f64,
-    /// When its last step was.
-    pub to: f64,
-    /// Its class, where the stream says it and the network knows it.
-    pub label: Option<usize>,
-}
-
-impl<'s, 'm> Stream<'s, 'm> {
-    /// Reads the beginning of `source`; `path` is only named in errors.
-    ///
-    /// # Errors
-    /// As [`read_samples`].
-    pub fn new(
-        path: &Path,
-        source: impl Read + 's,
-        metadata: &'m Metadata,
-        asked: &Reading,
-    ) -> Result<Self> {
-        let known = Known::of(metadata, asked);
-        known.check_series(path)?;
-        let mut reading = known.reading.clone();
-        if known.is_named() {
-            reading.channels.clone_from(&known.preprocessing.channels);
-        }
-        let mut csv = Csv::new(path, source, &reading)?;
-        if csv.columns.channels.len() != known.channels {
-            return Err(data_error(
-                path,
-                format!("{} channels", csv.columns.channels.len()),
-                format!("{}, as the network reads", known.channels),
-            ));
-        }
-        csv.set_origin(&known.origin);
-        let rate = known.like().rate;
-        let step = match known.reading.step {
-            Some(step) => step.steps("step", rate)?,
-            None => known.steps,
-        };
-        let timed = csv.columns.time.is_some();
-        let pace = Pace {
-            period: rate.map(|rate| 1.0 / rate),
-            resample: known.reading.rate.is_some() && timed,
-            gap: known.reading.gap(),
-        };
-        Ok(Self {
-            recorder: Recorder::new(pace, known.channels, timed),
-            rule: WindowRule {
-                length: known.steps,
-                step,
-            },
-            csv,
-            known,
-            row: Row::default(),
-            groups: Vec::new(),
-            next: Vec::new(),
-            ready: std::collections::VecDeque::new(),
-        })
-    }
-
-    /// What was found out about the stream, in a line.
-    pub fn describe(&self) -> String {
-        format!("{}; {}", self.csv.dialect, self.csv.columns.describe())
-    }
-
-    /// The next window, as soon as its last row is there; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`Csv::read`].
-    pub fn next_window(&mut self) -> Result<Option<StreamWindow>> {
-        loop {
-            if let Some(window) = self.ready.pop_front() {
-                return Ok(Some(window));
-            }
-            if !self.csv.read(&mut self.row)? {
-                return Ok(None);
-            }
-            self.take_row()?;
-        }
-    }
-
-    fn take_row(&mut self) -> Result<()> {
-        let name = text(&self.row.group);
-        let place = self.groups.iter().position(|group| *group == name);
-        let group = place.unwrap_or_else(|| {
-            self.groups.push(name);
-            self.next.push(0);
-            self.groups.len() - 1
-        });
-        if self.groups.len() > limits::STEPS {
-            let found = format!("more than {} groups", limits::STEPS);
-            return Err(data_error(
-                self.csv.path(),
-                found,
-                "persons, devices or sessions",
-            ));
-        }
-        let class = classes::find(&text(&self.row.label), &self.known.metadata.classes);
-        let class = class.map_or(UNLABELLED, |class| class as u16);
-        self.recorder
-            .push(group, self.row.time, &self.row.values, class);
-        for ended in self.recorder.take_finished() {
-            self.next[ended.group] = 0;
-        }
-        let length = self.rule.length;
-        let rate = self.known.like().rate;
-        while let Some(segment) = self.recorder.current(group)
-            && segment.len() >= self.next[group] + length
-        {
-            let start = self.next[group];
-            let range = start..start + length;
-            let rule = Cut {
-                length,
-                step: length,
-                label: self.known.reading.window_label,
-            };
-            let label = label(
-                segment,
-                range.clone(),
-                rule,
-                &self.known.metadata.classes,
-                self.known.metadata,
-            );
-            let mut samples = Vec::new();
-            let mut valid = Vec::new();
-            self.known
-                .append(segment, range.clone(), &mut samples, &mut valid);
-            let found = FileSamples {
-                values: Array {
-                    shape: Vec::new(),
-                    values: Vec::new(),
-                },
-                labels: vec![label],
-                provenance: Provenance::default(),
-                valid,
-            };
-            let (from, to) = (segment.time(start, rate), segment.time(range.end - 1, rate));
-            let found = self.known.finish(found, samples)?;
-            self.ready.push_back(StreamWindow {
-                values: found.values,
-                group: self.groups[group].clone(),
-                from,
-                to,
-                label,
-            });
-            self.next[group] = start + self.rule.step;
-        }
-        // What no window needs any more.
-        let past = self.next[group].min(self.recorder.current(group).map_or(0, Segment::len));
-        if past >= length {
-            self.recorder.forget(group, past);
-            self.next[group] -= past;
-        }
-        Ok(())
-    }
 }

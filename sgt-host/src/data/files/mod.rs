@@ -6,9 +6,11 @@ mod csv_recordings;
 mod input;
 mod leaks;
 mod pictures;
+mod stream;
 
 pub use csv_recordings::{RecordingFile, Recordings, WindowRule};
-pub use input::{FileSamples, Stream, StreamWindow, read_array, read_samples};
+pub use input::{FileSamples, read_array, read_samples};
+pub use stream::{Stream, StreamWindow};
 
 use super::TrainTest;
 use super::load::LoadOptions;
