@@ -27,6 +27,7 @@
 //! | [`file`](mod@file) | files read whole, gunzipped, and written whole or not at all |
 //! | [`npy`], [`npz`] | arrays in .npy files, and archives of them |
 //! | `shell` | words that a shell takes as they are |
+//! | `protobuf` | protocol buffers, written |
 //! | `strict` | TOML read into types, with errors that name the key |
 //! | `kernel` | the arithmetic of layers as plain functions over slices |
 //! | [`instructions`] | which vector instructions the arithmetic uses |
@@ -43,7 +44,7 @@
 //! | [`metrics`] | accuracy, robustness and interpretability of a model, number by number |
 //! | [`evaluation`] | all of it for one model, with the defaults of what is measured |
 //! | [`run`] | a run on the disk or in memory: its folder, its checkpoints, resuming |
-//! | [`export`](mod@export) | networks for other programs: PyTorch |
+//! | [`export`](mod@export) | networks for other programs and boards |
 //! | [`compare`](mod@compare) | several regimes over several seeds: trained, measured, side by side |
 //! | [`benchmark`] | maps scored where the truth is known |
 //! | [`report`] | the comparison as tables, one HTML page, charts and saliency maps |
@@ -80,6 +81,7 @@ pub mod network;
 pub mod npy;
 pub mod npz;
 pub mod optimizer;
+mod protobuf;
 pub mod report;
 pub mod run;
 mod shell;

@@ -6,6 +6,7 @@
 
 use crate::Result;
 use crate::file::{create_folder, io_error};
+use crate::protobuf::Message;
 use crate::train::EpochRow;
 use std::fs::File;
 use std::io::Write;
@@ -103,44 +104,16 @@ mod field {
     pub(super) const SIMPLE_VALUE: u8 = 2;
 }
 
-/// How a field is encoded.
-#[derive(Clone, Copy)]
-enum Wire {
-    Varint = 0,
-    Double = 1,
-    Bytes = 2,
-    Float = 5,
-}
-
-fn key(message: &mut Vec<u8>, field: u8, wire: Wire) {
-    message.push(field << 3 | wire as u8);
-}
-
-fn varint(message: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        message.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    message.push(value as u8);
-}
-
-fn bytes(message: &mut Vec<u8>, field: u8, content: &[u8]) {
-    key(message, field, Wire::Bytes);
-    varint(message, content.len() as u64);
-    message.extend(content);
-}
-
-fn wall_time(seconds: f64) -> Vec<u8> {
-    let mut event = Vec::new();
-    key(&mut event, field::WALL_TIME, Wire::Double);
-    event.extend(seconds.to_le_bytes());
+fn wall_time(seconds: f64) -> Message {
+    let mut event = Message::new();
+    event.double(field::WALL_TIME, seconds);
     event
 }
 
 fn version(seconds: f64) -> Vec<u8> {
     let mut event = wall_time(seconds);
-    bytes(&mut event, field::FILE_VERSION, VERSION.as_bytes());
-    event
+    event.text(field::FILE_VERSION, VERSION);
+    event.into_bytes()
 }
 
 fn epoch(seconds: f64, row: &EpochRow) -> Vec<u8> {
@@ -167,20 +140,18 @@ fn epoch(seconds: f64, row: &EpochRow) -> Vec<u8> {
         ("validation/loss", validation_loss),
         ("validation/accuracy", validation_accuracy),
     ];
-    let mut summary = Vec::new();
+    let mut summary = Message::new();
     for (tag, scalar) in scalars {
         let Some(scalar) = scalar else { continue };
-        let mut value = Vec::new();
-        bytes(&mut value, field::TAG, tag.as_bytes());
-        key(&mut value, field::SIMPLE_VALUE, Wire::Float);
-        value.extend(scalar.to_le_bytes());
-        bytes(&mut summary, field::VALUE, &value);
+        let mut value = Message::new();
+        value.text(field::TAG, tag);
+        value.float(field::SIMPLE_VALUE, scalar);
+        summary.message(field::VALUE, &value);
     }
     let mut event = wall_time(seconds);
-    key(&mut event, field::STEP, Wire::Varint);
-    varint(&mut event, epoch as u64);
-    bytes(&mut event, field::SUMMARY, &summary);
-    event
+    event.int(field::STEP, i64::try_from(epoch).unwrap_or(i64::MAX));
+    event.message(field::SUMMARY, &summary);
+    event.into_bytes()
 }
 
 #[cfg(test)]
@@ -200,18 +171,6 @@ mod tests {
         assert_eq!(framed[..8], 3_u64.to_le_bytes());
         assert_eq!(framed[8..12], masked(&3_u64.to_le_bytes()).to_le_bytes());
         assert_eq!(framed[15..], masked(b"abc").to_le_bytes());
-    }
-
-    #[test]
-    fn numbers_have_seven_bits_a_byte() {
-        let encoded = |value| {
-            let mut message = Vec::new();
-            varint(&mut message, value);
-            message
-        };
-        assert_eq!(encoded(1), [1]);
-        assert_eq!(encoded(300), [0xac, 0x02]);
-        assert_eq!(encoded(u64::MAX).len(), 10);
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub(super) struct Arguments {
     /// The folder of a finished run, or weights.
     #[arg(value_name = "RUN|WEIGHTS")]
     source: PathBuf,
-    /// What it is written for: pytorch (network.py and weights.safetensors), firmware-rust (a no_std
+    /// What it is written for: pytorch (network.py and weights.safetensors), onnx
+    /// (network.onnx), firmware-rust (a no_std
     /// crate) or firmware-c (a C library in Arduino's form).
     #[arg(long, value_name = "TARGET")]
     to: Target,
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode> {
     };
     let axes = arguments.input.as_ref().map_or(&[][..], |axes| &axes.0);
     let trained = Trained::from_weights(&path, &weights, arguments.model.as_deref(), axes)?;
-    let is_firmware = arguments.to != Target::Pytorch;
+    let is_firmware = matches!(arguments.to, Target::FirmwareRust | Target::FirmwareC);
     for (option, given, has_meaning) in [
         ("--quantize", &arguments.quantize, is_firmware),
         (

@@ -3,9 +3,11 @@
 //! | module | target |
 //! |---|---|
 //! | `pytorch` | a PyTorch module in readable Python, and its state dict |
+//! | `onnx` | an ONNX model, which most runtimes read |
 //! | `firmware` | a crate or a C library for microcontrollers, which runs on `sgt-core` |
 
 mod firmware;
+mod onnx;
 mod pytorch;
 
 pub use firmware::Calibration;
@@ -21,6 +23,8 @@ pub enum Target {
     /// `PyTorch`: `network.py`, a `torch.nn.Module` with one line a layer, and
     /// `weights.safetensors`, its state dict.
     Pytorch,
+    /// ONNX: `network.onnx`, with standardisation inside.
+    Onnx,
     /// Microcontrollers, in Rust: a `no_std` crate with the weights in flash.
     FirmwareRust,
     /// Microcontrollers, in C: a library for Arduino and `PlatformIO`.
@@ -29,12 +33,18 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pytorch, Self::FirmwareRust, Self::FirmwareC];
+    pub const ALL: [Self; 4] = [
+        Self::Pytorch,
+        Self::Onnx,
+        Self::FirmwareRust,
+        Self::FirmwareC,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pytorch => "pytorch",
+            Self::Onnx => "onnx",
             Self::FirmwareRust => "firmware-rust",
             Self::FirmwareC => "firmware-c",
         }
@@ -93,6 +103,7 @@ pub fn export_with(
 ) -> Result<Vec<ExportFile>> {
     match target {
         Target::Pytorch => pytorch::files(trained),
+        Target::Onnx => onnx::files(trained),
         Target::FirmwareRust => firmware::rust_files(trained, firmware),
         Target::FirmwareC => firmware::c_files(trained, firmware),
     }
