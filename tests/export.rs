@@ -1,5 +1,6 @@
-//! Networks for PyTorch: deterministic, whole, and refused where PyTorch has no such name.
-//! What the exported networks compute is checked in PyTorch by `golden/check_export.py`.
+//! Networks for PyTorch and ONNX: deterministic, whole, and refused where PyTorch has no such name.
+//! What the exported networks compute is checked in PyTorch by `golden/check_export.py`, in ONNX
+//! Runtime by `golden/check_onnx.py`.
 
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors};
@@ -187,8 +188,95 @@ fn input() -> impl Strategy<Value = InputShape> {
     ]
 }
 
+/// The fields of a protocol buffer whose contents are bytes, by their numbers.
+fn fields(mut message: &[u8]) -> Vec<(u64, &[u8])> {
+    fn varint(message: &mut &[u8]) -> u64 {
+        let mut value = 0;
+        for place in 0.. {
+            let (&byte, rest) = message.split_first().unwrap();
+            *message = rest;
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    }
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let key = varint(&mut message);
+        match key & 7 {
+            0 => drop(varint(&mut message)),
+            1 => message = &message[8..],
+            5 => message = &message[4..],
+            2 => {
+                let length = usize::try_from(varint(&mut message)).unwrap();
+                let (content, rest) = message.split_at(length);
+                found.push((key >> 3, content));
+                message = rest;
+            }
+            wire => panic!("wire type {wire}"),
+        }
+    }
+    found
+}
+
+/// The texts of the fields `number`.
+fn texts(message: &[u8], number: u64) -> Vec<String> {
+    let own = fields(message)
+        .into_iter()
+        .filter(|(found, _)| *found == number);
+    own.map(|(_, content)| String::from_utf8(content.to_vec()).unwrap())
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_value_of_an_onnx_model_is_made_once_before_it_is_read(
+        input in input(),
+        skip_padding: bool,
+        dice in prop::collection::vec(0_usize..1000, 0..9),
+    ) {
+        let network = trained(&description(input, skip_padding, &dice), None);
+        let files = export(&network, Target::Onnx).unwrap();
+        prop_assert_eq!(&files, &export(&network, Target::Onnx).unwrap());
+        prop_assert_eq!(&files[0].name, "network.onnx");
+        let model = fields(&files[0].bytes);
+        let [graph] = model.iter().filter(|(field, _)| *field == 7).collect::<Vec<_>>()[..] else {
+            panic!("one graph");
+        };
+        let parts = fields(graph.1);
+        let part = |number: u64| parts.iter().filter(move |(field, _)| *field == number);
+        let mut known: Vec<String> = part(5).flat_map(|(_, tensor)| texts(tensor, 8)).collect();
+        known.extend(part(11).flat_map(|(_, value)| texts(value, 1)));
+        let inputs = known.iter().filter(|name| ["input", "lengths"].contains(&name.as_str()));
+        let is_image = matches!(input, InputShape::Image { .. });
+        prop_assert_eq!(inputs.count(), 1 + usize::from(skip_padding && !is_image));
+        for (_, node) in part(1) {
+            for read in texts(node, 1) {
+                prop_assert!(read.is_empty() || known.contains(&read), "{read} is of nobody");
+            }
+            for made in texts(node, 2) {
+                prop_assert!(!known.contains(&made), "{made} is made twice");
+                known.push(made);
+            }
+        }
+        let outputs: Vec<String> = part(12).flat_map(|(_, value)| texts(value, 1)).collect();
+        prop_assert_eq!(&outputs, &["logits"]);
+        prop_assert!(known.contains(&outputs[0]));
+        // Every parameter is there, weights as they are or turned.
+        let bytes: usize = part(5)
+            .flat_map(|(_, tensor)| fields(tensor))
+            .filter(|(field, _)| *field == 9)
+            .map(|(_, content)| content.len())
+            .sum();
+        let embedded = network.model.network().description().layers.first();
+        let embedded = embedded.is_some_and(|layer| layer.kind() == "embedding");
+        let least = 4 * network.model.parameters().values().len();
+        prop_assert!(embedded || bytes + 4 * 4096 >= least, "{bytes} of {least}");
+    }
 
     #[test]
     fn exports_are_deterministic_and_whole(
@@ -345,10 +433,10 @@ fn nothing_is_replaced_unasked() {
 const FOLDER_VARIABLE: &str = "SGT_EXPORT_CASES";
 
 /// Random networks, exported, with samples as files hold them and the engine's logits: a folder
-/// each, for `golden/check_export.py` to compare. Where padding is skipped, with padded samples.
+/// each, for `golden/check_export.py` and `golden/check_onnx.py` to compare. Where padding is skipped, with padded samples.
 #[test]
 #[ignore = "writes into the folder SGT_EXPORT_CASES"]
-fn random_networks_for_pytorch() {
+fn random_networks_for_other_programs() {
     const CASES: usize = 200;
     const SAMPLES: usize = 3;
     const DEEPEST: u32 = 10;
@@ -391,7 +479,9 @@ fn random_networks_for_pytorch() {
         let logits = logits.unwrap().to_vec();
 
         let folder = Path::new(&folder).join(format!("random-{case}"));
-        write(&folder, &export(&network, Target::Pytorch).unwrap(), true).unwrap();
+        for target in [Target::Pytorch, Target::Onnx] {
+            write(&folder, &export(&network, target).unwrap(), true).unwrap();
+        }
         let file = |name: &str| folder.join(name);
         npy::write(&file("x.npy"), &shape, &values).unwrap();
         npy::write(&file("y.npy"), &[SAMPLES, logits.len() / SAMPLES], &logits).unwrap();

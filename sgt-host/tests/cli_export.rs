@@ -87,6 +87,12 @@ fn a_network_of_ones_own_is_trained_used_and_exported() {
         let read = |folder: &str| std::fs::read(path.join(folder).join(name)).unwrap();
         assert_eq!(read("torch"), read("other"), "{name}");
     }
+    for (source, folder) in [("run", "onnx"), ("run/weights.safetensors", "again")] {
+        succeeds(path, &format!("export {source} --to onnx {folder}"));
+    }
+    let model = |folder: &str| std::fs::read(path.join(folder).join("network.onnx")).unwrap();
+    assert_eq!(model("onnx"), model("again"));
+    assert!(model("onnx").windows(9).any(|part| part == b"Badminton"));
     let export = "export run --to pytorch torch";
     fails(
         path,

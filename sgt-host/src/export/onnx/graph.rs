@@ -183,9 +183,9 @@ impl Graph {
             match own {
                 Attribute::Int(_, value) => encoded.int(attribute::INT, *value),
                 Attribute::Ints(_, values) => {
-                    values
-                        .iter()
-                        .for_each(|&value| encoded.int(attribute::INTS, value));
+                    for &value in values {
+                        encoded.int(attribute::INTS, value);
+                    }
                 }
                 Attribute::Float(_, value) => encoded.float(attribute::FLOAT, *value),
                 Attribute::Text(_, value) => encoded.text(attribute::TEXT, value),

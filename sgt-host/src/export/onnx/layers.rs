@@ -325,9 +325,10 @@ impl Writer<'_> {
     fn linear(&mut self, own: &Linear, output: Shape) -> Result<()> {
         self.turn(Layout::StepsFirst);
         let weight = self.parameters.get(&format!("{}.weight", own.name))?;
-        let bias = match own.bias {
-            true => Some(self.parameters.get(&format!("{}.bias", own.name))?),
-            false => None,
+        let bias = if own.bias {
+            Some(self.parameters.get(&format!("{}.bias", own.name))?)
+        } else {
+            None
         };
         let x = self.x.clone();
         let value = self.product(&x, weight, bias, own.outputs);
@@ -341,7 +342,7 @@ impl Writer<'_> {
         let (steps, channels) = (output.positions(), output.channels());
         let wavelengths = match own.form {
             EncodingForm::Published => Wavelengths::Published,
-            _ => Wavelengths::Shared,
+            EncodingForm::Standard => Wavelengths::Shared,
         };
         let waves = table(wavelengths, steps, channels);
         let waves = self.graph.floats(&[steps, channels], &waves);
@@ -365,9 +366,8 @@ impl Writer<'_> {
         all: &[Recurrent],
     ) -> [String; 2] {
         let inputs = all[0].input.len() / (GATES * hidden);
-        let join = |of: &dyn Fn(&Recurrent) -> Vec<f32>| -> Vec<f32> {
-            all.iter().flat_map(|own| of(own)).collect()
-        };
+        let join =
+            |of: &dyn Fn(&Recurrent) -> Vec<f32>| -> Vec<f32> { all.iter().flat_map(of).collect() };
         let weight = join(&|own| in_onnx_order(&own.input, hidden));
         let state = join(&|own| in_onnx_order(&own.state, hidden));
         let bias = join(&|own| {
@@ -522,9 +522,12 @@ impl Writer<'_> {
 
     /// `[steps, steps]`: −∞ for the steps that lie in the future of each, 0 elsewhere.
     fn later(&mut self, steps: usize) -> String {
-        let cell = |place: usize| match place % steps > place / steps {
-            true => f32::NEG_INFINITY,
-            false => 0.0,
+        let cell = |place: usize| {
+            if place % steps > place / steps {
+                f32::NEG_INFINITY
+            } else {
+                0.0
+            }
         };
         let mask: Vec<f32> = (0..steps * steps).map(cell).collect();
         self.graph.floats(&[steps, steps], &mask)
