@@ -59,6 +59,7 @@ pub(super) fn overview() -> String {
             format!("{} of an attack, points of an attribution", limits::STEPS),
         ),
         ("seeds", format!("{} of a comparison", limits::SEEDS)),
+        ("trials", format!("{} of a sweep", limits::TRIALS)),
         ("threads", limits::THREADS.to_string()),
     ];
     let limits = limits.map(|(name, meaning)| (name.to_string(), meaning));

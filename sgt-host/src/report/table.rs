@@ -78,8 +78,8 @@ pub fn warned(warnings: &[Warning]) -> String {
     warnings.iter().map(sentence).collect()
 }
 
-/// One network's classes, one a line: samples, precision, recall and F1; of many the
-/// [`MOST_CLASSES`] that are found worst.
+/// One network's classes, one a line: samples, precision, recall and F1; of many the twenty that are
+/// found worst.
 pub fn classes(answers: &Classification) -> String {
     let mut shown: Vec<&ClassQuality> = answers.per_class.iter().collect();
     let all = shown.len();
