@@ -223,26 +223,45 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|source| io_error(path, "create folder", source))
 }
 
-/// The files in `folder` and the folders in it whose names end with `.ending`, sorted.
+/// Removes a file, if it is there.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(crate) fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let list = |source| io_error(&folder, "list", source);
-        for entry in std::fs::read_dir(&folder).map_err(list)? {
-            let entry = entry.map_err(list)?;
-            let path = entry.path();
-            if entry.file_type().map_err(list)?.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|found| found == ending) {
-                files.push(path);
-            }
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_error(path, "remove", source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The files in a folder and, `depth` deep, in those below, sorted by their paths. Hidden ones are
+/// passed over.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn files_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    let refused = |source| io_error(folder, "list", source);
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with('.') {
+            entries.push(path);
         }
     }
-    files.sort();
+    entries.sort();
+    let mut files = Vec::new();
+    for entry in entries {
+        if entry.is_dir() {
+            if depth > 1 {
+                files.extend(files_below(&entry, depth - 1)?);
+            }
+        } else {
+            files.push(entry);
+        }
+    }
     Ok(files)
 }
 

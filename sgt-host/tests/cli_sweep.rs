@@ -168,6 +168,8 @@ fn what_an_interrupted_replacement_leaves_goes_on() {
     write_series(at);
     let grid = "--grid lambda=0.5,1,2";
     succeeds(at, &format!("{SWEEP} {grid} --out s"));
+    let own = at.join("s/runs/0002-0/note.txt");
+    std::fs::write(&own, "mine").unwrap();
     // Ended before its first run: every run is of the new settings, no result of the old ones.
     let other = format!("{SWEEP} --grid lambda=0.5,1 --set masking.fraction=0.2 --out s");
     let mut child = sgt(at)
@@ -182,7 +184,16 @@ fn what_an_interrupted_replacement_leaves_goes_on() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    for gone in ["sweep.json", "trials.jsonl", "sweep.svg", "runs/0002-0"] {
+    assert!(own.exists(), "a file of somebody else's");
+    let old = [
+        "runs/0002-0/config.toml",
+        "runs/0002-0/trial.json",
+        "runs/0002-1/config.toml",
+    ];
+    for gone in ["sweep.json", "trials.jsonl", "sweep.svg"]
+        .into_iter()
+        .chain(old)
+    {
         assert!(!at.join("s").join(gone).exists(), "{gone}");
     }
     succeeds(at, &format!("{other} --overwrite"));

@@ -98,13 +98,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common, output: &Output) -> Re
     let _lock = Lock::take(&arguments.out)?;
     if existing == Existing::Replace {
         for name in FILES {
-            let path = arguments.out.join(name);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(file::io_error(&path, "remove", error));
-                }
-                _ => {}
-            }
+            file::remove(&arguments.out.join(name))?;
         }
     }
     let interrupt = Interrupt::watch()?;

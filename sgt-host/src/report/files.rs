@@ -22,7 +22,7 @@ pub fn check_free(folder: &Path) -> Result<()> {
 /// [`crate::Error::Io`].
 pub fn clear(folder: &Path) -> Result<()> {
     for path in own_files(folder) {
-        std::fs::remove_file(&path).map_err(|error| file::io_error(&path, "remove", error))?;
+        file::remove(&path)?;
     }
     Ok(())
 }

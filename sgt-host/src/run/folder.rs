@@ -95,12 +95,7 @@ impl RunFolder {
         // Another process may have been faster.
         folder.check_free(overwrite)?;
         for stale in [folder.record_path(), folder.weights_path()] {
-            match std::fs::remove_file(&stale) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(file::io_error(&stale, "remove", source));
-                }
-                _ => {}
-            }
+            file::remove(&stale)?;
         }
         for name in [super::LATEST, super::PREVIOUS] {
             let _ = std::fs::remove_file(folder.checkpoint_path().join(name));
@@ -109,6 +104,23 @@ impl RunFolder {
         file::write_atomic(&folder.config_path(), config.to_toml()?.as_bytes())?;
         folder.write_metrics(&[])?;
         Ok(folder)
+    }
+
+    /// Removes the files of a run; the folder, its lock and what else is in it stay.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when another process writes to it, [`Error::Io`].
+    pub(crate) fn remove(mut self) -> Result<()> {
+        self.lock()?;
+        self.clean();
+        for name in [super::LATEST, super::PREVIOUS] {
+            file::remove(&self.checkpoint_path().join(name))?;
+        }
+        for path in [self.record_path(), self.weights_path(), self.metrics_path()] {
+            file::remove(&path)?;
+        }
+        // Last: until then it is a run still.
+        file::remove(&self.config_path())
     }
 
     /// Opens an existing run's folder to read, and reads its configuration.

@@ -2,6 +2,7 @@
 
 use super::Trial;
 use super::space::shown;
+use crate::metrics::holm;
 use crate::metrics::statistics::{MeanDeviation, PairedComparison};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -218,7 +219,7 @@ fn compare(ranked: &mut [TrialOutcome], criterion: Criterion) {
     };
     let of_best = scores(best);
     let compared = others.iter_mut().filter(|outcome| outcome.score.is_some());
-    let mut found: Vec<(f64, &mut TrialOutcome)> = compared
+    let found: Vec<(f64, &mut TrialOutcome)> = compared
         .filter_map(|outcome| {
             let pair = PairedComparison::of(&scores(outcome), &of_best, LEVEL).ok()?;
             // Scores in coarse steps can differ by the same on every seed. That has no deviation, but is
@@ -231,12 +232,9 @@ fn compare(ranked: &mut [TrialOutcome], criterion: Criterion) {
             Some((p, outcome))
         })
         .collect();
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let count = found.len();
-    let mut least = 0.0_f64;
-    for (place, (p, outcome)) in found.into_iter().enumerate() {
-        least = least.max((p * (count - place) as f64).min(1.0));
-        outcome.p_to_best = Some(least);
+    let corrected = holm(&found.iter().map(|(p, _)| *p).collect::<Vec<_>>());
+    for ((_, outcome), p) in found.into_iter().zip(corrected) {
+        outcome.p_to_best = Some(p);
     }
 }
 

@@ -6,14 +6,14 @@ use crate::binding::DataDigests;
 use crate::compare::jobs::side_by_side;
 use crate::config::{ConfigDraft, DataConfig, RunConfig};
 use crate::data::{Dataset, TrainTest};
-use crate::file::{data_error, io_error, read, write_atomic};
+use crate::file::{self, data_error, read, write_atomic};
 use crate::metrics::Classification;
 use crate::metrics::classification::confusion;
 use crate::metrics::statistics::MeanDeviation;
 use crate::network::Classifier;
 use crate::run::{
-    Existing, FinishedRun, Placed, Session, TestParts, TrainedNetwork, begin_anew, check_place,
-    train_in,
+    Existing, FinishedRun, Placed, RunFolder, Session, TestParts, TrainedNetwork, begin_anew,
+    check_place, train_in,
 };
 use crate::train::{EpochRow, Trainer, answers};
 use crate::{Error, Result};
@@ -265,7 +265,8 @@ impl Plan {
         Session::with_digests(self.config(trial, seed), data.clone(), digests.clone())
     }
 
-    /// Empties the runs that are to be replaced, those of an earlier sweep that this one has not, too.
+    /// Empties the runs that are to be replaced, and removes those of an earlier sweep that this one has
+    /// not.
     fn begun(&self, folder: &Path, existing: Existing) -> Result<Existing> {
         if existing != Existing::Replace {
             return Ok(existing);
@@ -284,18 +285,12 @@ impl Plan {
                 trial.len() == DIGITS && is_number(trial) && is_number(seed)
             });
             if is_run && !own.contains(&path) {
-                let removed = std::fs::remove_dir_all(&path);
-                removed.map_err(|error| io_error(&path, "remove", error))?;
+                file::remove(&path.join(SCORE))?;
+                RunFolder::at(&path).remove()?;
             }
         }
         for path in &own {
-            let score = path.join(SCORE);
-            match std::fs::remove_file(&score) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error(&score, "remove", error));
-                }
-                _ => {}
-            }
+            file::remove(&path.join(SCORE))?;
         }
         let configs = self.jobs().into_iter();
         let configs = configs.map(|(trial, seed)| self.config(trial, seed));

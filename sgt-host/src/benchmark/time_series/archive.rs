@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// What a map's array is called before the method's name.
 const MAP: &str = "map_";
 const ENDING: &str = "npz";
+/// Folders below a folder that are looked into.
+pub(super) const DEPTH: usize = 8;
 
 /// Where a cell's archive lies below `folder`.
 pub(super) fn path(folder: &Path, job: &Job<'_>) -> PathBuf {
@@ -59,7 +61,8 @@ pub struct ScoredMaps {
 /// [`crate::Error::Io`]; [`crate::Error::Data`] when there is no such file, no truth or no map in
 /// one, or shapes differ; as [`score_maps`].
 pub fn score(folder: &Path) -> Result<Vec<ScoredMaps>> {
-    let files = files_below(folder, ENDING)?;
+    let mut files = files_below(folder, DEPTH)?;
+    files.retain(|file| file.extension().is_some_and(|found| found == ENDING));
     if files.is_empty() {
         return Err(data_error(
             folder,

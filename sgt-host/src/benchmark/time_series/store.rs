@@ -1,5 +1,6 @@
 //! Cells on the disk: one JSON file each, written whole when the cell is done.
 
+use super::archive::DEPTH;
 use super::{CellRecord, Job};
 use crate::file::{data_error, read, write_atomic};
 use crate::{Error, Result, file};
@@ -62,7 +63,8 @@ impl Store {
         let mut cells: Vec<CellRecord> = Vec::new();
         let mut known: BTreeMap<[String; 4], PathBuf> = BTreeMap::new();
         for folder in folders {
-            let files = file::files_below(folder, "json")?;
+            let mut files = file::files_below(folder, DEPTH)?;
+            files.retain(|file| file.extension().is_some_and(|found| found == "json"));
             if files.is_empty() {
                 return Err(data_error(folder, "no cell", "cells of a benchmark"));
             }

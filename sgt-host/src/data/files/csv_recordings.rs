@@ -2,7 +2,7 @@
 
 use super::cases::{self, Cases, settled};
 use super::leaks::check_leaks;
-use super::{DEPTH, Parts, TABLES, data_name, ending, files_below, stem};
+use super::{DEPTH, Parts, TABLES, data_name, ending, stem};
 use crate::data::csv::{Csv, Row, read_wide, text};
 use crate::data::load::LoadOptions;
 use crate::data::missing::{self, Fitted};
@@ -12,7 +12,7 @@ use crate::data::{
     Axes, Dataset, InputShape, Missing, Population, Preprocessing, Provenance, Reading,
     SeriesOrder, Source, TrainTest, classes,
 };
-use crate::file::{data_error, excerpt};
+use crate::file::{data_error, excerpt, files_below};
 use crate::{Error, Result, limits};
 use std::collections::HashMap;
 use std::fmt::Write as _;

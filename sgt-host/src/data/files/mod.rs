@@ -14,7 +14,7 @@ pub use stream::{Stream, StreamWindow};
 
 use super::TrainTest;
 use super::load::LoadOptions;
-use crate::file::{data_error, io_error, parent};
+use crate::file::{data_error, files_below, parent};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -95,32 +95,6 @@ pub(super) fn data_name(path: &Path) -> String {
         stem(path)
     };
     stem.strip_suffix("_TRAIN").unwrap_or(&stem).to_string()
-}
-
-/// The files in a folder and, `depth` deep, in those below, sorted by their paths. Hidden ones are
-/// passed over.
-pub(super) fn files_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
-    let refused = |source| io_error(folder, "list", source);
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with('.') {
-            entries.push(path);
-        }
-    }
-    entries.sort();
-    let mut files = Vec::new();
-    for entry in entries {
-        if entry.is_dir() {
-            if depth > 1 {
-                files.extend(files_below(&entry, depth - 1)?);
-            }
-        } else {
-            files.push(entry);
-        }
-    }
-    Ok(files)
 }
 
 /// Where the parts of a person's own data lie.

@@ -2,10 +2,10 @@
 
 use super::arrays::{Builder, Flat};
 use super::leaks::check_leaks;
-use super::{DEPTH, PICTURES, Parts, ending, files_below};
+use super::{DEPTH, PICTURES, Parts, ending};
 use crate::data::load::LoadOptions;
 use crate::data::{InputShape, Population, Source, TrainTest, classes};
-use crate::file::{data_error, excerpt, one_line, read};
+use crate::file::{data_error, excerpt, files_below, one_line, read};
 use crate::{Result, limits};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};

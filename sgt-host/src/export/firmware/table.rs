@@ -184,7 +184,7 @@ impl Builder<'_> {
         };
         let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
         let mut values = if own.weight_norm {
-            self.normalised_weight(&own.name, outputs)?
+            self.normalised_weight(&own.name)?
         } else {
             self.tensor(&own.name, "weight")?.to_vec()
         };
@@ -206,17 +206,14 @@ impl Builder<'_> {
     }
 
     /// `g · v / ‖v‖`, as the engine multiplies it.
-    fn normalised_weight(&self, name: &str, outputs: usize) -> Result<Vec<f32>> {
+    fn normalised_weight(&self, name: &str) -> Result<Vec<f32>> {
         let (direction, lengths) = (
             self.tensor(name, "weight_v")?,
             self.tensor(name, "weight_g")?,
         );
-        let rows = direction.chunks_exact((direction.len() / outputs.max(1)).max(1));
-        let scaled = rows.zip(lengths).flat_map(|(row, length)| {
-            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-            row.iter().map(move |v| length / norm * v)
-        });
-        Ok(scaled.collect())
+        let mut weight = vec![0.0; direction.len()];
+        layer::normalise(direction, lengths, &mut weight);
+        Ok(weight)
     }
 
     fn linear(

@@ -8,7 +8,7 @@ use crate::kernel::positional::{Wavelengths, table};
 use crate::network::layer::{
     Convolution, Direction, EncodingForm, Flatten, FlattenOrder, InputCellLstm, Layer, LayerNorm,
     LayerNormForm, Linear, Lstm, Pair, PositionalEncoding, Projections, Readout, Residual,
-    SelfAttention,
+    SelfAttention, normalise,
 };
 use crate::network::{LayerSummary, Shape};
 use std::slice::Iter;
@@ -120,14 +120,8 @@ impl Writer<'_> {
         let weight = if own.weight_norm {
             let direction = self.parameters.get(&format!("{name}.weight_v"))?;
             let lengths = self.parameters.get(&format!("{name}.weight_g"))?;
-            let row = direction.len() / own.channels;
-            let rows = direction.chunks_exact(row).zip(lengths);
-            let weight: Vec<f32> = rows
-                .flat_map(|(row, length)| {
-                    let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-                    row.iter().map(move |v| length * v / norm)
-                })
-                .collect();
+            let mut weight = vec![0.0; direction.len()];
+            normalise(direction, lengths, &mut weight);
             self.graph.floats(&shape, &weight)
         } else {
             self.parameter(&format!("{name}.weight"), &shape)?

@@ -464,7 +464,7 @@ impl Operation for Convolve {
 }
 
 /// `weight = lengths · direction / ‖direction‖`, row by row.
-fn normalise(direction: &[f32], lengths: &[f32], weight: &mut [f32]) {
+pub(crate) fn normalise(direction: &[f32], lengths: &[f32], weight: &mut [f32]) {
     let row = direction.len() / lengths.len();
     let rows = direction
         .chunks_exact(row)

@@ -22,6 +22,7 @@ mod self_attention;
 
 pub use activation::{Gelu, Relu, Sigmoid, Tanh};
 pub use batch_norm::BatchNorm;
+pub(crate) use convolution::normalise;
 pub use convolution::{Convolution, NamedPadding, Padding};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
